@@ -1,0 +1,344 @@
+//===- NestOps.cpp - Verifiers and folders of the nest operations ---------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/ir/NestDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace nestor::nest;
+
+#define GET_OP_CLASSES
+#include "compiler/ir/NestOps.cpp.inc"
+
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// The type that an element of `tensor` has inside a region.
+Type scalarTypeOf(Type tensor) {
+  Type element = cast<RankedTensorType>(tensor).getElementType();
+  if (auto integer = dyn_cast<IntegerType>(element))
+    return IntegerType::get(element.getContext(), integer.getWidth());
+  return element;
+}
+
+/// Checks that `value` broadcasts to `result` by numpy's rule.
+LogicalResult verifyBroadcast(Operation *op, Value value, ArrayRef<int64_t> result) {
+  ArrayRef<int64_t> shape = shapeOf(value);
+  if (shape.size() > result.size())
+    return op->emitOpError("operand ") << value.getType() << " has a higher rank than the result";
+  for (auto [have, want] : llvm::zip(llvm::reverse(shape), llvm::reverse(result)))
+    if (have != 1 && have != want)
+      return op->emitOpError("operand ") << value.getType() << " does not broadcast to the result";
+  return success();
+}
+
+/// Checks an epilogue or map body: argument types, the yielded type, and that
+/// only scalar arithmetic is inside.
+LogicalResult verifyScalarRegion(Operation *op, Region &region, TypeRange arguments, Type result) {
+  Block &block = region.front();
+  if (block.getArgumentTypes() != arguments)
+    return op->emitOpError("region arguments are ")
+           << block.getArgumentTypes() << " but must be " << arguments;
+  auto yield = dyn_cast_or_null<YieldOp>(block.empty() ? nullptr : &block.back());
+  if (!yield || yield.getValue().getType() != result)
+    return op->emitOpError("region must yield ") << result;
+  for (Operation &inner : block.without_terminator())
+    if (!isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()))
+      return inner.emitOpError("is not allowed in a region of '") << op->getName() << "'";
+  return success();
+}
+
+LogicalResult verifyEpilogue(Operation *op, Region &region, ValueRange extras, Type resultType) {
+  Type element = scalarTypeOf(resultType);
+  if (region.empty())
+    return extras.empty() ? success() : op->emitOpError("has extras but no epilogue");
+  SmallVector<Type> arguments{element};
+  for (Value extra : extras) {
+    if (failed(verifyBroadcast(op, extra, cast<RankedTensorType>(resultType).getShape())))
+      return failure();
+    arguments.push_back(scalarTypeOf(extra.getType()));
+  }
+  return verifyScalarRegion(op, region, arguments, element);
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// ConstOp, MapOp
+//===----------------------------------------------------------------------===//
+
+OpFoldResult ConstOp::fold(FoldAdaptor) { return getValue(); }
+
+ParseResult MapOp::parse(OpAsmParser &parser, OperationState &state) {
+  SmallVector<OpAsmParser::UnresolvedOperand> inputs;
+  SmallVector<Type> types;
+  Type result;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseOperandList(inputs) || parser.parseColon())
+    return failure();
+  if (!inputs.empty() && parser.parseTypeList(types))
+    return failure();
+  if (parser.parseArrow() || parser.parseType(result) ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
+      parser.resolveOperands(inputs, types, loc, state.operands) ||
+      parser.parseRegion(*state.addRegion()))
+    return failure();
+  state.addTypes(result);
+  return success();
+}
+
+void MapOp::print(OpAsmPrinter &printer) {
+  printer << ' ' << getInputs() << " : ";
+  llvm::interleaveComma(getInputs().getTypes(), printer);
+  printer << (getInputs().empty() ? "-> " : " -> ") << getType();
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs());
+  printer << ' ';
+  printer.printRegion(getBody());
+}
+
+LogicalResult MapOp::verify() {
+  SmallVector<Type> arguments;
+  for (Value input : getInputs()) {
+    if (failed(verifyBroadcast(*this, input, getType().getShape())))
+      return failure();
+    arguments.push_back(scalarTypeOf(input.getType()));
+  }
+  return verifyScalarRegion(*this, getBody(), arguments, scalarTypeOf(getType()));
+}
+
+//===----------------------------------------------------------------------===//
+// Convolution, matrix product, pooling
+//===----------------------------------------------------------------------===//
+
+/// Checks that the extents of `result` follow from a window sliding over
+/// `input` (both [N, spatial.., C]). `exact` asks for the floor formula.
+static LogicalResult verifyWindow(Operation *op, Value input, Value result, ArrayRef<int64_t> kernel,
+                                  ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations,
+                                  ArrayRef<int64_t> padBegin, ArrayRef<int64_t> padEnd, bool exact) {
+  ArrayRef<int64_t> in = shapeOf(input), out = shapeOf(result);
+  size_t n = kernel.size();
+  if (in.size() != n + 2 || out.size() != n + 2)
+    return op->emitOpError("needs tensors of rank ") << n + 2 << " for a window of rank " << n;
+  if (strides.size() != n || dilations.size() != n || padBegin.size() != n || padEnd.size() != n)
+    return op->emitOpError("strides, dilations and pads need one entry per spatial dimension");
+  if (in[0] != out[0])
+    return op->emitOpError("input and result differ in batch size");
+  for (size_t i = 0; i < n; ++i) {
+    if (strides[i] < 1 || dilations[i] < 1 || kernel[i] < 1)
+      return op->emitOpError("kernel, strides and dilations must be positive");
+    int64_t span = in[i + 1] + padBegin[i] + padEnd[i] - dilations[i] * (kernel[i] - 1) - 1;
+    int64_t extent = span < 0 ? 0 : span / strides[i] + 1;
+    if (exact && extent != out[i + 1])
+      return op->emitOpError("spatial dimension ")
+             << i << " of the result must be " << extent << ", not " << out[i + 1];
+  }
+  return success();
+}
+
+LogicalResult ConvOp::verify() {
+  if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
+                          getPadBegin(), getPadEnd(), /*exact=*/true)))
+    return failure();
+  int64_t channels = shapeOf(getInput()).back(), outputs = shapeOf(getResult()).back();
+  int64_t groups = getGroups();
+  if (groups < 1 || channels % groups || outputs % groups)
+    return emitOpError("groups ") << groups << " must divide " << channels << " inputs and "
+                                  << outputs << " outputs";
+  ArrayRef<int64_t> filter = shapeOf(getFilter());
+  if (getPacked()) {
+    if (filter.size() != 4 || filter[3] != 16)
+      return emitOpError("a packed filter has shape [panels, taps, inputs, 16]");
+  } else {
+    SmallVector<int64_t> want(getKernel());
+    want.append({channels / groups, outputs});
+    if (filter != ArrayRef<int64_t>(want))
+      return emitOpError("filter has shape [") << filter << "] but must have [" << want << "]";
+  }
+  for (Value vector : {getScale(), getBias()})
+    if (vector && shapeOf(vector) != ArrayRef<int64_t>{outputs})
+      return emitOpError("scale and bias need one value per output channel");
+  return verifyEpilogue(*this, getEpilogue(), getExtras(), getType());
+}
+
+LogicalResult ConvTransposeOp::verify() {
+  ArrayRef<int64_t> in = shapeOf(getInput()), filter = shapeOf(getFilter()), out = shapeOf(getResult());
+  size_t n = getStrides().size();
+  if (in.size() != n + 2 || filter.size() != n + 2 || out.size() != n + 2 || getDilations().size() != n ||
+      getPadBegin().size() != n || getPadEnd().size() != n)
+    return emitOpError("ranks of operands and attributes do not agree");
+  for (size_t i = 0; i < n; ++i) {
+    int64_t extent = getStrides()[i] * (in[i + 1] - 1) + getDilations()[i] * (filter[i] - 1) + 1 -
+                     getPadBegin()[i] - getPadEnd()[i];
+    if (out[i + 1] != extent)
+      return emitOpError("spatial dimension ")
+             << i << " of the result must be " << extent << ", not " << out[i + 1];
+  }
+  if (filter[n] != in.back() || filter[n + 1] * int64_t(getGroups()) != out.back())
+    return emitOpError("filter must be [K.., C, O/groups]");
+  return success();
+}
+
+LogicalResult MatmulOp::verify() {
+  ArrayRef<int64_t> lhs = shapeOf(getLhs()), rhs = shapeOf(getRhs()), out = shapeOf(getResult());
+  size_t rank = out.size();
+  if (rank < 2 || lhs.size() != rank || rhs.size() != rank)
+    return emitOpError("operands and result must have the same rank, at least 2");
+  for (size_t i = 0; i + 2 < rank; ++i)
+    if ((lhs[i] != 1 && lhs[i] != out[i]) || (rhs[i] != 1 && rhs[i] != out[i]))
+      return emitOpError("batch dimension ") << i << " does not broadcast";
+  int64_t m = lhs[rank - (getTransposeLhs() ? 1 : 2)], k = lhs[rank - (getTransposeLhs() ? 2 : 1)];
+  int64_t k2 = rhs[rank - (getTransposeRhs() ? 1 : 2)], n = rhs[rank - (getTransposeRhs() ? 2 : 1)];
+  if (k != k2 || m != out[rank - 2] || n != out[rank - 1])
+    return emitOpError("[M,K] x [K,N] must be [M,N]");
+  return verifyEpilogue(*this, getEpilogue(), getExtras(), getType());
+}
+
+LogicalResult PoolOp::verify() {
+  if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
+                          getPadBegin(), getPadEnd(), /*exact=*/false)))
+    return failure();
+  if (shapeOf(getInput()).back() != shapeOf(getResult()).back())
+    return emitOpError("input and result differ in channels");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+LogicalResult ReduceOp::verify() {
+  SmallVector<int64_t> want(shapeOf(getInput()));
+  for (int64_t axis : getAxes()) {
+    if (axis < 0 || axis >= int64_t(want.size()))
+      return emitOpError("axis ") << axis << " is out of range";
+    want[axis] = 1;
+  }
+  if (shapeOf(getResult()) != ArrayRef<int64_t>(want))
+    return emitOpError("result must have shape [") << want << "]";
+  return success();
+}
+
+LogicalResult ArgReduceOp::verify() {
+  SmallVector<int64_t> want(shapeOf(getInput()));
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= int64_t(want.size()))
+    return emitOpError("axis ") << axis << " is out of range";
+  want[axis] = 1;
+  if (shapeOf(getResult()) != ArrayRef<int64_t>(want) || !getType().getElementType().isInteger(64))
+    return emitOpError("result must be i64 of shape [") << want << "]";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Moving data
+//===----------------------------------------------------------------------===//
+
+LogicalResult TransposeOp::verify() {
+  ArrayRef<int64_t> in = shapeOf(getInput()), out = shapeOf(getResult()), perm = getPerm();
+  if (perm.size() != in.size() || out.size() != in.size())
+    return emitOpError("perm needs one entry per dimension");
+  SmallVector<bool> seen(perm.size());
+  for (auto [i, p] : llvm::enumerate(perm)) {
+    if (p < 0 || p >= int64_t(in.size()) || seen[p])
+      return emitOpError("perm is not a permutation");
+    seen[p] = true;
+    if (out[i] != in[p])
+      return emitOpError("result dimension ") << i << " must be " << in[p];
+  }
+  return success();
+}
+
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  for (auto [i, p] : llvm::enumerate(getPerm()))
+    if (int64_t(i) != p)
+      return {};
+  return getInput();
+}
+
+LogicalResult ReshapeOp::verify() {
+  auto in = cast<RankedTensorType>(getInput().getType());
+  if (in.getNumElements() != getType().getNumElements() || in.getElementType() != getType().getElementType())
+    return emitOpError("must keep the elements");
+  return success();
+}
+
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  if (auto inner = getInput().getDefiningOp<ReshapeOp>()) {
+    getInputMutable().assign(inner.getInput());
+    return getResult();
+  }
+  return {};
+}
+
+LogicalResult SliceOp::verify() {
+  ArrayRef<int64_t> in = shapeOf(getInput()), out = shapeOf(getResult());
+  if (out.size() != in.size() || getStarts().size() != in.size() || getSteps().size() != in.size())
+    return emitOpError("starts and steps need one entry per dimension");
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (out[i] == 0)
+      continue;
+    int64_t first = getStarts()[i], last = first + (out[i] - 1) * getSteps()[i];
+    if (getSteps()[i] == 0 || first < 0 || first >= in[i] || last < 0 || last >= in[i])
+      return emitOpError("dimension ") << i << " reads outside the input";
+  }
+  return success();
+}
+
+OpFoldResult SliceOp::fold(FoldAdaptor) {
+  bool whole = getInput().getType() == getType() && llvm::all_of(getStarts(), [](int64_t s) { return s == 0; });
+  return whole && llvm::all_of(getSteps(), [](int64_t s) { return s == 1; }) ? getInput() : OpFoldResult();
+}
+
+LogicalResult PadOp::verify() {
+  ArrayRef<int64_t> in = shapeOf(getInput()), out = shapeOf(getResult());
+  if (out.size() != in.size() || getLow().size() != in.size() || getHigh().size() != in.size())
+    return emitOpError("low and high need one entry per dimension");
+  for (size_t i = 0; i < in.size(); ++i)
+    if (out[i] != in[i] + getLow()[i] + getHigh()[i])
+      return emitOpError("result dimension ") << i << " must be " << in[i] + getLow()[i] + getHigh()[i];
+  if (getValue() && cast<RankedTensorType>(getValue().getType()).getNumElements() != 1)
+    return emitOpError("value must have one element");
+  return success();
+}
+
+LogicalResult ConcatOp::verify() {
+  ArrayRef<int64_t> out = shapeOf(getResult());
+  int64_t axis = getAxis(), sum = 0;
+  if (getInputs().empty() || axis < 0 || axis >= int64_t(out.size()))
+    return emitOpError("needs inputs and an axis within the result");
+  for (Value input : getInputs()) {
+    ArrayRef<int64_t> in = shapeOf(input);
+    if (in.size() != out.size())
+      return emitOpError("inputs must have the result's rank");
+    for (size_t i = 0; i < in.size(); ++i)
+      if (int64_t(i) != axis && in[i] != out[i])
+        return emitOpError("inputs differ outside the axis");
+    sum += in[axis];
+  }
+  return sum == out[axis] ? success() : LogicalResult(emitOpError("extents along the axis must add up"));
+}
+
+LogicalResult GatherOp::verify() {
+  ArrayRef<int64_t> in = shapeOf(getInput()), index = shapeOf(getIndices());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= int64_t(in.size()))
+    return emitOpError("axis ") << axis << " is out of range";
+  SmallVector<int64_t> want(in.take_front(axis));
+  llvm::append_range(want, index);
+  llvm::append_range(want, in.drop_front(axis + 1));
+  if (shapeOf(getResult()) != ArrayRef<int64_t>(want))
+    return emitOpError("result must have shape [") << want << "]";
+  return success();
+}

@@ -1,0 +1,439 @@
+//===- NestOps.td - Operations of the nest dialect ---------*- tablegen -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_IR_NESTOPS_TD
+#define NESTOR_IR_NESTOPS_TD
+
+include "NestAttrs.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+
+//===----------------------------------------------------------------------===//
+// Constants and element-wise computation
+//===----------------------------------------------------------------------===//
+
+def Nest_ConstOp : Nest_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value", "result"]>]> {
+  let summary = "a tensor known at compile time";
+  let description = [{
+    Large values are `dense_resource` attributes: they are neither uniqued nor
+    copied.
+  }];
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "attr-dict $value";
+  let builders = [OpBuilder<(ins "::mlir::ElementsAttr":$value), [{
+    build($_builder, $_state, value.getType(), value);
+  }]>];
+  let hasFolder = 1;
+}
+
+def Nest_MapOp : Nest_Op<"map", [Pure, SingleBlock]> {
+  let summary = "element-wise computation with numpy broadcasting";
+  let description = [{
+    Every input is broadcast to the result's shape (aligned at the last
+    dimension; extents equal or 1; lower ranks allowed), which may be larger
+    than all of them. The block has one scalar argument per input, of its
+    element type made signless, and yields the result's.
+
+    ```mlir
+    %y = nest.map %x, %slope : tensor<1x8x8x4xf32>, tensor<4xf32> -> tensor<1x8x8x4xf32> {
+    ^bb0(%a: f32, %s: f32):
+      %zero = arith.constant 0.0 : f32
+      %p = arith.mulf %a, %s : f32
+      %c = arith.cmpf olt, %a, %zero : f32
+      %r = arith.select %c, %p, %a : f32
+      nest.yield %r : f32
+    }
+    ```
+    The region holds operations of `arith` and `math` only.
+  }];
+  let arguments = (ins Variadic<AnyStaticShapeTensor>:$inputs);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Nest_YieldOp : Nest_Op<"yield", [Pure, Terminator, ReturnLike,
+    ParentOneOf<["MapOp", "ConvOp", "MatmulOp"]>]> {
+  let summary = "ends a map or an epilogue";
+  let arguments = (ins AnyType:$value);
+  let assemblyFormat = "attr-dict $value `:` type($value)";
+}
+
+//===----------------------------------------------------------------------===//
+// Convolution, matrix product, pooling
+//===----------------------------------------------------------------------===//
+
+def Nest_ConvOp : Nest_Op<"conv", [Pure, AttrSizedOperandSegments]> {
+  let summary = "convolution, channels last, with an optional fused epilogue";
+  let description = [{
+    - `input`  [N, D1.., Dn, C]
+    - `filter` [K1.., Kn, C/groups, O]; with `packed`, the layout that kernels
+      read: [O/16, K1*..*Kn, C/groups, 16] (O rounded up, zero-filled), or
+      [C/16, K1*..*Kn, 1, 16] for depthwise
+    - `scale`, `bias` [O]: the accumulator becomes acc * scale + bias
+    - `extras`: operands of the epilogue, broadcast to the result as in
+      `nest.map` (a residual, a slope per channel)
+    - result   [N, E1.., En, O],
+      E = (D + padBegin + padEnd - dilation*(K-1) - 1) / stride + 1 rounded
+      down; padEnd may be negative or excessive as ONNX's auto_pad leaves it
+
+    The epilogue's block takes the accumulator (after scale and bias) and one
+    scalar per extra, and yields the element to store. No region: stored as is.
+    n is 1, 2 or 3. Depthwise is groups == C == O.
+  }];
+  let arguments = (ins
+    AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$filter,
+    Optional<AnyStaticShapeTensor>:$scale, Optional<AnyStaticShapeTensor>:$bias,
+    Variadic<AnyStaticShapeTensor>:$extras,
+    DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd,
+    I64Attr:$groups, UnitAttr:$packed);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let regions = (region AnyRegion:$epilogue);
+  let assemblyFormat = [{
+    $input `,` $filter (`scale` $scale^)? (`bias` $bias^)? (`extras` `(` $extras^ `)`)?
+    attr-dict `:` functional-type(operands, results) ($epilogue^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Nest_ConvTransposeOp : Nest_Op<"conv_transpose", [Pure]> {
+  let summary = "transposed convolution, channels last";
+  let description = [{
+    - `input` [N, D1.., Dn, C], `filter` [K1.., Kn, C, O/groups], `bias` [O]
+    - result [N, E1.., En, O], E = stride*(D-1) + dilation*(K-1) + 1 - padBegin
+      - padEnd; a negative padEnd is ONNX's output_padding.
+    Output e gathers input d and tap k where e + padBegin = d*stride + k*dilation.
+  }];
+  let arguments = (ins
+    AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$filter, Optional<AnyStaticShapeTensor>:$bias,
+    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd, I64Attr:$groups);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $filter (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_MatmulOp : Nest_Op<"matmul", [Pure]> {
+  let summary = "batched matrix product with an optional fused epilogue";
+  let description = [{
+    `lhs` [..., M, K] and `rhs` [..., K, N] of the same rank >= 2, batch
+    dimensions equal or 1; result [..., M, N]. `transposeLhs` / `transposeRhs`:
+    the operand is stored [..., K, M] / [..., N, K]. The epilogue is as in
+    `nest.conv`. f32, or a product of integers accumulated in the result's
+    type. A product with a constant [K, N] is imported as a 1x1 `nest.conv`
+    over M pixels.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$lhs, AnyStaticShapeTensor:$rhs,
+    Variadic<AnyStaticShapeTensor>:$extras, UnitAttr:$transposeLhs, UnitAttr:$transposeRhs);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let regions = (region AnyRegion:$epilogue);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`extras` `(` $extras^ `)`)?
+    attr-dict `:` functional-type(operands, results) ($epilogue^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Nest_PackOp : Nest_Op<"pack", [Pure]> {
+  let summary = "convolution filter into the layout that kernels read";
+  let description = [{
+    [K1.., Kn, I, O] -> [ceil(O/16), K1*..*Kn, I, 16], zero-filled; with
+    `depthwise`, [K1.., Kn, 1, C] -> [ceil(C/16), K1*..*Kn, 1, 16]. With
+    groups > 1 (not depthwise) each group's O/groups outputs are padded to
+    whole panels of their own: [groups*ceil(O/groups/16), taps, I, 16].
+    Constants are packed at compile time.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$filter, I64Attr:$groups, UnitAttr:$depthwise);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$filter attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_PoolOp : Nest_Op<"pool", [Pure]> {
+  let summary = "pooling, channels last";
+  let description = [{
+    `input` [N, D1.., Dn, C], result [N, E1.., En, C]. Windows are clipped to
+    the input; `avg` divides by the taps inside the input, or, with
+    `countIncludePad`, by those inside the input extended by the pads. `lp`
+    computes (sum |x|^p)^(1/p). The result's extents decide floor or ceil.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, Nest_PoolKindAttr:$kind,
+    DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd,
+    UnitAttr:$countIncludePad, DefaultValuedAttr<I64Attr, "2">:$p);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_MaxPoolIndicesOp : Nest_Op<"max_pool_indices", [Pure]> {
+  let summary = "where the maxima of a max pooling are";
+  let description = [{
+    As `nest.pool` max; the result [N, E1.., En, C] is i64: for each window the
+    index of the first maximum in the tensor flattened as [N, C, D1.., Dn]
+    (ONNX MaxPool's second output), or as [N, C, Dn.., D1] with `columnMajor`.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input,
+    DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd, UnitAttr:$columnMajor);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions and normalisations
+//===----------------------------------------------------------------------===//
+
+def Nest_ReduceOp : Nest_Op<"reduce", [Pure]> {
+  let summary = "reduction over axes; they stay as extents of 1";
+  let arguments = (ins AnyStaticShapeTensor:$input, Nest_ReduceKindAttr:$kind, DenseI64ArrayAttr:$axes);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_ArgReduceOp : Nest_Op<"arg_reduce", [Pure]> {
+  let summary = "index of the maximum or minimum along an axis (i64; the axis stays as 1)";
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$axis, UnitAttr:$min, UnitAttr:$selectLast);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_SoftmaxOp : Nest_Op<"softmax", [Pure, SameOperandsAndResultType]> {
+  let summary = "softmax along one axis, or its logarithm";
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$axis, UnitAttr:$log);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Nest_NormOp : Nest_Op<"norm", [Pure, AttrSizedOperandSegments]> {
+  let summary = "layer normalisation over the axes from `axis` to the last";
+  let description = [{
+    (x - mean) / sqrt(variance + epsilon) * scale + bias; with `rms`,
+    x / sqrt(mean(x*x) + epsilon) * scale. `scale` and `bias` broadcast to the
+    input as in `nest.map`.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, Optional<AnyStaticShapeTensor>:$scale,
+    Optional<AnyStaticShapeTensor>:$bias, I64Attr:$axis, F64Attr:$epsilon, UnitAttr:$rms);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = [{
+    $input (`scale` $scale^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Nest_LrnOp : Nest_Op<"lrn", [Pure, SameOperandsAndResultType]> {
+  let summary = "local response normalisation over the last dimension";
+  let description = [{
+    x / (k + alpha/size * sum(x^2 over the window))^beta; the window of channel
+    c is [c - floor((size-1)/2), c + ceil((size-1)/2)].
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Nest_CumsumOp : Nest_Op<"cumsum", [Pure, SameOperandsAndResultType]> {
+  let summary = "running sum along an axis";
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Nest_TopKOp : Nest_Op<"topk", [Pure]> {
+  let summary = "the k largest (or smallest) along an axis, sorted, and where they are";
+  let description = [{ Equal values: the lower index first. Indices are i64. }];
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$k, I64Attr:$axis, UnitAttr:$smallest);
+  let results = (outs AnyStaticShapeTensor:$values, AnyStaticShapeTensor:$indices);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Moving data
+//===----------------------------------------------------------------------===//
+
+def Nest_TransposeOp : Nest_Op<"transpose", [Pure]> {
+  let summary = "result dimension i is input dimension perm[i]";
+  let arguments = (ins AnyStaticShapeTensor:$input, DenseI64ArrayAttr:$perm);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nest_ReshapeOp : Nest_Op<"reshape", [Pure]> {
+  let summary = "the same elements in the same order under another shape; free";
+  let arguments = (ins AnyStaticShapeTensor:$input);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nest_SliceOp : Nest_Op<"slice", [Pure]> {
+  let summary = "result[i] = input[starts + i*steps]; steps may be negative";
+  let arguments = (ins AnyStaticShapeTensor:$input, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Nest_PadOp : Nest_Op<"pad", [Pure]> {
+  let summary = "extends (or, where negative, crops) each dimension";
+  let description = [{ `value` is a tensor of one element; absent means zero. }];
+  let arguments = (ins AnyStaticShapeTensor:$input, Optional<AnyStaticShapeTensor>:$value,
+    DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high, Nest_PadModeAttr:$mode);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input (`value` $value^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_ConcatOp : Nest_Op<"concat", [Pure]> {
+  let summary = "inputs one after the other along an axis";
+  let arguments = (ins Variadic<AnyStaticShapeTensor>:$inputs, I64Attr:$axis);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_GatherOp : Nest_Op<"gather", [Pure]> {
+  let summary = "slices along an axis, picked by index (numpy take)";
+  let description = [{ Negative indices count from the end; others are clamped into range. }];
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices, I64Attr:$axis);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_GatherElementsOp : Nest_Op<"gather_elements", [Pure]> {
+  let summary = "ONNX GatherElements";
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices, I64Attr:$axis);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_GatherNDOp : Nest_Op<"gather_nd", [Pure]> {
+  let summary = "ONNX GatherND";
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices, I64Attr:$batchDims);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_ScatterElementsOp : Nest_Op<"scatter_elements", [Pure]> {
+  let summary = "ONNX ScatterElements";
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices,
+    AnyStaticShapeTensor:$updates, I64Attr:$axis, Nest_ScatterKindAttr:$kind);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_ScatterNDOp : Nest_Op<"scatter_nd", [Pure]> {
+  let summary = "ONNX ScatterND";
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices,
+    AnyStaticShapeTensor:$updates, Nest_ScatterKindAttr:$kind);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_OneHotOp : Nest_Op<"one_hot", [Pure]> {
+  let summary = "ONNX OneHot: values[1] where the new axis equals the index, else values[0]";
+  let arguments = (ins AnyStaticShapeTensor:$indices, AnyStaticShapeTensor:$values, I64Attr:$axis);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$indices `,` $values attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_ReverseSequenceOp : Nest_Op<"reverse_sequence", [Pure]> {
+  let summary = "ONNX ReverseSequence";
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$lengths,
+    I64Attr:$batchAxis, I64Attr:$timeAxis);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $lengths attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_ResizeOp : Nest_Op<"resize", [Pure]> {
+  let summary = "ONNX Resize with scales and sizes resolved";
+  let description = [{
+    `scales` has one entry per dimension (1 where nothing changes); they enter
+    the coordinate transformation as given, the result's extents are in its
+    type. `roi` (2 per dimension, starts then ends) is used by
+    tf_crop_and_resize only.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, DenseF64ArrayAttr:$scales,
+    OptionalAttr<DenseF64ArrayAttr>:$roi,
+    Nest_ResizeModeAttr:$mode, Nest_CoordinateModeAttr:$coordinates, Nest_NearestModeAttr:$nearest,
+    DefaultValuedAttr<F64Attr, "-0.75">:$cubicCoefficient,
+    UnitAttr:$excludeOutside, UnitAttr:$antialias,
+    DefaultValuedAttr<F64Attr, "0.0">:$extrapolation);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Recurrent layers (ONNX layouts with layout = 0)
+//===----------------------------------------------------------------------===//
+
+class Nest_RecurrentOp<string mnemonic> : Nest_Op<mnemonic, [Pure, AttrSizedOperandSegments]>;
+
+def Nest_LstmOp : Nest_RecurrentOp<"lstm"> {
+  let summary = "ONNX LSTM";
+  let description = [{
+    T steps, B batch, I inputs, H hidden, D directions.
+    `input` [T,B,I], `weights` [D,4H,I], `recurrence` [D,4H,H], `bias` [D,8H],
+    `lengths` [B] (int), `initialHidden` / `initialCell` [D,B,H], `peephole` [D,3H].
+    Gates in the order i, o, f, c. `activations`: f, g, h per direction by ONNX
+    name, with `activationAlpha` / `activationBeta` parallel to them.
+    Results: all hidden states [T,D,B,H], the last hidden and the last cell
+    state [D,B,H].
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
+    AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
+    Optional<AnyStaticShapeTensor>:$lengths, Optional<AnyStaticShapeTensor>:$initialHidden,
+    Optional<AnyStaticShapeTensor>:$initialCell, Optional<AnyStaticShapeTensor>:$peephole,
+    Nest_DirectionAttr:$direction, StrArrayAttr:$activations,
+    DenseF64ArrayAttr:$activationAlpha, DenseF64ArrayAttr:$activationBeta,
+    OptionalAttr<F64Attr>:$clip, UnitAttr:$inputForget);
+  let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden,
+    AnyStaticShapeTensor:$lastCell);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_GruOp : Nest_RecurrentOp<"gru"> {
+  let summary = "ONNX GRU";
+  let description = [{
+    As `nest.lstm` with three gates z, r, h: `weights` [D,3H,I],
+    `recurrence` [D,3H,H], `bias` [D,6H]; activations f, g per direction.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
+    AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
+    Optional<AnyStaticShapeTensor>:$lengths, Optional<AnyStaticShapeTensor>:$initialHidden,
+    Nest_DirectionAttr:$direction, StrArrayAttr:$activations,
+    DenseF64ArrayAttr:$activationAlpha, DenseF64ArrayAttr:$activationBeta,
+    OptionalAttr<F64Attr>:$clip, UnitAttr:$linearBeforeReset);
+  let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Nest_RnnOp : Nest_RecurrentOp<"rnn"> {
+  let summary = "ONNX RNN";
+  let description = [{
+    As `nest.lstm` with one gate: `weights` [D,H,I], `recurrence` [D,H,H],
+    `bias` [D,2H]; one activation per direction.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
+    AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
+    Optional<AnyStaticShapeTensor>:$lengths, Optional<AnyStaticShapeTensor>:$initialHidden,
+    Nest_DirectionAttr:$direction, StrArrayAttr:$activations,
+    DenseF64ArrayAttr:$activationAlpha, DenseF64ArrayAttr:$activationBeta,
+    OptionalAttr<F64Attr>:$clip);
+  let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+#endif // NESTOR_IR_NESTOPS_TD
