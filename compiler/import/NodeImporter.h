@@ -38,6 +38,8 @@ struct Unsupported {
   std::string hint;   ///< What the user can do about it.
 };
 
+class GraphImporter;
+
 /// Everything a rule needs to import one node.
 ///
 /// Tensors keep ONNX's logical shapes (channels first); a rule that needs
@@ -81,6 +83,13 @@ public:
   llvm::SmallVector<double> floatsAttr(llvm::StringRef name) const;
   std::vector<std::string> stringsAttr(llvm::StringRef name) const;
   const onnx::AttributeProto *attr(llvm::StringRef name) const;
+  /// The value of a tensor attribute, f16 and bf16 widened to f32. Records the
+  /// reason on failure (a corrupt tensor makes the whole file corrupt).
+  mlir::FailureOr<reference::TensorValue> decode(const onnx::TensorProto &tensor);
+  /// Imports a graph attribute in place: its inputs are `arguments`, other
+  /// names are those around the node. Yields the graph's outputs.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>> inlineGraph(const onnx::GraphProto &body,
+                                                              mlir::ValueRange arguments);
 
   //===--- building -------------------------------------------------------===//
   /// Creates `OpTy`, or, where all operands are constants, evaluates it and
@@ -95,6 +104,8 @@ public:
     return fold(op);
   }
   /// Results of `op`, folded to constants where possible (`op` is then erased).
+  /// Verifies `op` first: operands that do not fit make the node unsupported,
+  /// so a rule only checks what it indexes itself.
   llvm::SmallVector<mlir::Value, 3> fold(mlir::Operation *op);
 
   using MapBody = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)>;
@@ -130,6 +141,7 @@ public:
 
 private:
   friend class GraphImporter;
+  GraphImporter *graph = nullptr; ///< For `decode` and `inlineGraph`.
   llvm::SmallVector<mlir::Value> inputs, outputs;
   std::optional<Unsupported> problem;
 };
