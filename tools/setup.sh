@@ -47,7 +47,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   tail -5 "$log" >&2
-  echo "setup: apt-get failed. These packages are in Debian 12 (bookworm, with its updates): check" \
+  echo "setup: apt-get failed. These packages are in Debian 12 (bookworm, its updates and bookworm-security): check" \
        "/etc/apt/sources.list and the network, then run this again." >&2
   exit 1
 fi
