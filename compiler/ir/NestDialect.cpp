@@ -30,3 +30,11 @@ void NestDialect::initialize() {
 #include "compiler/ir/NestAttrs.cpp.inc"
       >();
 }
+
+Operation *NestDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                            Location loc) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements || elements.getType() != type)
+    return nullptr;
+  return ConstOp::create(builder, loc, elements);
+}

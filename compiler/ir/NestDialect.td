@@ -32,6 +32,7 @@ def Nest_Dialect : Dialect {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
   let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
 }
 
 class Nest_Op<string mnemonic, list<Trait> traits = []>

@@ -31,7 +31,7 @@ def Nest_ConstOp : Nest_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value",
   let hasFolder = 1;
 }
 
-def Nest_MapOp : Nest_Op<"map", [Pure, SingleBlock]> {
+def Nest_MapOp : Nest_Op<"map", [Pure, SingleBlock, IsolatedFromAbove]> {
   let summary = "element-wise computation with numpy broadcasting";
   let description = [{
     Every input is broadcast to the result's shape (aligned at the last
@@ -56,6 +56,7 @@ def Nest_MapOp : Nest_Op<"map", [Pure, SingleBlock]> {
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nest_YieldOp : Nest_Op<"yield", [Pure, Terminator, ReturnLike,
@@ -69,7 +70,7 @@ def Nest_YieldOp : Nest_Op<"yield", [Pure, Terminator, ReturnLike,
 // Convolution, matrix product, pooling
 //===----------------------------------------------------------------------===//
 
-def Nest_ConvOp : Nest_Op<"conv", [Pure, AttrSizedOperandSegments]> {
+def Nest_ConvOp : Nest_Op<"conv", [Pure, AttrSizedOperandSegments, IsolatedFromAbove]> {
   let summary = "convolution, channels last, with an optional fused epilogue";
   let description = [{
     - `input`  [N, D1.., Dn, C]
@@ -101,6 +102,7 @@ def Nest_ConvOp : Nest_Op<"conv", [Pure, AttrSizedOperandSegments]> {
     attr-dict `:` functional-type(operands, results) ($epilogue^)?
   }];
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nest_ConvTransposeOp : Nest_Op<"conv_transpose", [Pure]> {
@@ -120,7 +122,7 @@ def Nest_ConvTransposeOp : Nest_Op<"conv_transpose", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Nest_MatmulOp : Nest_Op<"matmul", [Pure]> {
+def Nest_MatmulOp : Nest_Op<"matmul", [Pure, IsolatedFromAbove]> {
   let summary = "batched matrix product with an optional fused epilogue";
   let description = [{
     `lhs` [..., M, K] and `rhs` [..., K, N] of the same rank >= 2, batch
@@ -170,6 +172,7 @@ def Nest_PoolOp : Nest_Op<"pool", [Pure]> {
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nest_MaxPoolIndicesOp : Nest_Op<"max_pool_indices", [Pure]> {
@@ -264,6 +267,7 @@ def Nest_TransposeOp : Nest_Op<"transpose", [Pure]> {
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
   let hasFolder = 1;
 }
 
@@ -282,6 +286,7 @@ def Nest_SliceOp : Nest_Op<"slice", [Pure]> {
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
   let hasFolder = 1;
 }
 
@@ -293,6 +298,7 @@ def Nest_PadOp : Nest_Op<"pad", [Pure]> {
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input (`value` $value^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nest_ConcatOp : Nest_Op<"concat", [Pure]> {
@@ -301,6 +307,7 @@ def Nest_ConcatOp : Nest_Op<"concat", [Pure]> {
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nest_GatherOp : Nest_Op<"gather", [Pure]> {
