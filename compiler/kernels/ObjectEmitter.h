@@ -1,0 +1,26 @@
+//===- ObjectEmitter.h - LLVM IR to object code -----------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_KERNELS_OBJECTEMITTER_H
+#define NESTOR_KERNELS_OBJECTEMITTER_H
+
+#include "compiler/kernels/Lowering.h"
+
+namespace llvm {
+class Module;
+}
+
+namespace nestor::kernels {
+
+/// Registers LLVM's back ends for the architectures of `allTargets()`.
+void initializeTargets();
+
+/// Optimises `module` and emits it. False with a sentence in `error` when that
+/// fails or the object needs a symbol that it does not contain.
+bool emitObject(llvm::Module &module, const TargetInfo &target, ObjectBuffer &object, std::string &error);
+
+} // namespace nestor::kernels
+
+#endif // NESTOR_KERNELS_OBJECTEMITTER_H
