@@ -1,0 +1,129 @@
+//===- Writer.cpp - Plan and code as a .nest artifact ---------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/package/Writer.h"
+
+#include "runtime/format/header.h"
+
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/FileOutputBuffer.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/xxhash.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <cstring>
+
+using namespace llvm;
+
+namespace nestor::package {
+namespace {
+
+std::string serialize(const format::Manifest &manifest) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  manifest.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
+format::FileHeader makeHeader(StringRef manifest, uint64_t fileSize) {
+  static_assert(endianness::native == endianness::little, "headers are written as they lie");
+  format::FileHeader header = {};
+  std::memcpy(header.magic, format::kMagic, sizeof(header.magic));
+  header.major = format::kMajorVersion;
+  header.minor = format::kMinorVersion;
+  header.headerSize = sizeof(header);
+  header.manifestOffset = sizeof(header);
+  header.manifestSize = manifest.size();
+  header.manifestHash = xxh3_64bits(manifest);
+  header.fileSize = fileSize;
+  header.headerHash = xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(&header),
+                                           offsetof(format::FileHeader, headerHash)));
+  return header;
+}
+
+} // namespace
+
+ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
+    : plan(plan), images(images) {
+  format::Manifest &manifest = plan.manifest;
+  manifest.set_minor_version(format::kMinorVersion);
+  for (auto [index, image] : enumerate(images)) {
+    format::Target *target = manifest.add_targets();
+    target->set_name(image.target->name);
+    target->set_arch(image.target->arch);
+    for (const std::string &feature : image.target->features)
+      target->add_features(feature);
+    for (auto [kernel, entry] : zip_equal(*manifest.mutable_kernels(), image.entries))
+      kernel.add_entry(entry);
+    addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
+  }
+  addSection(format::WEIGHTS, "shell 1", 0, plan.weightBytes);
+  layOut();
+}
+
+void ArtifactWriter::addSection(format::SectionKind kind, const std::string &name, unsigned index,
+                                uint64_t size) {
+  format::Section *section = plan.manifest.add_sections();
+  section->set_kind(kind);
+  section->set_name(name);
+  section->set_index(index);
+  section->set_size(size);
+  section->set_hash(1); // Not the default, so that it takes its room in the layout.
+}
+
+/// The sections follow the manifest, whose size depends on their offsets: the
+/// layout is repeated until it holds. Offsets only grow, so it ends.
+void ArtifactWriter::layOut() {
+  uint64_t manifestBytes = 0;
+  while (serialize(plan.manifest).size() != manifestBytes) {
+    manifestBytes = serialize(plan.manifest).size();
+    fileSize = sizeof(format::FileHeader) + manifestBytes;
+    for (format::Section &section : *plan.manifest.mutable_sections()) {
+      section.set_offset(alignTo(fileSize, format::kSectionAlignment));
+      fileSize = section.offset() + section.size();
+    }
+  }
+}
+
+uint64_t ArtifactWriter::codeBytes() const {
+  uint64_t bytes = 0;
+  for (const CodeImage &image : images)
+    bytes += image.elf.size();
+  return bytes;
+}
+
+void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
+  assert(out.size() == fileSize && "the buffer must fit the layout");
+  for (format::Section &section : *plan.manifest.mutable_sections()) {
+    MutableArrayRef<uint8_t> bytes = out.slice(section.offset(), section.size());
+    if (section.kind() == format::CODE) {
+      llvm::copy(images[section.index()].elf, bytes.begin());
+    } else {
+      for (const Weight &weight : plan.weights)
+        llvm::copy(weight.contents(), bytes.begin() + weight.offset);
+    }
+    section.set_hash(xxh3_64bits(bytes));
+  }
+  std::string manifest = serialize(plan.manifest);
+  format::FileHeader header = makeHeader(manifest, fileSize);
+  std::memcpy(out.data(), &header, sizeof(header));
+  llvm::copy(manifest, out.begin() + sizeof(header));
+}
+
+Error ArtifactWriter::writeFile(StringRef path) {
+  auto buffer = FileOutputBuffer::create(path, fileSize);
+  if (!buffer)
+    return buffer.takeError();
+  write({(*buffer)->getBufferStart(), fileSize});
+  return (*buffer)->commit();
+}
+
+} // namespace nestor::package
