@@ -1,0 +1,198 @@
+//===- Compile.cpp - From an ONNX model to an artifact --------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/driver/Compile.h"
+
+#include "compiler/driver/Diagnostics.h"
+#include "compiler/kernels/Lowering.h"
+#include "compiler/package/Writer.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+
+namespace nestor::driver {
+namespace {
+
+/// Writes `module` for a bug report and returns the file's path; empty where
+/// no file can be written. Weights are left out: bugs that depend on them are
+/// wrong results, not internal errors.
+std::string writeReproducer(ModuleOp module) {
+  int descriptor;
+  SmallString<128> path;
+  if (llvm::sys::fs::createTemporaryFile("nestorc-reproducer", "mlir", descriptor, path))
+    return "";
+  llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
+  OpPrintingFlags flags;
+  flags.enableDebugInfo().elideLargeResourceString(256);
+  module.print(stream, flags);
+  return path.str().str();
+}
+
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, MLIRContext &context)
+      : options(options), context(context), diagnostics(context) {}
+
+  CompileResult run(OwningOpRef<ModuleOp> module);
+
+private:
+  LogicalResult prepareInputs(func::FuncOp main);
+  LogicalResult optimize();
+  LogicalResult generate(func::FuncOp main);
+  void begin(StringRef stage) {
+    if (options.progress)
+      options.progress(stage);
+  }
+  LogicalResult fail(ExitStatus status);
+
+  const CompileOptions &options;
+  MLIRContext &context;
+  DiagnosticCollector diagnostics;
+  OwningOpRef<ModuleOp> imported; ///< For the reproducer.
+  CompileResult result;
+};
+
+LogicalResult Compilation::fail(ExitStatus status) {
+  result.status = status;
+  result.message = diagnostics.errors();
+  if (status == ExitStatus::Internal) {
+    std::string path = writeReproducer(*imported);
+    result.message = "internal error: " + result.message;
+    if (!path.empty())
+      result.message += "\nPlease report it together with the file " + path;
+  }
+  return failure();
+}
+
+LogicalResult Compilation::prepareInputs(func::FuncOp main) {
+  for (const CameraInput &input : options.cameraInputs)
+    if (failed(applyCameraInput(main, input)))
+      return fail(ExitStatus::Usage);
+  return success();
+}
+
+LogicalResult Compilation::optimize() {
+  begin("optimizing");
+  PassManager manager(&context); // With the verifier between passes, its default.
+  buildNestPipeline(manager, PipelineOptions());
+  if (failed(manager.run(*result.module)))
+    return fail(ExitStatus::Internal);
+  return success();
+}
+
+LogicalResult Compilation::generate(func::FuncOp main) {
+  begin("planning");
+  package::copySharedResults(main);
+  FailureOr<package::Plan> plan = package::planExecution(main);
+  if (failed(plan))
+    return fail(ExitStatus::Unsupported);
+  result.plan = std::move(*plan);
+  result.plan.manifest.set_producer("nestorc " NESTOR_VERSION);
+  if (auto name = result.module.get()->getAttrOfType<StringAttr>("nest.model"))
+    result.plan.manifest.set_model(name.str());
+
+  begin("generating code");
+  std::vector<const kernels::TargetInfo *> targets = options.targets;
+  if (targets.empty())
+    targets.push_back(&kernels::hostTarget());
+  auto images = package::buildCodeImages(result.plan.kernels, targets, context);
+  if (failed(images))
+    return fail(ExitStatus::Internal);
+  result.images = std::move(*images);
+  return success();
+}
+
+CompileResult Compilation::run(OwningOpRef<ModuleOp> module) {
+  result.module = std::move(module);
+  imported = result.module->clone();
+  auto main = result.module->lookupSymbol<func::FuncOp>("main");
+  if (!main) {
+    result.status = ExitStatus::Corrupt;
+    result.message = "the module has no function @main";
+  } else if (succeeded(prepareInputs(main)) && options.stopAt != Stage::Import &&
+             succeeded(optimize()) && options.stopAt != Stage::Optimize) {
+    (void)generate(main); // The result has the status.
+  }
+  llvm::append_range(result.notes, diagnostics.warnings());
+  return std::move(result);
+}
+
+CompileResult compileImported(import::ImportResult imported, const CompileOptions &options,
+                              MLIRContext &context) {
+  CompileResult result;
+  if (imported.status == import::ImportStatus::Ok)
+    result = compileModule(std::move(imported.module), options, context);
+  else
+    result.status = static_cast<ExitStatus>(imported.status);
+  if (result.message.empty())
+    result.message = std::move(imported.message);
+  result.unsupported = std::move(imported.unsupported);
+  result.notes.insert(result.notes.begin(), imported.notes.begin(), imported.notes.end());
+  return result;
+}
+
+CompileResult compileMlirFile(StringRef path, const CompileOptions &options,
+                              MLIRContext &context) {
+  CompileResult result;
+  OwningOpRef<ModuleOp> module;
+  {
+    DiagnosticCollector diagnostics(context);
+    module = parseSourceFile<ModuleOp>(path, &context);
+    result.message = diagnostics.errors();
+  }
+  if (module)
+    return compileModule(std::move(module), options, context);
+  result.status = ExitStatus::Corrupt;
+  return result;
+}
+
+} // namespace
+
+std::unique_ptr<MLIRContext> createContext() {
+  DialectRegistry registry;
+  registry.insert<nest::NestDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  kernels::registerKernelDialects(registry);
+  auto context = std::make_unique<MLIRContext>(registry);
+  // Kernels are emitted on several threads, which must not load dialects.
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+CompileResult compileModule(OwningOpRef<ModuleOp> module, const CompileOptions &options,
+                            MLIRContext &context) {
+  return Compilation(options, context).run(std::move(module));
+}
+
+CompileResult compileFile(StringRef path, const CompileOptions &options, MLIRContext &context) {
+  if (options.progress)
+    options.progress("importing");
+  if (path.ends_with(".mlir"))
+    return compileMlirFile(path, options, context);
+  return compileImported(import::importFile(path, options.import, context), options, context);
+}
+
+CompileResult compileBytes(StringRef bytes, StringRef directory, const CompileOptions &options,
+                           MLIRContext &context) {
+  return compileImported(import::importBytes(bytes, directory, options.import, context), options,
+                         context);
+}
+
+std::string toBytes(CompileResult &result) {
+  assert(result.ok() && "there is no artifact");
+  package::ArtifactWriter writer(result.plan, result.images);
+  std::string bytes(writer.size(), '\0');
+  writer.write({reinterpret_cast<uint8_t *>(bytes.data()), bytes.size()});
+  return bytes;
+}
+
+} // namespace nestor::driver

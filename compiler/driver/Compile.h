@@ -1,0 +1,89 @@
+//===- Compile.h - From an ONNX model to an artifact ------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// The pipeline of `nestorc compile`, as a library: import, passes, plan,
+// machine code, artifact. Nothing here prints or exits.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_DRIVER_COMPILE_H
+#define NESTOR_DRIVER_COMPILE_H
+
+#include "compiler/driver/CameraInput.h"
+#include "compiler/import/Import.h"
+#include "compiler/package/CodeImage.h"
+#include "compiler/package/Plan.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace nestor::driver {
+
+/// How a command ended: the exit codes of the command line.
+enum class ExitStatus {
+  Ok = 0,
+  CheckFailed = 1, ///< A comparison came out wrong.
+  Usage = 2,       ///< Flags or data that do not fit the model.
+  Unsupported = 3, ///< A model that parses but cannot be compiled.
+  Corrupt = 4,     ///< A file that cannot be read.
+  Internal = 5,    ///< A bug of the compiler.
+};
+
+/// The IR to stop at and hand out, for people who debug the compiler.
+enum class Stage {
+  Import,   ///< As imported from ONNX.
+  Optimize, ///< After all passes: what the plan is made of.
+  Artifact,
+};
+
+struct CompileOptions {
+  import::ImportOptions import;
+  std::vector<CameraInput> cameraInputs;
+  std::vector<const kernels::TargetInfo *> targets; ///< Empty: this host.
+  Stage stopAt = Stage::Artifact;
+  /// Called with the name of each stage as it begins.
+  std::function<void(llvm::StringRef)> progress;
+};
+
+/// A compiled model, or why there is none.
+struct CompileResult {
+  ExitStatus status = ExitStatus::Ok;
+  std::string message;                          ///< For people, where status is not Ok.
+  std::vector<import::Unsupported> unsupported; ///< Where status is Unsupported.
+  std::vector<std::string> notes;               ///< What the user should know in any case.
+
+  /// The module as far as it came; owns what `plan` refers to. The context is
+  /// that of the caller.
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  package::Plan plan;
+  std::vector<package::CodeImage> images;
+
+  bool ok() const { return status == ExitStatus::Ok; }
+};
+
+/// A context with the dialects that a compile needs, all loaded.
+std::unique_ptr<mlir::MLIRContext> createContext();
+
+/// Compiles an ONNX file, or a .mlir file of the nest dialect such as the
+/// reproducer of an internal error.
+CompileResult compileFile(llvm::StringRef path, const CompileOptions &options,
+                          mlir::MLIRContext &context);
+
+/// Compiles an ONNX model in memory; `directory` is where external data lies.
+CompileResult compileBytes(llvm::StringRef bytes, llvm::StringRef directory,
+                           const CompileOptions &options, mlir::MLIRContext &context);
+
+/// Compiles `func.func @main` of a module.
+CompileResult compileModule(mlir::OwningOpRef<mlir::ModuleOp> module,
+                            const CompileOptions &options, mlir::MLIRContext &context);
+
+/// The artifact's bytes; `result` must be ok.
+std::string toBytes(CompileResult &result);
+
+} // namespace nestor::driver
+
+#endif // NESTOR_DRIVER_COMPILE_H
