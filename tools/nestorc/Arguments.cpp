@@ -1,0 +1,192 @@
+//===- Arguments.cpp - The command line of nestorc ------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "Arguments.h"
+
+#include "compiler/kernels/Kernel.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <CLI/CLI.hpp>
+
+using nestor::driver::ExitStatus;
+
+namespace nestorc {
+namespace {
+
+/// The text of the flags of one run, before it is checked.
+struct RawArguments {
+  std::vector<std::string> shapes, bindings, targets, cameraInputs;
+  std::vector<float> mean, std;
+  float scale = 1;
+};
+
+[[noreturn]] void fail(const std::string &flag, const std::string &reason) {
+  throw CLI::ValidationError(flag, reason);
+}
+
+std::pair<std::string, std::vector<int64_t>> parseShape(llvm::StringRef text) {
+  auto [name, extents] = text.rsplit('=');
+  std::vector<int64_t> shape;
+  llvm::SmallVector<llvm::StringRef> parts;
+  extents.split(parts, ',');
+  for (llvm::StringRef part : parts) {
+    int64_t extent;
+    if (name.empty() || part.trim().getAsInteger(10, extent) || extent < 0)
+      fail("--shape", "'" + text.str() + "' is not NAME=N,N,... as in x=1,3,224,224");
+    shape.push_back(extent);
+  }
+  return {name.str(), shape};
+}
+
+std::pair<std::string, std::string> parseBinding(llvm::StringRef text) {
+  size_t split = text.find("=@");
+  if (split == llvm::StringRef::npos || split == 0)
+    fail("--bind", "'" + text.str() + "' is not NAME=@FILE as in axes=@axes.npy");
+  return {text.take_front(split).str(), text.drop_front(split + 2).str()};
+}
+
+const nestor::kernels::TargetInfo *parseTarget(const std::string &name) {
+  if (const auto *target = nestor::kernels::findTarget(name))
+    return target;
+  std::string known;
+  for (const auto &target : nestor::kernels::allTargets())
+    known += (known.empty() ? "" : ", ") + target.name;
+  fail("--target", "'" + name + "' is not a target; there are " + known);
+}
+
+void addModelOptions(CLI::App &command, ModelArguments &model, RawArguments &raw) {
+  command.add_option("model", model.path, "ONNX file")->required()->type_name("MODEL.onnx");
+  command
+      .add_option("--shape", raw.shapes,
+                  "Shape of an input with dynamic dimensions; repeatable")
+      ->type_name("NAME=N,N,...")
+      ->take_all()
+      ->allow_extra_args(false);
+  command
+      .add_option("--bind", raw.bindings,
+                  "Value of an input that is known now (a shape, axes); it is no input of the "
+                  "artifact; repeatable")
+      ->type_name("NAME=@FILE.npy|.pb")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+void finishModel(ModelArguments &model, const RawArguments &raw) {
+  for (const std::string &text : raw.shapes)
+    model.shapes.insert(parseShape(text));
+  for (const std::string &text : raw.bindings)
+    model.bindings.insert(parseBinding(text));
+}
+
+CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw) {
+  CLI::App *command = app.add_subcommand("compile", "Compile an ONNX model into a .nest artifact");
+  addModelOptions(*command, compile.model, raw);
+  command->add_option("-o,--output", compile.output, "Artifact to write")->type_name("OUT.nest");
+  command
+      ->add_option("--target", raw.targets,
+                   "Instruction set to generate code for; repeatable; default: this host")
+      ->type_name("FEATURES")
+      ->take_all()
+      ->allow_extra_args(false);
+  CLI::Option *camera =
+      command
+          ->add_option("--uint8-input", raw.cameraInputs,
+                       "Input that is given as uint8 images, channels last; the artifact computes "
+                       "(x * scale - mean) / std; repeatable")
+          ->type_name("NAME")
+          ->take_all()
+          ->allow_extra_args(false);
+  command->add_option("--scale", raw.scale, "Of --uint8-input; default 1")->needs(camera);
+  command->add_option("--mean", raw.mean, "Of --uint8-input: one value, or one a channel; default 0")
+      ->type_name("X,X,...")
+      ->delimiter(',')
+      ->needs(camera);
+  command->add_option("--std", raw.std, "Of --uint8-input: one value, or one a channel; default 1")
+      ->type_name("X,X,...")
+      ->delimiter(',')
+      ->needs(camera);
+  const std::map<std::string, nestor::driver::Stage> stages{
+      {"import", nestor::driver::Stage::Import},
+      {"optimize", nestor::driver::Stage::Optimize},
+      {"artifact", nestor::driver::Stage::Artifact}};
+  command
+      ->add_option("--emit", compile.emit,
+                   "Stop after a stage and write its IR (to stdout without -o)")
+      ->transform(CLI::CheckedTransformer(stages))
+      ->type_name("import|optimize|artifact");
+  command->add_flag("--json", compile.json, "Describe the artifact as JSON on stdout");
+  return command;
+}
+
+CLI::App *addCheck(CLI::App &app, CheckArguments &check, RawArguments &raw) {
+  CLI::App *command =
+      app.add_subcommand("check", "List every node of a model that is not supported, and why");
+  addModelOptions(*command, check.model, raw);
+  command->add_flag("--json", check.json, "Answer as JSON on stdout");
+  return command;
+}
+
+CLI::App *addOps(CLI::App &app, OpsArguments &ops) {
+  CLI::App *command = app.add_subcommand("ops", "Print the table of supported operators");
+  command->add_flag("--json", ops.json, "Answer as JSON on stdout");
+  return command;
+}
+
+void finishCompile(CompileArguments &compile, const RawArguments &raw) {
+  finishModel(compile.model, raw);
+  if (compile.output.empty() && compile.emit == nestor::driver::Stage::Artifact)
+    throw CLI::RequiredError("-o OUT.nest");
+  for (const std::string &name : raw.targets) {
+    const auto *target = parseTarget(name);
+    if (llvm::is_contained(compile.targets, target))
+      fail("--target", "'" + name + "' is given twice");
+    compile.targets.push_back(target);
+  }
+  for (const std::string &name : raw.cameraInputs) {
+    nestor::driver::CameraInput input;
+    input.name = name;
+    input.scale = raw.scale;
+    if (!raw.mean.empty())
+      input.mean = raw.mean;
+    if (!raw.std.empty())
+      input.std = raw.std;
+    compile.cameraInputs.push_back(std::move(input));
+  }
+}
+
+} // namespace
+
+Arguments parseArguments(int argc, char **argv) {
+  CLI::App app("Compiles ONNX models into .nest artifacts.", "nestorc");
+  app.set_version_flag("--version", "nestorc " NESTOR_VERSION);
+  app.require_subcommand(1);
+  app.footer("'nestorc COMMAND --help' lists the flags of a command.");
+  CompileArguments compile;
+  CheckArguments check;
+  OpsArguments ops;
+  RawArguments raw;
+  CLI::App *compileCommand = addCompile(app, compile, raw);
+  CLI::App *checkCommand = addCheck(app, check, raw);
+  addOps(app, ops);
+  try {
+    app.parse(argc, argv);
+    if (compileCommand->parsed()) {
+      finishCompile(compile, raw);
+      return compile;
+    }
+    if (checkCommand->parsed()) {
+      finishModel(check.model, raw);
+      return check;
+    }
+    return ops;
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
+  }
+}
+
+} // namespace nestorc

@@ -1,0 +1,53 @@
+//===- Arguments.h - The command line of nestorc ----------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTORC_ARGUMENTS_H
+#define NESTORC_ARGUMENTS_H
+
+#include "compiler/driver/Compile.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace nestorc {
+
+/// How to read the model, for every command that does.
+struct ModelArguments {
+  std::string path;
+  std::map<std::string, std::vector<int64_t>> shapes;
+  std::map<std::string, std::string> bindings; ///< Input name to file.
+};
+
+struct CompileArguments {
+  ModelArguments model;
+  std::string output;
+  std::vector<const nestor::kernels::TargetInfo *> targets;
+  std::vector<nestor::driver::CameraInput> cameraInputs;
+  nestor::driver::Stage emit = nestor::driver::Stage::Artifact;
+  bool json = false;
+};
+
+struct CheckArguments {
+  ModelArguments model;
+  bool json = false;
+};
+
+struct OpsArguments {
+  bool json = false;
+};
+
+/// What to run, or the status to exit with: help was printed or the usage was
+/// wrong, which has been said.
+using Arguments = std::variant<nestor::driver::ExitStatus, CompileArguments, CheckArguments,
+                               OpsArguments>;
+
+Arguments parseArguments(int argc, char **argv);
+
+} // namespace nestorc
+
+#endif // NESTORC_ARGUMENTS_H
