@@ -155,6 +155,8 @@ struct ImportRule {
   int64_t minOpset, maxOpset; ///< Inclusive; the newest schema known is 22.
   ImportFunction import;
   llvm::StringRef limits;    ///< One line for the operator table; may be empty.
+  /// The leading inputs that must be there: the rule is called only if they are.
+  unsigned minInputs = 1;
 };
 
 inline constexpr int64_t kNewestOpset = 22;
