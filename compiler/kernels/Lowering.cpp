@@ -60,8 +60,7 @@ struct MathLoweringPass : PassWrapper<MathLoweringPass, OperationPass<func::Func
   const TargetInfo *target;
 };
 
-LogicalResult convertToLLVMDialect(ModuleOp module, const TargetInfo &target) {
-  PassManager manager(module.getContext());
+void buildLowering(OpPassManager &manager, const TargetInfo &target) {
   manager.addNestedPass<func::FuncOp>(std::make_unique<MathLoweringPass>(target));
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createConvertVectorToLLVMPass());
@@ -71,11 +70,22 @@ LogicalResult convertToLLVMDialect(ModuleOp module, const TargetInfo &target) {
   manager.addPass(createConvertFuncToLLVMPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
-  return manager.run(module);
+}
+
+/// Loads the dialects that the lowering makes use of: threads must not.
+void loadLoweringDialects(MLIRContext *context, const TargetInfo &target) {
+  PassManager manager(context, ModuleOp::getOperationName());
+  buildLowering(manager, target);
+  DialectRegistry registry;
+  manager.getDependentDialects(registry);
+  context->appendDialectRegistry(registry);
+  context->loadAllAvailableDialects();
 }
 
 LogicalResult compileChunk(ModuleOp module, const TargetInfo &target, ObjectBuffer &object) {
-  if (failed(convertToLLVMDialect(module, target)))
+  PassManager manager(module.getContext());
+  buildLowering(manager, target);
+  if (failed(manager.run(module)))
     return failure();
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, context);
@@ -109,7 +119,7 @@ SmallVector<OwningOpRef<ModuleOp>> splitIntoChunks(ModuleOp module) {
 LogicalResult nestor::kernels::lowerToObjects(ModuleOp module, const TargetInfo &target, unsigned threads,
                                               SmallVectorImpl<ObjectBuffer> &objects) {
   MLIRContext *context = module.getContext();
-  context->loadAllAvailableDialects();
+  loadLoweringDialects(context, target);
   initializeTargets();
   SmallVector<OwningOpRef<ModuleOp>> chunks = splitIntoChunks(module);
   objects.resize(chunks.size());
