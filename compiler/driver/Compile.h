@@ -16,6 +16,8 @@
 #include "compiler/package/CodeImage.h"
 #include "compiler/package/Plan.h"
 
+#include "llvm/Support/MemoryBuffer.h"
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -81,8 +83,9 @@ CompileResult compileBytes(llvm::StringRef bytes, llvm::StringRef directory,
 CompileResult compileModule(mlir::OwningOpRef<mlir::ModuleOp> module,
                             const CompileOptions &options, mlir::MLIRContext &context);
 
-/// The artifact's bytes; `result` must be ok.
-std::string toBytes(CompileResult &result);
+/// The artifact in memory, aligned so that the runtime opens it in place.
+/// `result` must be ok.
+std::unique_ptr<llvm::MemoryBuffer> toMemory(CompileResult &result);
 
 } // namespace nestor::driver
 

@@ -12,8 +12,9 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "mlir/IR/Threading.h"
 #include "mlir/IR/Verifier.h"
+
+#include <thread>
 
 using namespace mlir;
 using namespace nestor::kernels;
@@ -21,59 +22,41 @@ using namespace nestor::kernels;
 namespace nestor::package {
 namespace {
 
-/// Kernels per LLVM module. Fixed, so that the image does not depend on the
-/// number of threads; small, so that the threads finish together.
-constexpr size_t kKernelsPerModule = 4;
-
-/// Some kernels for one target, on their way to an object file.
-struct Job {
-  const TargetInfo *target;
-  ArrayRef<KernelSpec> kernels;
-  SmallVector<ObjectBuffer, 1> objects;
-};
-
-LogicalResult runJob(Job &job, MLIRContext &context) {
+LogicalResult compile(ArrayRef<KernelSpec> kernels, const TargetInfo &target,
+                      MLIRContext &context, SmallVectorImpl<ObjectBuffer> &objects) {
   OwningOpRef<ModuleOp> module(ModuleOp::create(UnknownLoc::get(&context)));
-  for (const KernelSpec &kernel : job.kernels)
-    if (failed(emitKernel(*module, kernel, *job.target)))
+  for (const KernelSpec &kernel : kernels)
+    if (failed(emitKernel(*module, kernel, target)))
       return module->emitError("kernel ")
              << kernel.name << " (" << kernel.signature << ") cannot be emitted for "
-             << job.target->name;
+             << target.name;
   if (failed(verify(*module)))
     return failure();
-  return lowerToObjects(*module, *job.target, /*threads=*/1, job.objects);
+  return lowerToObjects(*module, target, std::thread::hardware_concurrency(), objects);
 }
 
-std::vector<Job> splitWork(ArrayRef<KernelSpec> kernels, ArrayRef<const TargetInfo *> targets) {
-  std::vector<Job> jobs;
-  for (const TargetInfo *target : targets)
-    for (size_t begin = 0; begin < kernels.size(); begin += kKernelsPerModule)
-      jobs.push_back({target, kernels.slice(begin).take_front(kKernelsPerModule), {}});
-  return jobs;
-}
-
-FailureOr<CodeImage> link(ArrayRef<KernelSpec> kernels, const TargetInfo *target,
-                          ArrayRef<Job> jobs, MLIRContext &context) {
-  SmallVector<StringRef> objects;
-  for (const Job &job : jobs)
-    if (job.target == target)
-      for (const ObjectBuffer &object : job.objects)
-        objects.emplace_back(object.data(), object.size());
-  SmallVector<StringRef> symbols;
+FailureOr<CodeImage> buildCodeImage(ArrayRef<KernelSpec> kernels, const TargetInfo &target,
+                                    MLIRContext &context) {
+  SmallVector<ObjectBuffer> objects;
+  if (failed(compile(kernels, target, context, objects)))
+    return failure();
+  SmallVector<StringRef> contents, symbols;
+  for (const ObjectBuffer &object : objects)
+    contents.emplace_back(object.data(), object.size());
   for (const KernelSpec &kernel : kernels)
     symbols.push_back(kernel.name);
 
-  auto report = [&](llvm::Error error) -> FailureOr<CodeImage> {
+  auto report = [&](llvm::Error error) {
     return emitError(UnknownLoc::get(&context))
-           << target->name << ": " << llvm::toString(std::move(error));
+           << target.name << ": " << llvm::toString(std::move(error));
   };
-  llvm::Expected<std::string> elf = linkShared(objects);
+  llvm::Expected<std::string> elf = linkShared(contents);
   if (!elf)
     return report(elf.takeError());
-  auto entries = readEntries(*elf, symbols);
+  llvm::Expected<std::vector<uint64_t>> entries = readEntries(*elf, symbols);
   if (!entries)
     return report(entries.takeError());
-  return CodeImage{target, std::move(*elf), std::move(*entries)};
+  return CodeImage{&target, std::move(*elf), std::move(*entries)};
 }
 
 } // namespace
@@ -82,12 +65,8 @@ FailureOr<std::vector<CodeImage>> buildCodeImages(ArrayRef<KernelSpec> kernels,
                                                   ArrayRef<const TargetInfo *> targets,
                                                   MLIRContext &context) {
   std::vector<CodeImage> images;
-  std::vector<Job> jobs = splitWork(kernels, targets);
-  if (failed(failableParallelForEach(&context, jobs,
-                                     [&](Job &job) { return runJob(job, context); })))
-    return failure();
   for (const TargetInfo *target : targets) {
-    FailureOr<CodeImage> image = link(kernels, target, jobs, context);
+    FailureOr<CodeImage> image = buildCodeImage(kernels, *target, context);
     if (failed(image))
       return failure();
     images.push_back(std::move(*image));

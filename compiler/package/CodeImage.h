@@ -25,9 +25,10 @@ struct CodeImage {
   std::vector<uint64_t> entries;
 };
 
-/// Compiles and links `kernels` for each of `targets`, on the threads of
-/// `context`. The bytes do not depend on how many there are. Reports what goes
-/// wrong as an error at an unknown location; each is a bug of the compiler.
+/// Compiles and links `kernels` for each of `targets`, on as many threads as
+/// there are CPUs; the bytes do not depend on how many. The operations that the
+/// kernels were described from still exist. What goes wrong is reported as an
+/// error; each is a bug of the compiler.
 mlir::FailureOr<std::vector<CodeImage>>
 buildCodeImages(llvm::ArrayRef<kernels::KernelSpec> kernels,
                 llvm::ArrayRef<const kernels::TargetInfo *> targets, mlir::MLIRContext &context);
