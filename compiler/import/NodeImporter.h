@@ -171,6 +171,8 @@ public:
   /// Whether any opset of the operator is covered.
   bool knows(llvm::StringRef domain, llvm::StringRef op) const;
   llvm::ArrayRef<ImportRule> rules() const { return all; }
+  /// The table of `nestorc ops` and of the docs: one Markdown row per operator.
+  void printTable(llvm::raw_ostream &stream) const;
 
 private:
   std::vector<ImportRule> all;
