@@ -265,14 +265,14 @@ LogicalResult GraphImporter::applyRule(Scope &scope, NodeImporter &importer) {
     importer.problem = unknownOperator(node, importer.opset, nodeName(importer.loc));
     return failure();
   }
+  for (unsigned i = 0; i < rule->minInputs; ++i)
+    if (!importer.hasInput(i))
+      return importer.unsupported("input " + Twine(i) + " is missing", "the model is not valid ONNX");
   if (failed(rule->import(importer)) || importer.problem) {
     // A rule that fails without a reason stopped on a failure that is already
     // recorded: inside a subgraph, or a corrupt tensor.
     return failure();
   }
-  for (unsigned i = 0; i < importer.numOutputs(); ++i)
-    if (importer.wantsOutput(i) && (i >= importer.outputs.size() || !importer.outputs[i]))
-      importer.setOutput(i, {});
   return success();
 }
 
