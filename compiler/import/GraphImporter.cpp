@@ -25,9 +25,11 @@ constexpr unsigned kFunctionDepthLimit = 64;
 /// ai.onnx is written both ways.
 StringRef canonicalDomain(StringRef domain) { return domain == "ai.onnx" ? "" : domain; }
 
+/// The node's name, and inside it its operator: what reports call a layer.
 Location locationOf(MLIRContext &context, const onnx::NodeProto &node, unsigned index) {
   std::string name = node.name().empty() ? node.op_type() + "#" + std::to_string(index) : node.name();
-  return NameLoc::get(StringAttr::get(&context, name));
+  return NameLoc::get(StringAttr::get(&context, name),
+                      NameLoc::get(StringAttr::get(&context, node.op_type())));
 }
 
 std::string functionKey(StringRef domain, StringRef name) {
