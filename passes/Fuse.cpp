@@ -1,0 +1,291 @@
+//===- Fuse.cpp - Element-wise work joins its producers -------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Layout.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace nestor::nest;
+
+namespace nestor {
+
+#define GEN_PASS_DEF_FUSEPASS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+bool isReadOnlyBy(Value value, Operation *reader) {
+  return llvm::all_of(value.getUsers(), [&](Operation *user) { return user == reader; });
+}
+
+//===----------------------------------------------------------------------===//
+// Bodies
+//===----------------------------------------------------------------------===//
+
+/// An empty body with one argument per value, of its scalar type.
+Block *addBody(OpBuilder &builder, Region &region, Location loc, ArrayRef<Type> arguments) {
+  Block *body = builder.createBlock(&region);
+  for (Type type : arguments)
+    body->addArgument(type, loc);
+  return body;
+}
+
+/// Copies `map`'s body with `value` for every use of `input`, and arguments of
+/// `body`, in order, for the other inputs. Returns what it yields.
+Value inlineMap(OpBuilder &builder, MapOp map, Value input, Value value,
+                ArrayRef<BlockArgument> others) {
+  SmallVector<Value> arguments;
+  for (Value operand : map.getInputs()) {
+    if (operand == input) {
+      arguments.push_back(value);
+    } else {
+      arguments.push_back(others.front());
+      others = others.drop_front();
+    }
+  }
+  return inlineBody(builder, map.getBody(), arguments);
+}
+
+SmallVector<Value> inputsWithout(MapOp map, Value input) {
+  return llvm::to_vector(
+      llvm::make_filter_range(map.getInputs(), [&](Value other) { return other != input; }));
+}
+
+//===----------------------------------------------------------------------===//
+// Maps into epilogues
+//===----------------------------------------------------------------------===//
+
+bool hasEpilogue(Operation *op) { return isa_and_nonnull<ConvOp, MatmulOp>(op); }
+
+/// The input of `map` whose producer can take `map` as its epilogue. Of
+/// several, the one that is computed last: the others are ready by then.
+Value fusibleInput(MapOp map) {
+  Value best;
+  for (Value input : map.getInputs()) {
+    Operation *producer = input.getDefiningOp();
+    if (!hasEpilogue(producer) || input.getType() != map.getType() || !isReadOnlyBy(input, map))
+      continue;
+    if (!best || best.getDefiningOp()->isBeforeInBlock(producer))
+      best = input;
+  }
+  return best;
+}
+
+struct FuseMapIntoProducer final : OpRewritePattern<MapOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
+    Value input = fusibleInput(map);
+    if (!input)
+      return rewriter.notifyMatchFailure(map, "no input is a product for this map alone");
+    Operation *producer = input.getDefiningOp();
+    Location loc = rewriter.getFusedLoc({producer->getLoc(), map.getLoc()});
+    // The new inputs are ready where the map is, not before.
+    Operation *fused = rewriter.cloneWithoutRegions(*producer);
+    fused->setLoc(loc);
+    auto addExtras = [&](auto op, auto from) {
+      op.getExtrasMutable().append(inputsWithout(map, input));
+      appendToEpilogue(rewriter, from.getEpilogue(), op.getEpilogue(), map, input);
+    };
+    if (auto conv = dyn_cast<ConvOp>(fused))
+      addExtras(conv, cast<ConvOp>(producer));
+    else
+      addExtras(cast<MatmulOp>(fused), cast<MatmulOp>(producer));
+    rewriter.replaceOp(map, fused->getResults());
+    rewriter.eraseOp(producer);
+    return success();
+  }
+
+private:
+  static void appendToEpilogue(PatternRewriter &rewriter, Region &old, Region &region, MapOp map,
+                               Value input) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    Location loc = map.getLoc();
+    SmallVector<Type> types{scalarTypeOf(input.getType())};
+    if (!old.empty())
+      types.assign(old.getArgumentTypes().begin(), old.getArgumentTypes().end());
+    size_t before = types.size();
+    for (Value other : inputsWithout(map, input))
+      types.push_back(scalarTypeOf(other.getType()));
+    Block *body = addBody(rewriter, region, loc, types);
+    SmallVector<BlockArgument> arguments(body->getArguments());
+    Value value = arguments.front();
+    if (!old.empty())
+      value = inlineBody(rewriter, old, body->getArguments().take_front(before));
+    value = inlineMap(rewriter, map, input, value, ArrayRef(arguments).drop_front(before));
+    YieldOp::create(rewriter, loc, value);
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Maps into maps
+//===----------------------------------------------------------------------===//
+
+struct FuseMapIntoMap final : OpRewritePattern<MapOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
+    for (Value input : map.getInputs()) {
+      auto producer = input.getDefiningOp<MapOp>();
+      // A producer of smaller shape would be computed once per broadcast.
+      if (!producer || !isReadOnlyBy(input, map) || shapeOf(input) != shapeOf(map.getResult()))
+        continue;
+      if (fusibleInput(producer))
+        continue;
+      fuse(producer, map, rewriter);
+      return success();
+    }
+    return rewriter.notifyMatchFailure(map, "no input is a map for this map alone");
+  }
+
+private:
+  static void fuse(MapOp producer, MapOp map, PatternRewriter &rewriter) {
+    Value input = producer.getResult();
+    SmallVector<Value> inputs(producer.getInputs()), others = inputsWithout(map, input);
+    size_t before = inputs.size();
+    llvm::append_range(inputs, others);
+    Location loc = rewriter.getFusedLoc({producer.getLoc(), map.getLoc()});
+    auto fused = MapOp::create(rewriter, loc, map.getType(), inputs);
+
+    SmallVector<Type> types;
+    for (Value value : inputs)
+      types.push_back(scalarTypeOf(value.getType()));
+    Block *body = addBody(rewriter, fused.getBody(), loc, types);
+    SmallVector<BlockArgument> arguments(body->getArguments());
+    Value value =
+        inlineBody(rewriter, producer.getBody(), body->getArguments().take_front(before));
+    value = inlineMap(rewriter, map, input, value, ArrayRef(arguments).drop_front(before));
+    YieldOp::create(rewriter, loc, value);
+    rewriter.replaceOp(map, fused.getResult());
+    rewriter.eraseOp(producer);
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Reshapes step aside
+//===----------------------------------------------------------------------===//
+
+/// map(reshape(product)) -> reshape(map(product)), so that they can fuse.
+struct SinkReshapeThroughMap final : OpRewritePattern<MapOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
+    ReshapeOp reshape;
+    for (Value input : map.getInputs()) {
+      if (shapeOf(input) != shapeOf(map.getResult()))
+        continue;
+      if (isFusionTarget(input.getDefiningOp()))
+        return rewriter.notifyMatchFailure(map, "can fuse without");
+      auto candidate = input.getDefiningOp<ReshapeOp>();
+      if (!reshape && candidate && isReadOnlyBy(input, map) &&
+          isFusionTarget(candidate.getInput().getDefiningOp()) &&
+          candidate.getInput().hasOneUse())
+        reshape = candidate;
+    }
+    if (!reshape)
+      return rewriter.notifyMatchFailure(map, "no input is a reshaped product or map");
+    RankedTensorType type = tensorType(reshape.getInput());
+    SmallVector<SmallVector<int64_t>> shapes;
+    for (Value input : map.getInputs()) {
+      auto shape = shapeBefore(shapeOf(input), shapeOf(reshape.getResult()), type.getShape());
+      if (!shape)
+        return rewriter.notifyMatchFailure(map, "an input is broadcast within a merged dimension");
+      shapes.push_back(std::move(*shape));
+    }
+
+    SmallVector<Value> inputs;
+    for (auto [input, shape] : llvm::zip(map.getInputs(), shapes))
+      inputs.push_back(reshapeTo(rewriter, map.getLoc(), input, shape));
+    RankedTensorType result = map.getType().clone(type.getShape());
+    auto moved = MapOp::create(rewriter, map.getLoc(), result, inputs);
+    rewriter.inlineRegionBefore(map.getBody(), moved.getBody(), moved.getBody().end());
+    rewriter.replaceOpWithNewOp<ReshapeOp>(map, map.getType(), moved.getResult());
+    return success();
+  }
+
+private:
+  static bool isFusionTarget(Operation *op) { return hasEpilogue(op) || isa_and_nonnull<MapOp>(op); }
+
+  /// The shape with which an operand that broadcasts to `to` broadcasts to
+  /// `from`, where a reshape turns `from` into `to`.
+  static std::optional<SmallVector<int64_t>>
+  shapeBefore(ArrayRef<int64_t> operand, ArrayRef<int64_t> to, ArrayRef<int64_t> from) {
+    auto groups = groupDims(from, to);
+    if (!groups)
+      return std::nullopt;
+    SmallVector<int64_t> extended(to.size() - operand.size(), 1), shape(from.size(), 1);
+    llvm::append_range(extended, operand);
+    for (const ReshapeGroup &group : *groups) {
+      auto isFull = [&](int64_t dim) { return extended[dim] == to[dim]; };
+      if (llvm::all_of(group.to, isFull))
+        for (int64_t dim : group.from)
+          shape[dim] = from[dim];
+      else if (llvm::any_of(group.to, isFull))
+        return std::nullopt;
+    }
+    // What was broadcast by its rank (a vector per channel) stays so.
+    if (operand.size() < to.size())
+      while (shape.size() > operand.size() && shape.front() == 1)
+        shape.erase(shape.begin());
+    return shape;
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Transposed operands
+//===----------------------------------------------------------------------===//
+
+/// A transpose of the last two dimensions becomes a flag of the product.
+struct FoldTransposeIntoMatmul final : OpRewritePattern<MatmulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    auto lhs = swapped(op.getLhs()), rhs = swapped(op.getRhs());
+    if (!lhs && !rhs)
+      return rewriter.notifyMatchFailure(op, "no operand is a transposed matrix");
+    rewriter.modifyOpInPlace(op, [&] {
+      if (lhs) {
+        op.getLhsMutable().assign(lhs);
+        op.setTransposeLhs(!op.getTransposeLhs());
+      }
+      if (rhs) {
+        op.getRhsMutable().assign(rhs);
+        op.setTransposeRhs(!op.getTransposeRhs());
+      }
+    });
+    return success();
+  }
+
+private:
+  /// x if `value` is x with the last two dimensions exchanged; null otherwise.
+  static Value swapped(Value value) {
+    auto transpose = value.getDefiningOp<TransposeOp>();
+    if (!transpose)
+      return {};
+    auto perm = llvm::to_vector(llvm::seq<int64_t>(0, transpose.getPerm().size()));
+    std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+    return transpose.getPerm() == ArrayRef<int64_t>(perm) ? transpose.getInput() : Value();
+  }
+};
+
+struct FusePass final : impl::FusePassBase<FusePass> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<FuseMapIntoProducer, FuseMapIntoMap, SinkReshapeThroughMap,
+                 FoldTransposeIntoMatmul>(context);
+    MapOp::getCanonicalizationPatterns(patterns, context);
+    populateMathAlgebraicSimplificationPatterns(patterns);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace nestor

@@ -1,0 +1,52 @@
+//===- PackFilters.cpp - Filters in the layout that kernels read ----------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "passes/Utils.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace nestor {
+
+#define GEN_PASS_DEF_PACKFILTERSPASS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+constexpr int64_t kPanel = 16;
+
+struct PackFiltersPass final : impl::PackFiltersPassBase<PackFiltersPass> {
+  void runOnOperation() override {
+    getOperation().walk([](nest::ConvOp conv) {
+      if (!conv.getPacked() && tensorType(conv.getFilter()).getElementType().isF32())
+        pack(conv);
+    });
+  }
+
+private:
+  static void pack(nest::ConvOp conv) {
+    ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
+    int64_t inputs = filter[filter.size() - 2], outputs = filter.back();
+    int64_t groups = conv.getGroups(), channels = shapeOf(conv.getInput()).back();
+    bool depthwise = groups > 1 && groups == channels && groups == outputs;
+
+    int64_t runs = depthwise ? 1 : groups;
+    int64_t panels = runs * llvm::divideCeil(outputs / runs, kPanel);
+    int64_t taps = 1;
+    for (int64_t extent : conv.getKernel())
+      taps *= extent;
+    OpBuilder builder(conv);
+    auto type = tensorType(conv.getFilter()).clone({panels, taps, inputs, kPanel});
+    conv.getFilterMutable().assign(nest::PackOp::create(builder, conv.getLoc(), type,
+                                                        conv.getFilter(), groups, depthwise));
+    conv.setPacked(true);
+  }
+};
+
+} // namespace
+} // namespace nestor

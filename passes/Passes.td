@@ -1,0 +1,161 @@
+//===- Passes.td - Passes over the nest dialect ------------*- tablegen -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_PASSES_TD
+#define NESTOR_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def FoldConstantsPass : Pass<"nest-fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "evaluate operations whose operands are all constants";
+  let description = [{
+    Uses the reference evaluator. Weights are packed and transposed at compile
+    time this way. A result that would take over `max-growth` bytes more than
+    its operands stays an operation: a broadcast scalar is cheaper to compute
+    than to store.
+
+    ```mlir
+    %0 = nest.const dense<[1.0, 2.0]> : tensor<2xf32>
+    %1 = nest.reshape %0 : (tensor<2xf32>) -> tensor<2x1xf32>
+    ```
+    becomes
+    ```mlir
+    %1 = nest.const dense<[[1.0], [2.0]]> : tensor<2x1xf32>
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [Option<"maxGrowth", "max-growth", "int64_t", "1048576",
+      "bytes by which a result may exceed its operands; packed filters are exempt">];
+}
+
+def FoldBatchNormPass : Pass<"nest-fold-batch-norm", "::mlir::func::FuncOp"> {
+  let summary = "absorb per-channel affine maps into the convolution before them";
+  let description = [{
+    A map after a convolution whose body is a chain of additions,
+    subtractions, multiplications and divisions with constants per output
+    channel computes acc * a + b. `a` scales the filter, `b` goes to the bias;
+    both are computed in double precision.
+
+    ```mlir
+    %0 = nest.conv %x, %filter bias %bias {...}
+    %1 = nest.map %0, %a, %b : ... { acc * a + b }
+    ```
+    becomes
+    ```mlir
+    %1 = nest.conv %x, %filterTimesA bias %biasTimesAPlusB {...}
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def PropagateLayoutPass : Pass<"nest-propagate-layout", "::mlir::func::FuncOp"> {
+  let summary = "remove transposes by letting operations run channels last";
+  let description = [{
+    The importer puts every convolution, pooling and resize between a transpose
+    to channels last and one back. Transposes move down through whatever can
+    run in the other layout until they meet their inverse and vanish; those that
+    are left move up where that makes them smaller. Constants are transposed at
+    compile time, a flattened tensor's order is undone in the filter that reads
+    it, and transposes that only move dimensions of extent 1 become reshapes.
+    Arguments and results of the function keep their layout.
+
+    ```mlir
+    %1 = nest.transpose %0 {perm = array<i64: 0, 3, 1, 2>}    // NHWC -> NCHW
+    %2 = nest.map %1 { relu }
+    %3 = nest.transpose %2 {perm = array<i64: 0, 2, 3, 1>}    // NCHW -> NHWC
+    ```
+    becomes
+    ```mlir
+    %3 = nest.map %0 { relu }
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def RecognizeNormalizationPass : Pass<"nest-recognize-normalization", "::mlir::func::FuncOp"> {
+  let summary = "find layer normalisation and softmax in the pieces that exporters leave";
+  let description = [{
+    Older opsets have no LayerNormalization: exporters write mean, subtract,
+    square, mean, add epsilon, square root, divide, and an optional scale and
+    shift. Softmax comes as exp(x) / sum(exp(x)), with or without the maximum
+    subtracted.
+
+    ```mlir
+    %mean = nest.reduce %x {kind = mean, axes = [2]}
+    %d = nest.map %x, %mean { x - mean }
+    %sq = nest.map %d { d * d }
+    %var = nest.reduce %sq {kind = mean, axes = [2]}
+    %sd = nest.map %var { sqrt(var + eps) }
+    %y = nest.map %d, %sd { d / sd }
+    ```
+    becomes
+    ```mlir
+    %y = nest.norm %x {axis = 2, epsilon = eps}
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def FusePass : Pass<"nest-fuse", "::mlir::func::FuncOp"> {
+  let summary = "fuse element-wise work into its producers";
+  let description = [{
+    A map moves into the epilogue of the convolution or matrix product that it
+    alone reads; its other inputs become extras. Maps that only one other map
+    reads become part of it, so that chains and diamonds (SiLU, GELU) are one
+    body. Reshapes in between step aside. Nothing is ever computed twice.
+    Transposes of a matrix product's operands become its flags.
+
+    ```mlir
+    %0 = nest.conv %x, %filter bias %bias {...}
+    %1 = nest.map %0, %residual { max(a + b, 0) }
+    ```
+    becomes
+    ```mlir
+    %1 = nest.conv %x, %filter bias %bias extras(%residual) {...} { max(acc + extra, 0) }
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def LowerConvTransposePass : Pass<"nest-lower-conv-transpose", "::mlir::func::FuncOp"> {
+  let summary = "transposed convolutions as convolutions";
+  let description = [{
+    Outputs whose coordinates agree modulo the stride read the same taps: a
+    transposed convolution is one convolution with stride 1 whose output
+    channels are [phase, O], then depth to space and a crop. Left alone where
+    it has groups, or a dilation together with a stride.
+
+    ```mlir
+    %y = nest.conv_transpose %x, %filter {strides = [2, 2], ...}
+           : (tensor<1x4x4xC>, tensor<2x2xCxO>) -> tensor<1x8x8xO>
+    ```
+    becomes
+    ```mlir
+    %0 = nest.conv %x, %phases : ... -> tensor<1x4x4x(4*O)>
+    %1 = nest.reshape %0       : ... -> tensor<1x4x4x2x2xO>
+    %2 = nest.transpose %1     : ... -> tensor<1x4x2x4x2xO>
+    %y = nest.reshape %2       : ... -> tensor<1x8x8xO>
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def PackFiltersPass : Pass<"nest-pack-filters", "::mlir::func::FuncOp"> {
+  let summary = "give f32 convolutions the filter layout that their kernels read";
+  let description = [{
+    ```mlir
+    %y = nest.conv %x, %filter {...} : (..., tensor<3x3x8x24xf32>) -> ...
+    ```
+    becomes
+    ```mlir
+    %0 = nest.pack %filter {groups = 1} : (tensor<3x3x8x24xf32>) -> tensor<2x9x8x16xf32>
+    %y = nest.conv %x, %0 {packed, ...} : (..., tensor<2x9x8x16xf32>) -> ...
+    ```
+    and `--nest-fold-constants` packs constant filters.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+#endif // NESTOR_PASSES_TD

@@ -1,0 +1,51 @@
+//===- Pipeline.cpp - The order in which the passes run -------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace nestor {
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+static void addCleanup(OpPassManager &func) {
+  func.addPass(createCanonicalizerPass());
+  func.addPass(createCSEPass());
+}
+
+void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  OpPassManager &func = manager.nest<func::FuncOp>();
+  func.addPass(createFoldConstantsPass());
+  addCleanup(func);
+  // Channels last first: batch norms and activations are then next to the
+  // convolutions that they belong to.
+  func.addPass(createLowerConvTransposePass());
+  func.addPass(createPropagateLayoutPass());
+  func.addPass(createFoldConstantsPass());
+  addCleanup(func);
+  func.addPass(createFoldBatchNormPass());
+  func.addPass(createRecognizeNormalizationPass());
+  func.addPass(createFusePass());
+  addCleanup(func);
+  if (options.packFilters)
+    func.addPass(createPackFiltersPass());
+  func.addPass(createFoldConstantsPass());
+  addCleanup(func);
+}
+
+void registerNestPasses() {
+  registerNestorPasses();
+  PassPipelineRegistration<PipelineOptions>(
+      "nest-pipeline", "everything between import and kernels", buildNestPipeline);
+}
+
+} // namespace nestor

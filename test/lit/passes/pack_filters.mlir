@@ -1,0 +1,45 @@
+// RUN: nestor-opt --nest-pack-filters --split-input-file %s | FileCheck %s
+
+// CHECK-LABEL: func.func @dense
+// CHECK: %[[P:.*]] = nest.pack %arg1 {groups = 1 : i64} : (tensor<3x3x8x24xf32>) -> tensor<2x9x8x16xf32>
+// CHECK: nest.conv %arg0, %[[P]] {{.*}}packed
+func.func @dense(%x: tensor<1x5x5x8xf32>, %f: tensor<3x3x8x24xf32>) -> tensor<1x3x3x24xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xf32>) -> tensor<1x3x3x24xf32>
+  return %0 : tensor<1x3x3x24xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @depthwise
+// CHECK: nest.pack %arg1 {depthwise, groups = 20 : i64} : (tensor<3x1x20xf32>) -> tensor<2x3x1x16xf32>
+func.func @depthwise(%x: tensor<1x5x20xf32>, %f: tensor<3x1x20xf32>) -> tensor<1x3x20xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 20}
+    : (tensor<1x5x20xf32>, tensor<3x1x20xf32>) -> tensor<1x3x20xf32>
+  return %0 : tensor<1x3x20xf32>
+}
+
+// -----
+
+// Each group's outputs fill panels of their own.
+// CHECK-LABEL: func.func @grouped
+// CHECK: nest.pack %arg1 {groups = 2 : i64} : (tensor<3x4x20xf32>) -> tensor<2x3x4x16xf32>
+func.func @grouped(%x: tensor<1x5x8xf32>, %f: tensor<3x4x20xf32>) -> tensor<1x3x20xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 2}
+    : (tensor<1x5x8xf32>, tensor<3x4x20xf32>) -> tensor<1x3x20xf32>
+  return %0 : tensor<1x3x20xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @doubles_stay
+// CHECK-NOT: nest.pack
+func.func @doubles_stay(%x: tensor<1x5x8xf64>, %f: tensor<3x8x20xf64>) -> tensor<1x3x20xf64> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1}
+    : (tensor<1x5x8xf64>, tensor<3x8x20xf64>) -> tensor<1x3x20xf64>
+  return %0 : tensor<1x3x20xf64>
+}
