@@ -1,0 +1,172 @@
+//===- nestor/artifact.hpp - An opened .nest file ---------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_ARTIFACT_HPP
+#define NESTOR_ARTIFACT_HPP
+
+#include "nestor/status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace nestor {
+
+class Session;
+class SessionOptions;
+namespace detail {
+class Model;
+}
+
+/// Element types of inputs and outputs. `boolean` is one byte, 0 or 1.
+enum class DType : uint8_t {
+  float32 = 1, float64, float16, bfloat16,
+  int8, int16, int32, int64,
+  uint8, uint16, uint32, uint64,
+  boolean,
+};
+
+/// Bytes of one element.
+NESTOR_API size_t size_of(DType type);
+/// Spelling of numpy: "float32", "uint8", "bool", ...
+NESTOR_API const char *to_string(DType type);
+
+/// How the plan turns a uint8 input into floats: (x * scale - mean[c]) / std[c],
+/// with one mean and std for all channels or one a channel.
+struct Normalization {
+  float scale = 1;
+  std::vector<float> mean;
+  std::vector<float> std;
+};
+
+/// An input or an output: dense, row-major, fixed shape.
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::float32;
+  std::vector<int64_t> dims; ///< Empty for a scalar.
+  size_t bytes = 0;
+  bool has_normalization = false; ///< uint8 inputs only.
+  Normalization normalization;
+};
+
+/// One size of the model. The last one is the full model.
+struct CapacityInfo {
+  float capacity = 1;         ///< Fraction of the full model's MACs.
+  uint64_t macs = 0;          ///< Multiply-accumulates of one run.
+  uint64_t weight_bytes = 0;  ///< Shared weights that it reads.
+  uint64_t private_bytes = 0; ///< Bytes that only it reads.
+  uint64_t arena_bytes = 0;   ///< Activations and scratch of one session.
+  bool has_accuracy = false;
+  float accuracy = 0;         ///< Top-1 measured at compile time, 0 to 1.
+};
+
+/// One image of machine code and what a CPU needs to run it.
+struct CodeTarget {
+  std::string name;                  ///< x86-64-v3, aarch64+neon, ...
+  std::string arch;                  ///< x86_64, aarch64.
+  std::vector<std::string> features; ///< LLVM spelling: avx2, fma, ...
+  bool runnable = false;             ///< This CPU has all of them.
+  bool selected = false;             ///< Sessions run this one.
+};
+
+/// A range of the file.
+struct SectionInfo {
+  std::string name;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+
+/// One kernel call of a plan.
+struct StepInfo {
+  std::string kernel;    ///< Symbol.
+  std::string signature; ///< What it computes, for people.
+  uint32_t layer = 0;    ///< Index into PlanInfo::layers.
+};
+
+/// What steps stand for in the ONNX model.
+struct LayerInfo {
+  std::string name; ///< ONNX node names, " + " between fused ones.
+  std::string op;   ///< Conv, Conv+Add+Relu, ...
+  uint64_t macs = 0;
+};
+
+struct PlanInfo {
+  std::vector<StepInfo> steps;
+  std::vector<LayerInfo> layers;
+};
+
+/// How much of a file `Artifact::open` checks.
+enum class Verify : uint8_t {
+  code, ///< Header, manifest and the selected code image; weights stay untouched.
+  all,  ///< Every byte that has a hash.
+};
+
+class ArtifactOptions {
+public:
+  ArtifactOptions &verify(Verify what) { return verify_ = what, *this; }
+  /// Runs the code of the named target instead of the best one for this CPU.
+  ArtifactOptions &target(std::string name) { return target_ = std::move(name), *this; }
+
+  Verify verify() const { return verify_; }
+  const std::string &target() const { return target_; }
+
+private:
+  Verify verify_ = Verify::code;
+  std::string target_;
+};
+
+/// An opened artifact: immutable and thread-safe. Copies share the mapping,
+/// which lives as long as the last copy or session.
+///
+/// Native code in the file is trusted like a shared library. Everything else
+/// is not: a file that is truncated, damaged or made to deceive yields an
+/// error here or in `session`, never a crash.
+class NESTOR_API Artifact {
+public:
+  /// Maps a file.
+  static Result<Artifact> open(const std::string &path,
+                               const ArtifactOptions &options = {});
+  /// Maps a range of an open file, such as an uncompressed entry of an app
+  /// package. Its offset must be a multiple of 64. `fd` may be closed afterwards.
+  static Result<Artifact> open(int fd, uint64_t offset, uint64_t length,
+                               const ArtifactOptions &options = {});
+  /// Uses an artifact in memory in place. The memory starts at a multiple of
+  /// 64, and stays alive and unchanged for as long as the last copy or session.
+  static Result<Artifact> open(const void *data, size_t size,
+                               const ArtifactOptions &options = {});
+
+  /// Makes a session, after checking every kernel call of its plans against
+  /// the buffers that the call touches. Sessions share all weights.
+  Result<Session> session(const SessionOptions &options) const;
+  Result<Session> session() const;
+
+  const std::string &model_name() const; ///< Name of the ONNX graph.
+  const std::string &producer() const;   ///< The compiler and its version.
+  const std::vector<TensorInfo> &inputs() const;
+  const std::vector<TensorInfo> &outputs() const;
+  const std::vector<CapacityInfo> &capacities() const; ///< Ascending.
+  const std::vector<CodeTarget> &targets() const;
+  const std::vector<SectionInfo> &sections() const;
+  uint64_t file_bytes() const;
+  /// Address space taken by the file and the code, in bytes.
+  uint64_t mapped_bytes() const;
+  /// False when the file ends before its last capacities.
+  bool complete() const;
+
+  /// The kernel calls of `capacities()[index]`; empty beyond the last one.
+  PlanInfo plan(size_t index) const;
+  /// Checks the hash of every section, weights included.
+  Status verify() const;
+
+private:
+  explicit Artifact(std::shared_ptr<const detail::Model> model);
+  std::shared_ptr<const detail::Model> model_;
+};
+
+} // namespace nestor
+
+#endif // NESTOR_ARTIFACT_HPP

@@ -1,0 +1,109 @@
+//===- nestor/session.hpp - Running an artifact -----------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_SESSION_HPP
+#define NESTOR_SESSION_HPP
+
+#include "nestor/artifact.hpp"
+
+#include <string_view>
+
+namespace nestor {
+
+namespace detail {
+class SessionState;
+}
+
+class SessionOptions {
+public:
+  /// The capacity to start with, within 1e-3 of a stored one. Default: 1.
+  SessionOptions &capacity(float value) { return capacity_ = value, *this; }
+  /// Threads that share the work of a run, the caller's included; 0 means one
+  /// for every CPU that this process may use. Default: 1.
+  SessionOptions &threads(unsigned count) { return threads_ = count, *this; }
+
+  float capacity() const { return capacity_; }
+  unsigned threads() const { return threads_; }
+
+private:
+  float capacity_ = 1;
+  unsigned threads_ = 1;
+};
+
+/// An input or output of a session. A small handle: copy it freely, use it no
+/// longer than its session. `Session::input` of an unknown name or index gives
+/// an invalid one, whose operations fail with `not_found`.
+class NESTOR_API Tensor {
+public:
+  bool valid() const { return info_ != nullptr; }
+  /// Name, type and shape. Valid tensors only.
+  const TensorInfo &info() const { return *info_; }
+  size_t bytes() const { return info_ ? info_->bytes : 0; }
+
+  /// The session's buffer (64-byte aligned), or the one bound last; null for
+  /// an invalid tensor. An output is valid until the next run.
+  void *data() const;
+  template <typename T> T *data_as() const { return static_cast<T *>(data()); }
+
+  /// Copies exactly `bytes()` bytes in or out.
+  Status copy_from(const void *source, size_t bytes) const;
+  Status copy_to(void *target, size_t bytes) const;
+  template <typename Range> Status copy_from(const Range &range) const {
+    return copy_from(range.data(), range.size() * sizeof(*range.data()));
+  }
+  template <typename Range> Status copy_to(Range &range) const {
+    return copy_to(range.data(), range.size() * sizeof(*range.data()));
+  }
+
+  /// Makes runs read or write the caller's memory, of `bytes()` bytes or more
+  /// and aligned to `alignment()`. It stays alive until rebound; null goes back
+  /// to the session's own buffer. Inputs and outputs must not overlap.
+  Status bind(void *memory, size_t bytes) const;
+  size_t alignment() const;
+
+private:
+  friend class Session;
+  detail::SessionState *session_ = nullptr;
+  const TensorInfo *info_ = nullptr;
+  size_t slot_ = 0;
+};
+
+/// Buffers and threads to run one artifact. One thread uses a session at a
+/// time; only `set_capacity` may be called from any thread at any moment.
+class NESTOR_API Session {
+public:
+  Session(Session &&) noexcept;
+  Session &operator=(Session &&) noexcept;
+  ~Session();
+
+  Tensor input(size_t index) const;
+  Tensor input(std::string_view name) const;
+  Tensor output(size_t index) const;
+  Tensor output(std::string_view name) const;
+
+  /// Runs the model once. Allocates nothing.
+  Status run();
+  /// As `run`, and adds the time of step i to nanoseconds[i]; `count` is the
+  /// number of steps in `Artifact::plan`.
+  Status run_timed(uint64_t *nanoseconds, size_t count);
+
+  /// Chooses the capacity of the runs that begin after this call. Copies
+  /// nothing, takes no lock. Fails, and changes nothing, if there is none
+  /// within 1e-3.
+  Status set_capacity(float capacity);
+  float capacity() const;
+  unsigned threads() const;
+  /// Memory of this session: activations, scratch, inputs and outputs.
+  uint64_t memory_bytes() const;
+
+private:
+  friend class Artifact;
+  explicit Session(std::unique_ptr<detail::SessionState> state);
+  std::unique_ptr<detail::SessionState> state_;
+};
+
+} // namespace nestor
+
+#endif // NESTOR_SESSION_HPP

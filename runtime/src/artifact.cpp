@@ -1,0 +1,261 @@
+//===- artifact.cpp - Opening a .nest file --------------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "nestor/artifact.hpp"
+#include "cpu.h"
+#include "error.h"
+#include "hash.h"
+#include "model.h"
+#include "runtime/format/header.h"
+
+namespace nestor {
+
+using namespace detail;
+
+size_t size_of(DType type) {
+  switch (type) {
+  case DType::int8:
+  case DType::uint8:
+  case DType::boolean: return 1;
+  case DType::float16:
+  case DType::bfloat16:
+  case DType::int16:
+  case DType::uint16: return 2;
+  case DType::float32:
+  case DType::int32:
+  case DType::uint32: return 4;
+  case DType::float64:
+  case DType::int64:
+  case DType::uint64: return 8;
+  }
+  return 0;
+}
+
+const char *to_string(DType type) {
+  constexpr const char *names[] = {"",      "float32", "float64", "float16", "bfloat16",
+                                   "int8",  "int16",   "int32",   "int64",   "uint8",
+                                   "uint16", "uint32", "uint64",  "bool"};
+  size_t index = static_cast<size_t>(type);
+  return index < sizeof names / sizeof *names ? names[index] : "";
+}
+
+//===----------------------------------------------------------------------===//
+// Model
+//===----------------------------------------------------------------------===//
+
+Status Model::open(Mapping mapping, const ArtifactOptions &options, std::string fileName) {
+  file = std::move(mapping);
+  name = std::move(fileName);
+  Status status = open_named(options);
+  file.close_file(); // The mappings stay.
+  return with_prefix(name, std::move(status));
+}
+
+Status Model::open_named(const ArtifactOptions &options) {
+  if (reinterpret_cast<uintptr_t>(file.data()) % format::kBufferAlignment != 0)
+    return error(StatusCode::invalid_argument, "the artifact does not start at a multiple of %llu",
+                 static_cast<unsigned long long>(format::kBufferAlignment));
+  NESTOR_RETURN_IF_ERROR(manifest.read(file.data(), file.size()));
+  describe();
+  if (options.verify() == Verify::all)
+    NESTOR_RETURN_IF_ERROR(verify_sections());
+  codeStatus = load_code(options.target());
+  // What only keeps this machine from running the file does not keep tools
+  // from reading it; sessions report it.
+  bool readable = codeStatus.ok() || codeStatus.code() == StatusCode::unsupported_cpu ||
+                  codeStatus.code() == StatusCode::exec_refused;
+  return readable ? Status() : codeStatus;
+}
+
+static TensorInfo describe_tensor(const nestor_format_Tensor &tensor) {
+  TensorInfo info;
+  info.name = text(tensor.name);
+  info.dtype = static_cast<DType>(raw(tensor.dtype));
+  info.dims.assign(tensor.dims, tensor.dims + tensor.dims_count);
+  uint64_t bytes = 0;
+  (void)tensor_bytes(tensor, bytes); // The manifest was checked.
+  info.bytes = bytes;
+  if (tensor.has_normalization) {
+    const nestor_format_Normalization &norm = tensor.normalization;
+    info.has_normalization = true;
+    info.normalization.scale = norm.scale;
+    info.normalization.mean.assign(norm.mean, norm.mean + norm.mean_count);
+    info.normalization.std.assign(norm.std, norm.std + norm.std_count);
+  }
+  return info;
+}
+
+static CapacityInfo describe_capacity(const nestor_format_Capacity &capacity) {
+  CapacityInfo info;
+  info.capacity = capacity.capacity;
+  info.macs = capacity.macs;
+  info.weight_bytes = capacity.weight_bytes;
+  info.private_bytes = capacity.private_bytes;
+  info.arena_bytes = capacity.arena_bytes;
+  info.has_accuracy = capacity.has_accuracy;
+  info.accuracy = capacity.accuracy;
+  return info;
+}
+
+void Model::describe() {
+  modelName = text(manifest->model);
+  producer = text(manifest->producer);
+  for (pb_size_t i = 0; i < manifest->inputs_count; ++i)
+    inputs.push_back(describe_tensor(manifest->inputs[i]));
+  for (pb_size_t i = 0; i < manifest->outputs_count; ++i)
+    outputs.push_back(describe_tensor(manifest->outputs[i]));
+  for (uint32_t i = 0; i < manifest.capacities(); ++i)
+    capacities.push_back(describe_capacity(manifest->capacities[i]));
+  for (pb_size_t i = 0; i < manifest->sections_count; ++i) {
+    const nestor_format_Section &section = manifest->sections[i];
+    sections.push_back({text(section.name), section.offset, section.size});
+  }
+  for (pb_size_t i = 0; i < manifest->targets_count; ++i) {
+    const nestor_format_Target &target = manifest->targets[i];
+    CodeTarget info;
+    info.name = text(target.name);
+    info.arch = text(target.arch);
+    for (pb_size_t j = 0; j < target.features_count; ++j)
+      info.features.push_back(text(target.features[j]));
+    info.runnable = info.arch == kHostArch && missing_features(info.features).empty();
+    targets.push_back(std::move(info));
+  }
+}
+
+/// Why this CPU runs none of the targets, or not the one that is asked for.
+static Status cannot_run(const std::vector<CodeTarget> &targets, const std::string &wanted) {
+  std::string reasons;
+  for (const CodeTarget &target : targets) {
+    if (!wanted.empty() && target.name != wanted)
+      continue;
+    reasons += (reasons.empty() ? "" : "; ") + target.name;
+    reasons += target.arch != kHostArch ? " is for " + target.arch
+                                        : " needs " + missing_features(target.features);
+  }
+  if (reasons.empty())
+    return wanted.empty() ? error(StatusCode::corrupt, "manifest: targets is empty")
+                          : error(StatusCode::not_found, "no code for target '%s'", wanted.c_str());
+  return error(StatusCode::unsupported_cpu, "no code for this %s CPU: %s", kHostArch,
+               reasons.c_str());
+}
+
+/// The wanted target, or the runnable one that uses most of this CPU.
+Status Model::select_target(const std::string &wanted) {
+  const CodeTarget *best = nullptr;
+  for (const CodeTarget &candidate : targets) {
+    if (!candidate.runnable || (!wanted.empty() && candidate.name != wanted))
+      continue;
+    if (!best || candidate.features.size() > best->features.size())
+      best = &candidate;
+  }
+  if (!best)
+    return cannot_run(targets, wanted);
+  target = static_cast<uint32_t>(best - targets.data());
+  return Status();
+}
+
+Status Model::load_code(const std::string &wanted) {
+  NESTOR_RETURN_IF_ERROR(select_target(wanted));
+  const nestor_format_Section *section =
+      find_section(*manifest, nestor_format_SectionKind_CODE, target);
+  if (!section)
+    return error(StatusCode::corrupt, "manifest: sections: no code for target %s",
+                 targets[target].name.c_str());
+  NESTOR_RETURN_IF_ERROR(verify_section(*section));
+  NESTOR_RETURN_IF_ERROR(code.load(file.data() + section->offset, section->size, file.fd(),
+                                   file.file_offset() + section->offset));
+  targets[target].selected = true;
+  return Status();
+}
+
+Status Model::verify_section(const nestor_format_Section &section) const {
+  if (hash(file.data() + section.offset, section.size) == section.hash)
+    return Status();
+  return error(StatusCode::corrupt, "section %s: hash: its %llu bytes at %llu are damaged",
+               text(section.name), static_cast<unsigned long long>(section.size),
+               static_cast<unsigned long long>(section.offset));
+}
+
+Status Model::verify_sections() const {
+  for (pb_size_t i = 0; i < manifest->sections_count; ++i) {
+    const nestor_format_Section &section = manifest->sections[i];
+    // A cut file lacks its last shells; what is there can be checked.
+    if (section.offset + section.size <= file.size())
+      NESTOR_RETURN_IF_ERROR(verify_section(section));
+  }
+  return Status();
+}
+
+//===----------------------------------------------------------------------===//
+// Artifact
+//===----------------------------------------------------------------------===//
+
+Artifact::Artifact(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
+
+static Result<std::shared_ptr<const Model>> open_model(Result<Mapping> mapping, std::string name,
+                                                       const ArtifactOptions &options) {
+  if (!mapping.ok())
+    return with_prefix(name, mapping.status());
+  auto model = std::make_shared<Model>();
+  NESTOR_RETURN_IF_ERROR(model->open(std::move(mapping).value(), options, std::move(name)));
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+Result<Artifact> Artifact::open(const std::string &path, const ArtifactOptions &options) {
+  auto model = open_model(Mapping::file(path.c_str()), path, options);
+  return model.ok() ? Result<Artifact>(Artifact(std::move(model).value())) : model.status();
+}
+
+Result<Artifact> Artifact::open(int fd, uint64_t offset, uint64_t length,
+                                const ArtifactOptions &options) {
+  auto model =
+      open_model(Mapping::range(fd, offset, length), "file " + std::to_string(fd), options);
+  return model.ok() ? Result<Artifact>(Artifact(std::move(model).value())) : model.status();
+}
+
+Result<Artifact> Artifact::open(const void *data, size_t size, const ArtifactOptions &options) {
+  auto model = open_model(Mapping::memory(data, size), "memory", options);
+  return model.ok() ? Result<Artifact>(Artifact(std::move(model).value())) : model.status();
+}
+
+const std::string &Artifact::model_name() const { return model_->modelName; }
+const std::string &Artifact::producer() const { return model_->producer; }
+const std::vector<TensorInfo> &Artifact::inputs() const { return model_->inputs; }
+const std::vector<TensorInfo> &Artifact::outputs() const { return model_->outputs; }
+const std::vector<CapacityInfo> &Artifact::capacities() const { return model_->capacities; }
+const std::vector<CodeTarget> &Artifact::targets() const { return model_->targets; }
+const std::vector<SectionInfo> &Artifact::sections() const { return model_->sections; }
+uint64_t Artifact::file_bytes() const { return model_->file.size(); }
+uint64_t Artifact::mapped_bytes() const {
+  return model_->file.size() + model_->code.mapped_bytes();
+}
+bool Artifact::complete() const { return model_->file.size() == model_->manifest.file_size(); }
+
+PlanInfo Artifact::plan(size_t index) const {
+  PlanInfo plan;
+  if (index >= model_->capacities.size())
+    return plan;
+  const nestor_format_Manifest &manifest = *model_->manifest;
+  const nestor_format_Capacity &capacity = manifest.capacities[index];
+  for (pb_size_t i = 0; i < capacity.layers_count; ++i) {
+    const nestor_format_Layer &layer = capacity.layers[i];
+    plan.layers.push_back({text(layer.name), text(layer.op), layer.macs});
+  }
+  for (pb_size_t i = 0; i < capacity.steps_count; ++i) {
+    const nestor_format_Step &step = capacity.steps[i];
+    StepInfo info;
+    info.layer = step.layer;
+    if (step.kernel < manifest.kernels_count) {
+      info.kernel = text(manifest.kernels[step.kernel].name);
+      info.signature = text(manifest.kernels[step.kernel].signature);
+    }
+    plan.steps.push_back(std::move(info));
+  }
+  return plan;
+}
+
+Status Artifact::verify() const { return with_prefix(model_->name, model_->verify_sections()); }
+
+} // namespace nestor

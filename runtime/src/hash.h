@@ -1,0 +1,19 @@
+//===- hash.h - XXH3-64, inlined ------------------------------ -*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_SRC_HASH_H
+#define NESTOR_SRC_HASH_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nestor::detail {
+
+/// XXH3-64 of `size` bytes: what every hash in a .nest file is.
+uint64_t hash(const void *data, size_t size);
+
+} // namespace nestor::detail
+
+#endif // NESTOR_SRC_HASH_H

@@ -1,0 +1,215 @@
+//===- plan.cpp - A plan that is safe to run ------------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "plan.h"
+#include "checked.h"
+#include "error.h"
+
+#include <algorithm>
+
+namespace nestor::detail {
+
+/// Work below this much, in multiply-accumulates and bytes touched, costs less
+/// than handing it to another thread: about two microseconds.
+static constexpr uint64_t kWorkPerPart = 64 * 1024;
+/// Pieces for each thread: evens out cores of different speed.
+static constexpr uint32_t kPartsPerThread = 4;
+
+static unsigned long long ull(uint64_t value) { return value; }
+
+/// False on overflow. The factors were checked with the manifest.
+static bool evaluate(const nestor_format_Polynomial &polynomial, const int64_t *params,
+                     int64_t &result) {
+  int64_t sum = 0;
+  for (pb_size_t i = 0; i < polynomial.terms_count; ++i) {
+    const nestor_format_Term &term = polynomial.terms[i];
+    int64_t product = term.coefficient;
+    for (pb_size_t j = 0; j < term.factors_count; ++j)
+      if (!checked_mul(product, params[term.factors[j]], product))
+        return false;
+    if (!checked_add(sum, product, sum))
+      return false;
+  }
+  result = sum;
+  return true;
+}
+
+namespace {
+
+/// The memory that an argument points into.
+struct Region {
+  const uint8_t *start = nullptr; ///< Null for an input or output.
+  uint64_t size = 0;
+  bool writable = false;
+  uint32_t slot = 0;
+};
+
+class PlanBuilder {
+public:
+  PlanBuilder(const Model &model, const nestor_format_Capacity &capacity,
+              const PlanContext &context)
+      : model_(model), capacity_(capacity), context_(context),
+        stepsOfLayer_(capacity.layers_count, 0) {}
+
+  Status build();
+  Plan take() { return std::move(plan_); }
+
+private:
+  Status add_step(const nestor_format_Step &step);
+  Status add_params(const nestor_format_Step &step, const nestor_format_Kernel &kernel);
+  Status add_arg(const nestor_format_StepArg &arg, const nestor_format_KernelArg &contract,
+                 const int64_t *params, uint64_t &bytes);
+  Status find_region(const nestor_format_StepArg &arg, Region &region) const;
+  uint32_t choose_parts(int64_t grains, uint64_t work) const;
+
+  const Model &model_;
+  const nestor_format_Capacity &capacity_;
+  const PlanContext &context_;
+  std::vector<uint32_t> stepsOfLayer_;
+  Plan plan_;
+};
+
+Status PlanBuilder::build() {
+  for (pb_size_t i = 0; i < capacity_.steps_count; ++i) {
+    if (capacity_.steps[i].layer >= capacity_.layers_count)
+      return error(StatusCode::corrupt, "steps[%u].layer: there is no layer %u", i,
+                   capacity_.steps[i].layer);
+    ++stepsOfLayer_[capacity_.steps[i].layer];
+  }
+  for (pb_size_t i = 0; i < capacity_.steps_count; ++i)
+    if (Status status = add_step(capacity_.steps[i]); !status.ok())
+      return error(status.code(), "steps[%u].%s", i, status.message().c_str());
+  return Status();
+}
+
+Status PlanBuilder::add_step(const nestor_format_Step &step) {
+  const Manifest &manifest = *model_.manifest;
+  if (step.kernel >= manifest.kernels_count)
+    return error(StatusCode::corrupt, "kernel: there is no kernel %u", step.kernel);
+  const nestor_format_Kernel &kernel = manifest.kernels[step.kernel];
+  Call call = {};
+  call.firstArg = static_cast<uint32_t>(plan_.args.size());
+  call.firstParam = static_cast<uint32_t>(plan_.params.size());
+  call.function = reinterpret_cast<KernelFunction>(model_.code.function(kernel.entry[model_.target]));
+  if (!call.function)
+    return error(StatusCode::corrupt, "kernel: the entry of %.100s lies outside its code",
+                 text(kernel.name));
+  if (step.args_count != kernel.args_count)
+    return error(StatusCode::corrupt, "args has %u entries, %.100s takes %u", step.args_count,
+                 text(kernel.name), kernel.args_count);
+  NESTOR_RETURN_IF_ERROR(add_params(step, kernel));
+
+  uint64_t work = capacity_.layers[step.layer].macs / stepsOfLayer_[step.layer];
+  for (pb_size_t i = 0; i < step.args_count; ++i) {
+    uint64_t bytes = 0;
+    if (Status status = add_arg(step.args[i], kernel.args[i], step.params, bytes); !status.ok())
+      return error(status.code(), "args[%u] of %.100s: %s", i, text(kernel.name),
+                   status.message().c_str());
+    if (!checked_add(work, bytes, work))
+      work = UINT64_MAX;
+  }
+  if (!evaluate(kernel.grains, step.params, call.grains) || call.grains < 0)
+    return error(StatusCode::corrupt, "grains of %.100s is negative or overflows",
+                 text(kernel.name));
+  call.parts = choose_parts(call.grains, work);
+  plan_.calls.push_back(call);
+  return Status();
+}
+
+Status PlanBuilder::add_params(const nestor_format_Step &step, const nestor_format_Kernel &kernel) {
+  if (step.params_count != kernel.params_count)
+    return error(StatusCode::corrupt, "params has %u entries, %.100s takes %u", step.params_count,
+                 text(kernel.name), kernel.params_count);
+  for (pb_size_t i = 0; i < step.params_count; ++i) {
+    const nestor_format_ParamRange &range = kernel.params[i];
+    if (step.params[i] < range.min || step.params[i] > range.max)
+      return error(StatusCode::corrupt, "params[%u] of %.100s is %lld, outside [%lld, %lld]", i,
+                   text(kernel.name), static_cast<long long>(step.params[i]),
+                   static_cast<long long>(range.min), static_cast<long long>(range.max));
+    plan_.params.push_back(step.params[i]);
+  }
+  return Status();
+}
+
+Status PlanBuilder::find_region(const nestor_format_StepArg &arg, Region &region) const {
+  const Manifest &manifest = *model_.manifest;
+  switch (raw(arg.space)) {
+  case nestor_format_Space_ARENA:
+    region = {context_.arena, capacity_.arena_bytes, true, 0};
+    return Status();
+  case nestor_format_Space_WEIGHT_SHELL: {
+    if (arg.index >= capacity_.shells)
+      return error(StatusCode::corrupt, "index: this capacity has no shell %u", arg.index);
+    const nestor_format_Section *shell =
+        find_section(manifest, nestor_format_SectionKind_WEIGHTS, arg.index);
+    region = {model_.file.data() + shell->offset, shell->size, false, 0};
+    return Status();
+  }
+  case nestor_format_Space_MODEL_INPUT:
+    if (arg.index >= model_.inputs.size())
+      return error(StatusCode::corrupt, "index: there is no input %u", arg.index);
+    region = {nullptr, model_.inputs[arg.index].bytes, false, arg.index};
+    return Status();
+  case nestor_format_Space_MODEL_OUTPUT:
+    if (arg.index >= model_.outputs.size())
+      return error(StatusCode::corrupt, "index: there is no output %u", arg.index);
+    region = {nullptr, model_.outputs[arg.index].bytes, true,
+              static_cast<uint32_t>(model_.inputs.size()) + arg.index};
+    return Status();
+  default:
+    return error(StatusCode::corrupt, "space %u is unknown", raw(arg.space));
+  }
+}
+
+Status PlanBuilder::add_arg(const nestor_format_StepArg &arg,
+                            const nestor_format_KernelArg &contract, const int64_t *params,
+                            uint64_t &bytes) {
+  Region region;
+  NESTOR_RETURN_IF_ERROR(find_region(arg, region));
+  int64_t extent = 0;
+  if (!evaluate(contract.bytes, params, extent) || extent < 0)
+    return error(StatusCode::corrupt, "its extent is negative or overflows");
+  bytes = static_cast<uint64_t>(extent);
+  if (!fits(arg.offset, bytes, region.size))
+    return error(StatusCode::corrupt, "%llu bytes at %llu exceed the %llu of its buffer",
+                 ull(bytes), ull(arg.offset), ull(region.size));
+  if (contract.written && !region.writable)
+    return error(StatusCode::corrupt, "it is written, but weights and inputs are read-only");
+  // Every region starts at a multiple of the largest alignment that a manifest
+  // may ask for, so the offset decides.
+  uint32_t align = std::max(contract.align, 1u);
+  if (arg.offset % align != 0)
+    return error(StatusCode::corrupt, "offset %llu is not a multiple of %u", ull(arg.offset),
+                 align);
+  if (region.start) {
+    // Kernels take untyped pointers; `written` was checked above.
+    plan_.args.push_back(const_cast<uint8_t *>(region.start) + arg.offset);
+    return Status();
+  }
+  uint32_t &slotAlignment = (*context_.slotAlignment)[region.slot];
+  slotAlignment = std::max(slotAlignment, align);
+  plan_.uses.push_back({static_cast<uint32_t>(plan_.args.size()), region.slot, arg.offset});
+  plan_.args.push_back(nullptr); // Until the tensor's memory is known.
+  return Status();
+}
+
+uint32_t PlanBuilder::choose_parts(int64_t grains, uint64_t work) const {
+  if (context_.threads == 1)
+    return 1;
+  uint64_t parts = std::min<uint64_t>(context_.threads * kPartsPerThread, work / kWorkPerPart);
+  parts = std::min<uint64_t>(parts, static_cast<uint64_t>(grains));
+  return std::max<uint32_t>(static_cast<uint32_t>(parts), 1);
+}
+
+} // namespace
+
+Result<Plan> make_plan(const Model &model, uint32_t capacity, const PlanContext &context) {
+  PlanBuilder builder(model, model.manifest->capacities[capacity], context);
+  if (Status status = builder.build(); !status.ok())
+    return error(status.code(), "manifest: capacities[%u].%s", capacity, status.message().c_str());
+  return builder.take();
+}
+
+} // namespace nestor::detail
