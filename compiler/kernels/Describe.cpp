@@ -18,11 +18,25 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       .Case([](nest::ConvTransposeOp conv) { return describeConvTranspose(conv); })
       .Case([](nest::MatmulOp matmul) { return describeMatmul(matmul); })
       .Case([](nest::PackOp pack) { return describePack(pack); })
+      .Case([](nest::GatherOp gather) { return describeGather(gather); })
+      .Case([](nest::GatherElementsOp gather) { return describeGatherElements(gather); })
+      .Case([](nest::GatherNDOp gather) { return describeGatherND(gather); })
+      .Case([](nest::ScatterElementsOp scatter) { return describeScatterElements(scatter); })
+      .Case([](nest::ScatterNDOp scatter) { return describeScatterND(scatter); })
+      .Case([](nest::OneHotOp oneHot) { return describeOneHot(oneHot); })
+      .Case([](nest::ReverseSequenceOp reverse) { return describeReverseSequence(reverse); })
+      .Case([](nest::MaxPoolIndicesOp pool) { return describeMaxPoolIndices(pool); })
+      .Case([](nest::CumsumOp cumsum) { return describeCumsum(cumsum); })
+      .Case([](nest::TopKOp topk) { return describeTopK(topk); })
+      .Case([](nest::LrnOp lrn) { return describeLrn(lrn); })
       .Default([](Operation *other) -> FailureOr<Calls> {
         return other->emitError("no kernel computes '") << other->getName() << "'";
       });
 }
 
 bool nestor::kernels::canRunInPlace(Operation *op, unsigned index) {
-  return llvm::TypeSwitch<Operation *, bool>(op).Default([](Operation *) { return false; });
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      // The copy that a scatter begins with is then one onto itself.
+      .Case<nest::ScatterElementsOp, nest::ScatterNDOp>([&](Operation *) { return index == 0; })
+      .Default([](Operation *) { return false; });
 }

@@ -24,6 +24,21 @@ mlir::FailureOr<Calls> describeConvTranspose(nest::ConvTransposeOp op);
 mlir::FailureOr<Calls> describeMatmul(nest::MatmulOp op);
 mlir::FailureOr<Calls> describePack(nest::PackOp op);
 
+// Reading and writing by index.
+mlir::FailureOr<Calls> describeGather(nest::GatherOp op);
+mlir::FailureOr<Calls> describeGatherElements(nest::GatherElementsOp op);
+mlir::FailureOr<Calls> describeGatherND(nest::GatherNDOp op);
+mlir::FailureOr<Calls> describeScatterElements(nest::ScatterElementsOp op);
+mlir::FailureOr<Calls> describeScatterND(nest::ScatterNDOp op);
+mlir::FailureOr<Calls> describeOneHot(nest::OneHotOp op);
+mlir::FailureOr<Calls> describeReverseSequence(nest::ReverseSequenceOp op);
+mlir::FailureOr<Calls> describeMaxPoolIndices(nest::MaxPoolIndicesOp op);
+
+// Along an axis.
+mlir::FailureOr<Calls> describeCumsum(nest::CumsumOp op);
+mlir::FailureOr<Calls> describeTopK(nest::TopKOp op);
+mlir::FailureOr<Calls> describeLrn(nest::LrnOp op);
+
 } // namespace nestor::kernels
 
 #endif // NESTOR_KERNELS_FAMILIES_H
