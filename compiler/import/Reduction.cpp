@@ -47,7 +47,7 @@ template <Reducer reducer, int64_t axesInput> LogicalResult importReduce(NodeImp
   if (failed(axes))
     return failure();
   if (axes->empty())
-    axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+    axes = countTo(rank);
   Value result = reducer(n, n.input(0), *axes);
   n.setOutput(0, n.intAttr("keepdims", 1) ? result : dropAxes(n, result, *axes));
   return success();

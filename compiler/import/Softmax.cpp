@@ -25,8 +25,7 @@ Value softmax(NodeImporter &n, Value input, int64_t axis, bool log) {
 /// 1 at the first maximum along `axis`, else 0.
 Value hardmax(NodeImporter &n, Value input, int64_t axis) {
   SmallVector<int64_t> shape(shapeOf(input)), line(shape.size(), 1);
-  SmallVector<int64_t> positions(shape[axis]);
-  std::iota(positions.begin(), positions.end(), 0);
+  SmallVector<int64_t> positions = countTo(shape[axis]);
   line[axis] = shape[axis];
   shape[axis] = 1;
   auto type = RankedTensorType::get(shape, n.builder.getI64Type());
@@ -116,7 +115,7 @@ LogicalResult setLoss(NodeImporter &n, Value logProbabilities, Value target, Val
   });
 
   if (reduction != "none") {
-    auto axes = llvm::to_vector(llvm::seq<int64_t>(0, shapeOf(loss).size()));
+    SmallVector<int64_t> axes = countTo(shapeOf(loss).size());
     ReduceKind kind = reduction == "mean" && !counted ? ReduceKind::mean : ReduceKind::sum;
     loss = n.reshape(reduce(n, loss, kind, axes), {});
     if (reduction == "mean" && counted) {

@@ -276,6 +276,8 @@ Type elementTypeOf(MLIRContext *context, int64_t onnxType) {
   }
 }
 
+SmallVector<int64_t> countTo(int64_t count) { return llvm::to_vector(llvm::seq<int64_t>(0, count)); }
+
 Value constantIndices(NodeImporter &n, ArrayRef<int64_t> shape, ArrayRef<int64_t> values) {
   reference::TensorValue tensor =
       reference::TensorValue::zeros(RankedTensorType::get(shape, n.builder.getI64Type()));

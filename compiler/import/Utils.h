@@ -117,6 +117,9 @@ mlir::LogicalResult checkShape(NodeImporter &n, llvm::ArrayRef<int64_t> shape);
 /// Null for types without a counterpart (strings, complex numbers).
 mlir::Type elementTypeOf(mlir::MLIRContext *context, int64_t onnxType);
 
+/// 0, 1, .., count - 1.
+llvm::SmallVector<int64_t> countTo(int64_t count);
+
 /// An i64 tensor of the given shape.
 mlir::Value constantIndices(NodeImporter &n, llvm::ArrayRef<int64_t> shape,
                             llvm::ArrayRef<int64_t> values);
