@@ -21,7 +21,7 @@ const ImportRegistry &ImportRegistry::instance() {
           registerRecurrentRules, registerResizeRules, registerControlFlowRules, registerArithmeticRules,
           registerActivationRules, registerMathRules, registerLogicRules, registerCastRules,
           registerReductionRules, registerSoftmaxRules, registerShapeRules, registerReshapeRules,
-          registerIndexingRules, registerQuantizationRules})
+          registerSlicingRules, registerIndexingRules, registerQuantizationRules})
       registerRules(all);
     return all;
   }();
