@@ -18,6 +18,7 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       .Case([](nest::ConvTransposeOp conv) { return describeConvTranspose(conv); })
       .Case([](nest::MatmulOp matmul) { return describeMatmul(matmul); })
       .Case([](nest::PackOp pack) { return describePack(pack); })
+      .Case([](nest::MapOp map) { return describeMap(map); })
       .Case([](nest::GatherOp gather) { return describeGather(gather); })
       .Case([](nest::GatherElementsOp gather) { return describeGatherElements(gather); })
       .Case([](nest::GatherNDOp gather) { return describeGatherND(gather); })
@@ -36,6 +37,7 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
 
 bool nestor::kernels::canRunInPlace(Operation *op, unsigned index) {
   return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case([&](nest::MapOp map) { return mapRunsInPlace(map, index); })
       // The copy that a scatter begins with is then one onto itself.
       .Case<nest::ScatterElementsOp, nest::ScatterNDOp>([&](Operation *) { return index == 0; })
       .Default([](Operation *) { return false; });

@@ -24,6 +24,10 @@ mlir::FailureOr<Calls> describeConvTranspose(nest::ConvTransposeOp op);
 mlir::FailureOr<Calls> describeMatmul(nest::MatmulOp op);
 mlir::FailureOr<Calls> describePack(nest::PackOp op);
 
+// Element by element.
+mlir::FailureOr<Calls> describeMap(nest::MapOp op);
+bool mapRunsInPlace(nest::MapOp op, unsigned index);
+
 // Reading and writing by index.
 mlir::FailureOr<Calls> describeGather(nest::GatherOp op);
 mlir::FailureOr<Calls> describeGatherElements(nest::GatherElementsOp op);
