@@ -38,6 +38,12 @@ mlir::FailureOr<Calls> describeOneHot(nest::OneHotOp op);
 mlir::FailureOr<Calls> describeReverseSequence(nest::ReverseSequenceOp op);
 mlir::FailureOr<Calls> describeMaxPoolIndices(nest::MaxPoolIndicesOp op);
 
+// Moving data.
+mlir::FailureOr<Calls> describeTranspose(nest::TransposeOp op);
+mlir::FailureOr<Calls> describeSlice(nest::SliceOp op);
+mlir::FailureOr<Calls> describeConcat(nest::ConcatOp op);
+mlir::FailureOr<Calls> describePad(nest::PadOp op);
+
 // Along an axis.
 mlir::FailureOr<Calls> describeCumsum(nest::CumsumOp op);
 mlir::FailureOr<Calls> describeTopK(nest::TopKOp op);
