@@ -16,7 +16,7 @@ declare -A packages=(
            libxxhash-dev zlib1g-dev libzstd-dev"
   [example]="dataset-fashion-mnist python3-numpy"
   [test]="libgtest-dev libgmock-dev libonnx-testdata python3-numpy python3-pil clang-22 libclang-rt-22-dev"
-  [aarch64]="g++-aarch64-linux-gnu qemu-user"
+  [aarch64]="g++-aarch64-linux-gnu qemu-user libnanopb-dev:arm64 zlib1g-dev:arm64 libgtest-dev:arm64"
   [bench]="python3-numpy python3-torch python3-torchvision python3-onnx python3-venv"
 )
 
@@ -36,6 +36,9 @@ for group in "$@"; do
   done
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
+
+# The cross build takes its libraries from Debian's arm64.
+case "${missing[*]}" in *:arm64*) dpkg --add-architecture arm64 ;; esac
 
 echo "setup: installing ${missing[*]}"
 if [ "$(id -u)" -ne 0 ]; then

@@ -1,0 +1,61 @@
+//===- Commands.h - The commands of the nestor tool ----------- -*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_TOOLS_NESTOR_COMMANDS_H
+#define NESTOR_TOOLS_NESTOR_COMMANDS_H
+
+#include <string>
+#include <vector>
+
+namespace nestor::tool {
+
+/// Exit codes of nestor and nestorc.
+enum ExitStatus : int {
+  exitOk = 0,
+  exitCheckFailed = 1,
+  exitUsage = 2,
+  exitCorrupt = 4, ///< Or incompatible with this runtime or CPU.
+  exitInternal = 5,
+};
+
+/// Flags that most commands share.
+struct CommonArguments {
+  std::string file;
+  std::string target;    ///< Empty: the best one for this CPU.
+  std::string capacity;  ///< A number; `eval` also takes `all`.
+  unsigned threads = 1;
+  bool json = false;
+};
+
+struct RunArguments : CommonArguments {
+  std::vector<std::string> inputs; ///< NAME=@FILE or NAME=random:SEED.
+  std::string output, expect;
+  double atol = 1e-4, rtol = 1e-4;
+};
+
+struct BenchArguments : CommonArguments {
+  double seconds = 1;
+  bool profile = false;
+};
+
+struct EvalArguments : CommonArguments {
+  std::string data;
+  float scale = 0; ///< 0: as stored in the artifact.
+  std::vector<float> mean, std;
+};
+
+struct InspectArguments : CommonArguments {
+  bool plan = false;
+};
+
+ExitStatus runInspect(const InspectArguments &arguments);
+ExitStatus runRun(const RunArguments &arguments);
+ExitStatus runBench(const BenchArguments &arguments);
+ExitStatus runEval(const EvalArguments &arguments);
+ExitStatus runVerify(const CommonArguments &arguments);
+
+} // namespace nestor::tool
+
+#endif // NESTOR_TOOLS_NESTOR_COMMANDS_H

@@ -1,0 +1,176 @@
+//===- Inspect.cpp - nestor inspect ---------------------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "Support.h"
+
+#include <cstdio>
+
+namespace nestor::tool {
+namespace {
+
+Json describeTensors(const std::vector<TensorInfo> &tensors) {
+  Json list = Json::array();
+  for (const TensorInfo &tensor : tensors) {
+    Json item = {{"name", tensor.name},
+                 {"dtype", to_string(tensor.dtype)},
+                 {"shape", tensor.dims},
+                 {"bytes", tensor.bytes}};
+    if (tensor.has_normalization)
+      item["normalization"] = {{"scale", tensor.normalization.scale},
+                               {"mean", tensor.normalization.mean},
+                               {"std", tensor.normalization.std}};
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+Json describePlan(const PlanInfo &plan) {
+  Json list = Json::array();
+  for (const StepInfo &step : plan.steps) {
+    const LayerInfo layer = step.layer < plan.layers.size() ? plan.layers[step.layer] : LayerInfo();
+    list.push_back({{"layer", layer.name},
+                    {"op", layer.op},
+                    {"macs", layer.macs},
+                    {"kernel", step.kernel},
+                    {"signature", step.signature}});
+  }
+  return list;
+}
+
+Json describeCapacities(const Artifact &artifact, bool withPlan) {
+  Json list = Json::array();
+  uint64_t before = 0; // What the next smaller capacity has read already.
+  for (size_t i = 0; i < artifact.capacities().size(); ++i) {
+    const CapacityInfo &info = artifact.capacities()[i];
+    PlanInfo plan = artifact.plan(i);
+    Json item = {{"capacity", info.capacity},
+                 {"macs", info.macs},
+                 {"weight_bytes", info.weight_bytes},
+                 {"private_bytes", info.private_bytes},
+                 {"delta_bytes", info.weight_bytes - std::min(before, info.weight_bytes)},
+                 {"arena_bytes", info.arena_bytes},
+                 {"steps", plan.steps.size()},
+                 {"accuracy", info.has_accuracy ? Json(info.accuracy) : Json()},
+                 {"cuts", Json::array()}};
+    if (withPlan)
+      item["plan"] = describePlan(plan);
+    list.push_back(std::move(item));
+    before = info.weight_bytes;
+  }
+  return list;
+}
+
+void printReport(const Artifact &artifact, bool withPlan) {
+  Json sections = Json::array(), targets = Json::array();
+  for (const SectionInfo &section : artifact.sections())
+    sections.push_back({{"name", section.name}, {"bytes", section.bytes}});
+  Json selected;
+  for (const CodeTarget &target : artifact.targets()) {
+    targets.push_back(target.name);
+    if (target.selected)
+      selected = target.name;
+  }
+  printJson({{"model", artifact.model_name()},
+             {"producer", artifact.producer()},
+             {"file_bytes", artifact.file_bytes()},
+             {"complete", artifact.complete()},
+             {"inputs", describeTensors(artifact.inputs())},
+             {"outputs", describeTensors(artifact.outputs())},
+             {"sections", std::move(sections)},
+             {"capacities", describeCapacities(artifact, withPlan)},
+             {"cuts", Json::array()},
+             {"groups", Json::array()},
+             {"targets", std::move(targets)},
+             {"selected_target", std::move(selected)}});
+}
+
+void printTensors(const Artifact &artifact) {
+  Table table({"tensor", "name", "type and shape", "bytes"}, 3);
+  for (const TensorInfo &tensor : artifact.inputs())
+    table.add({"input", tensor.name, describe(tensor), std::to_string(tensor.bytes)});
+  for (const TensorInfo &tensor : artifact.outputs())
+    table.add({"output", tensor.name, describe(tensor), std::to_string(tensor.bytes)});
+  table.print();
+}
+
+void printCapacities(const Artifact &artifact) {
+  Table table({"capacity", "MACs", "weights", "private", "arena", "calls", "accuracy"}, 0);
+  for (size_t i = 0; i < artifact.capacities().size(); ++i) {
+    const CapacityInfo &info = artifact.capacities()[i];
+    table.add({format("%g", static_cast<double>(info.capacity)),
+               format("%.1f M", static_cast<double>(info.macs) / 1e6),
+               humanBytes(info.weight_bytes), humanBytes(info.private_bytes),
+               humanBytes(info.arena_bytes), std::to_string(artifact.plan(i).steps.size()),
+               info.has_accuracy ? format("%.2f %%", 100 * static_cast<double>(info.accuracy))
+                                 : "-"});
+  }
+  table.print();
+}
+
+void printTargets(const Artifact &artifact) {
+  Table table({"target", "this CPU", "features"}, 3);
+  for (const CodeTarget &target : artifact.targets()) {
+    std::string features;
+    for (const std::string &feature : target.features)
+      features += (features.empty() ? "" : " ") + feature;
+    table.add({target.name,
+               target.selected   ? "runs it"
+               : target.runnable ? "can run it"
+                                 : "cannot run it",
+               features});
+  }
+  table.print();
+}
+
+void printSections(const Artifact &artifact) {
+  Table table({"section", "offset", "bytes"}, 1);
+  for (const SectionInfo &section : artifact.sections())
+    table.add({section.name, std::to_string(section.offset), std::to_string(section.bytes)});
+  table.print();
+}
+
+void printPlans(const Artifact &artifact) {
+  for (size_t i = 0; i < artifact.capacities().size(); ++i) {
+    PlanInfo plan = artifact.plan(i);
+    std::printf("\nplan of capacity %g\n", static_cast<double>(artifact.capacities()[i].capacity));
+    Table table({"call", "layer", "op", "kernel", "MACs"}, 4);
+    for (size_t j = 0; j < plan.steps.size(); ++j) {
+      const StepInfo &step = plan.steps[j];
+      const LayerInfo layer =
+          step.layer < plan.layers.size() ? plan.layers[step.layer] : LayerInfo();
+      table.add({std::to_string(j), layer.name, layer.op, step.signature,
+                 format("%.2f M", static_cast<double>(layer.macs) / 1e6)});
+    }
+    table.print();
+  }
+}
+
+} // namespace
+
+ExitStatus runInspect(const InspectArguments &arguments) {
+  Expected<Artifact> artifact = openArtifact(arguments);
+  if (!artifact)
+    return artifact.exitStatus();
+  if (arguments.json) {
+    printReport(*artifact, arguments.plan);
+    return exitOk;
+  }
+  std::printf("%s: %s, %s, written by %s%s\n\n", arguments.file.c_str(),
+              artifact->model_name().c_str(), humanBytes(artifact->file_bytes()).c_str(),
+              artifact->producer().c_str(),
+              artifact->complete() ? "" : "; cut: it lacks its largest capacities");
+  printTensors(*artifact);
+  std::printf("\n");
+  printCapacities(*artifact);
+  std::printf("\n");
+  printTargets(*artifact);
+  std::printf("\n");
+  printSections(*artifact);
+  if (arguments.plan)
+    printPlans(*artifact);
+  return exitOk;
+}
+
+} // namespace nestor::tool

@@ -1,0 +1,207 @@
+//===- Support.cpp - What the commands share ------------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "Support.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace nestor::tool {
+
+static ExitStatus exitStatusOf(StatusCode code) {
+  switch (code) {
+  case StatusCode::ok: return exitOk;
+  case StatusCode::invalid_argument:
+  case StatusCode::not_found:
+  case StatusCode::io_error: return exitUsage;
+  case StatusCode::corrupt:
+  case StatusCode::incompatible:
+  case StatusCode::unsupported_cpu:
+  case StatusCode::exec_refused: return exitCorrupt;
+  case StatusCode::out_of_memory: return exitInternal;
+  }
+  return exitInternal;
+}
+
+Failure::Failure(ExitStatus status, const std::string &message) : status(status) {
+  std::fprintf(stderr, "nestor: error: %s\n", message.c_str());
+}
+
+Failure::Failure(const Status &status) : Failure(exitStatusOf(status.code()), status.message()) {}
+
+Expected<Artifact> openArtifact(const CommonArguments &arguments) {
+  Result<Artifact> artifact =
+      Artifact::open(arguments.file, ArtifactOptions().target(arguments.target));
+  if (!artifact.ok())
+    return Failure(artifact.status());
+  return artifact.value();
+}
+
+Expected<float> parseCapacity(const std::string &text) {
+  char *end = nullptr;
+  float value = std::strtof(text.c_str(), &end);
+  if (text.empty() || *end != '\0')
+    return Failure(exitUsage, "--capacity: '" + text + "' is not a number");
+  return value;
+}
+
+Expected<Session> openSession(const Artifact &artifact, const CommonArguments &arguments) {
+  Expected<float> capacity = parseCapacity(arguments.capacity);
+  if (!capacity)
+    return capacity.failure();
+  Result<Session> session =
+      artifact.session(SessionOptions().capacity(*capacity).threads(arguments.threads));
+  if (!session.ok())
+    return Failure(session.status());
+  return std::move(session).value();
+}
+
+std::string npyDtype(DType type) {
+  static constexpr const char *names[] = {"",   "f4", "f8", "f2", "",   "i1", "i2",
+                                          "i4", "i8", "u1", "u2", "u4", "u8", "b1"};
+  return names[static_cast<size_t>(type)];
+}
+
+static std::string describeShape(const std::vector<int64_t> &shape) {
+  std::string text;
+  for (int64_t extent : shape)
+    text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "[" + text + "]";
+}
+
+std::string describe(const TensorInfo &info) {
+  return std::string(to_string(info.dtype)) + " " + describeShape(info.dims);
+}
+
+std::string describe(const support::NpyArray &array) {
+  return array.dtype + " " + describeShape(array.shape);
+}
+
+/// splitmix64: tiny, and the same everywhere.
+static uint64_t nextRandom(uint64_t &state) {
+  uint64_t z = state += 0x9e3779b97f4a7c15;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return z ^ z >> 31;
+}
+
+void fillRandom(const Tensor &input, uint64_t seed) {
+  size_t size = size_of(input.info().dtype);
+  uint8_t *at = static_cast<uint8_t *>(input.data()), *end = at + input.bytes();
+  for (; at < end; at += size) {
+    uint64_t bits = nextRandom(seed);
+    // 24 bits make every float in [-1, 1) exact.
+    double real = static_cast<double>(bits >> 40) / (1 << 23) - 1;
+    if (input.info().dtype == DType::float32) {
+      float value = static_cast<float>(real);
+      std::memcpy(at, &value, sizeof value);
+    } else if (input.info().dtype == DType::float64) {
+      std::memcpy(at, &real, sizeof real);
+    } else if (input.info().dtype == DType::float16) {
+      // Any sign and mantissa with an exponent that keeps it below 1.
+      uint16_t value = static_cast<uint16_t>((bits & 0x83ff) | 0x3800);
+      std::memcpy(at, &value, sizeof value);
+    } else if (input.info().dtype == DType::bfloat16) {
+      uint16_t value = static_cast<uint16_t>((bits & 0x807f) | 0x3f00);
+      std::memcpy(at, &value, sizeof value);
+    } else {
+      uint64_t limit = input.info().dtype == DType::boolean ? 2
+                       : input.info().dtype == DType::uint8 ? 256
+                                                            : 8;
+      uint64_t value = bits % limit; // Little-endian: the low bytes come first.
+      std::memcpy(at, &value, size);
+    }
+  }
+}
+
+template <typename T> static std::vector<double> widen(const void *data, size_t count) {
+  std::vector<double> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    T value;
+    std::memcpy(&value, static_cast<const char *>(data) + i * sizeof value, sizeof value);
+    values[i] = static_cast<double>(value);
+  }
+  return values;
+}
+
+static double halfToDouble(uint16_t half) {
+  int exponent = half >> 10 & 31, mantissa = half & 1023;
+  double sign = half & 0x8000 ? -1 : 1;
+  if (exponent == 31)
+    return mantissa ? __builtin_nan("") : sign * __builtin_inf();
+  return sign * (exponent ? __builtin_ldexp(mantissa + 1024, exponent - 25)
+                          : __builtin_ldexp(mantissa, -24));
+}
+
+std::vector<double> toDoubles(const std::string &dtype, const void *data, size_t count) {
+  if (dtype == "f4") return widen<float>(data, count);
+  if (dtype == "f8") return widen<double>(data, count);
+  if (dtype == "i1") return widen<int8_t>(data, count);
+  if (dtype == "i2") return widen<int16_t>(data, count);
+  if (dtype == "i4") return widen<int32_t>(data, count);
+  if (dtype == "i8") return widen<int64_t>(data, count);
+  if (dtype == "u1" || dtype == "b1") return widen<uint8_t>(data, count);
+  if (dtype == "u2") return widen<uint16_t>(data, count);
+  if (dtype == "u4") return widen<uint32_t>(data, count);
+  if (dtype == "u8") return widen<uint64_t>(data, count);
+  std::vector<double> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    uint16_t half;
+    std::memcpy(&half, static_cast<const char *>(data) + i * sizeof half, sizeof half);
+    values[i] = halfToDouble(half);
+  }
+  return values;
+}
+
+void printJson(Json report) {
+  Json versioned = {{"schema_version", 1}};
+  versioned.update(report);
+  // Names come from the file and need not be UTF-8.
+  std::string text = versioned.dump(2, ' ', false, Json::error_handler_t::replace);
+  std::printf("%s\n", text.c_str());
+}
+
+Table::Table(std::vector<std::string> header, size_t left) : left(left) {
+  rows.push_back(std::move(header));
+}
+
+void Table::print() const {
+  std::vector<size_t> widths(rows[0].size(), 0);
+  for (const auto &row : rows)
+    for (size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], row[i].size());
+  for (const auto &row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      std::string padding(widths[i] - row[i].size(), ' ');
+      line += (i ? "  " : "") + (i < left ? row[i] + padding : padding + row[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    std::printf("%s\n", line.c_str());
+  }
+}
+
+std::string format(const char *pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  char *text = nullptr;
+  int length = vasprintf(&text, pattern, arguments);
+  va_end(arguments);
+  std::string result(length < 0 ? "" : text);
+  std::free(text);
+  return result;
+}
+
+std::string humanBytes(uint64_t bytes) {
+  static constexpr const char *units[] = {"B", "KB", "MB", "GB"};
+  double value = static_cast<double>(bytes);
+  unsigned unit = 0;
+  for (; value >= 1000 && unit < 3; ++unit)
+    value /= 1000;
+  return format(unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+} // namespace nestor::tool

@@ -1,0 +1,115 @@
+//===- main.cpp - Inspect, run and measure .nest artifacts ----------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "Commands.h"
+
+#include <CLI/CLI.hpp>
+
+using namespace nestor::tool;
+
+namespace {
+
+CLI::App *addCommand(CLI::App &app, const char *name, const char *help, CommonArguments &common) {
+  CLI::App *command = app.add_subcommand(name, help);
+  command->add_option("file", common.file, "A .nest artifact")->required()->type_name("FILE.nest");
+  command->add_option("--target", common.target,
+                      "Run the code of this target instead of the best one for this CPU");
+  command->add_flag("--json", common.json, "Print the result as JSON");
+  return command;
+}
+
+void addSession(CLI::App *command, CommonArguments &common, const char *capacityHelp) {
+  command->add_option("--capacity", common.capacity, capacityHelp)->capture_default_str();
+  command
+      ->add_option("--threads", common.threads, "Threads that share a run; 0: one for every CPU")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 256));
+}
+
+void addInspect(CLI::App &app, InspectArguments &inspect) {
+  CLI::App *command =
+      addCommand(app, "inspect", "Show what an artifact holds", inspect);
+  command->add_flag("--plan", inspect.plan, "List the kernel calls of every capacity");
+}
+
+void addRun(CLI::App &app, RunArguments &run) {
+  CLI::App *command = addCommand(app, "run", "Run an artifact once", run);
+  addSession(command, run, "Size of the model, as a fraction of its MACs");
+  command
+      ->add_option("--input", run.inputs,
+                   "NAME=@FILE.npy, NAME=@FILE.npz or NAME=random:SEED; repeatable. "
+                   "Inputs that are not named are random:0")
+      ->take_all();
+  command->add_option("--output", run.output, "Write the outputs to this .npz file");
+  CLI::Option *expect = command->add_option(
+      "--expect", run.expect, "Compare the outputs with this .npz file; exit 1 if they differ");
+  command->add_option("--atol", run.atol, "Absolute tolerance of --expect")
+      ->needs(expect)
+      ->capture_default_str();
+  command->add_option("--rtol", run.rtol, "Relative tolerance of --expect")
+      ->needs(expect)
+      ->capture_default_str();
+}
+
+void addBench(CLI::App &app, BenchArguments &bench) {
+  CLI::App *command = addCommand(app, "bench", "Measure latency, load time and memory", bench);
+  addSession(command, bench, "Size of the model, as a fraction of its MACs");
+  command->add_option("--seconds", bench.seconds, "How long to run")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 3600.0));
+  command->add_flag("--profile", bench.profile, "Also show the time of every layer");
+}
+
+void addEval(CLI::App &app, EvalArguments &eval) {
+  CLI::App *command = addCommand(app, "eval", "Measure accuracy on labelled samples", eval);
+  addSession(command, eval, "Size of the model, or all");
+  command
+      ->add_option("--data", eval.data,
+                   "A .npz file: samples named like the input (or x), labels y (optional)")
+      ->required();
+  command->add_option("--scale", eval.scale,
+                      "For uint8 samples: the model's input is (x * scale - mean) / std");
+  command->add_option("--mean", eval.mean, "One value, or one for each channel")->delimiter(',');
+  command->add_option("--std", eval.std, "One value, or one for each channel")->delimiter(',');
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CLI::App app("Inspects, runs and measures .nest artifacts.", "nestor");
+  app.set_version_flag("--version", NESTOR_VERSION);
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 ok, 1 a check failed, 2 usage, 4 corrupt or incompatible file, "
+             "5 internal error.");
+  InspectArguments inspect;
+  RunArguments run;
+  BenchArguments bench;
+  EvalArguments eval;
+  CommonArguments verify;
+  run.capacity = bench.capacity = "1";
+  eval.capacity = "all";
+  addInspect(app, inspect);
+  addRun(app, run);
+  addBench(app, bench);
+  addEval(app, eval);
+  addCommand(app, "verify", "Check every hash and every plan", verify);
+  try {
+    app.parse(argc, argv);
+    if (app.got_subcommand("inspect"))
+      return runInspect(inspect);
+    if (app.got_subcommand("run"))
+      return runRun(run);
+    if (app.got_subcommand("bench"))
+      return runBench(bench);
+    if (app.got_subcommand("eval"))
+      return runEval(eval);
+    return runVerify(verify);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? exitOk : exitUsage;
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "nestor: internal error: %s\n", error.what());
+    return exitInternal;
+  }
+}
