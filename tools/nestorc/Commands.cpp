@@ -6,6 +6,8 @@
 
 #include "Commands.h"
 
+#include "compiler/driver/TensorFile.h"
+
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -28,6 +30,20 @@ void printUnsupported(ArrayRef<import::Unsupported> nodes) {
     if (!node.hint.empty())
       errs() << "      " << node.hint << "\n";
   }
+}
+
+ExitStatus makeImportOptions(const ModelArguments &arguments, mlir::MLIRContext &context,
+                             import::ImportOptions &options) {
+  options.shapes = arguments.shapes;
+  for (const auto &[name, path] : arguments.bindings) {
+    Expected<nestor::reference::TensorValue> value = nestor::driver::readTensorFile(path, context);
+    if (!value) {
+      printError("--bind " + name + ": " + toString(value.takeError()));
+      return ExitStatus::Corrupt;
+    }
+    options.bindings[name] = std::move(*value);
+  }
+  return ExitStatus::Ok;
 }
 
 ExitStatus runCheck(const CheckArguments &arguments) {
