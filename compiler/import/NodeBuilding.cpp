@@ -89,11 +89,11 @@ SmallVector<Value, 3> NodeImporter::fold(Operation *op) {
   return results;
 }
 
-Value NodeImporter::constantOf(const reference::TensorValue &value) {
+Value NodeImporter::constantOf(const reference::TensorValue &value) const {
   return nest::ConstOp::create(builder, loc, value.toAttr());
 }
 
-Value NodeImporter::constantInts(ArrayRef<int64_t> values) {
+Value NodeImporter::constantInts(ArrayRef<int64_t> values) const {
   auto type = RankedTensorType::get({int64_t(values.size())}, builder.getI64Type());
   reference::TensorValue value = reference::TensorValue::zeros(type);
   llvm::copy(values, value.as<int64_t>().begin());

@@ -123,8 +123,8 @@ public:
   /// Element type conversion by ONNX Cast's rules.
   mlir::Value cast(mlir::Value value, mlir::Type element);
 
-  mlir::Value constantOf(const reference::TensorValue &value);
-  mlir::Value constantInts(llvm::ArrayRef<int64_t> values);       ///< i64 [n].
+  mlir::Value constantOf(const reference::TensorValue &value) const;
+  mlir::Value constantInts(llvm::ArrayRef<int64_t> values) const; ///< i64 [n].
   mlir::Value constantScalar(mlir::Type element, double value);   ///< rank 0.
 
   //===--- results --------------------------------------------------------===//
