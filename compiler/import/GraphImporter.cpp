@@ -81,6 +81,9 @@ ImportResult GraphImporter::run() {
   for (const onnx::ValueInfoProto &output : model.graph().output())
     outputs.push_back(output.name());
   importNeeded(root, outputs);
+  for (const std::string &output : outputs)
+    if (root.values.count(output) && !root.values.lookup(output))
+      reportAbsent(root, output);
   if (!failedHard() && !result.unsupported.empty()) {
     size_t count = result.unsupported.size();
     const Unsupported &first = result.unsupported.front();
@@ -120,14 +123,19 @@ void GraphImporter::addNodes(Scope &scope, ArrayRef<const onnx::NodeProto *> nod
 FailureOr<Value> GraphImporter::lookup(Scope &scope, StringRef name) {
   for (Scope *at = &scope; at; at = at->parent) {
     auto known = at->values.find(name);
-    if (known != at->values.end())
+    if (known != at->values.end()) {
+      if (!known->second)
+        reportAbsent(*at, name);
       return known->second;
+    }
     if (const onnx::TensorProto *tensor = at->initializers.lookup(name))
       return at->values[name] = importInitializer(*tensor);
     auto producer = at->producers.find(name);
     if (producer == at->producers.end())
       continue;
     importWithProducers(*at, producer->second);
+    if (!at->values.lookup(name))
+      reportAbsent(*at, name);
     return at->values.lookup(name);
   }
   return failure();
@@ -236,7 +244,18 @@ void GraphImporter::importNode(Scope &scope, unsigned index) {
       continue;
     Value value = i < importer.outputs.size() ? importer.outputs[i] : Value();
     scope.values.try_emplace(output, value ? widen(value) : value);
+    if (!value && !importer.outputs.empty())
+      scope.absent[output] = Unsupported{node.op_type(), importer.opset, nodeName(importer.loc),
+                                         "output " + std::to_string(i) + " is not supported", ""};
   }
+}
+
+void GraphImporter::reportAbsent(Scope &scope, StringRef name) {
+  auto absent = scope.absent.find(name);
+  if (absent == scope.absent.end())
+    return;
+  result.unsupported.push_back(absent->second);
+  scope.absent.erase(absent);
 }
 
 LogicalResult GraphImporter::collectInputs(Scope &scope, NodeImporter &importer) {

@@ -39,6 +39,7 @@ struct Scope {
   llvm::StringMap<unsigned> producers;           ///< Output name -> node.
   llvm::StringMap<const onnx::TensorProto *> initializers;
   llvm::StringMap<mlir::Value> values;           ///< Null: its node is not supported.
+  llvm::StringMap<Unsupported> absent; ///< Outputs that their rule leaves unset, until one is read.
   llvm::StringMap<int64_t> opsets;               ///< By domain; empty: the parent's.
 };
 
@@ -87,6 +88,7 @@ private:
                                      const onnx::FunctionProto &function);
 
   // Reports.
+  void reportAbsent(Scope &scope, llvm::StringRef name);
   int64_t opsetOf(const Scope &scope, llvm::StringRef domain) const;
   void reportUnknown(const Scope &scope, const onnx::NodeProto &node, unsigned index);
   Unsupported unknownOperator(const onnx::NodeProto &node, int64_t opset, llvm::StringRef name) const;
