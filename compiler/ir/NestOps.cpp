@@ -4,12 +4,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Verify.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace nestor::nest;
@@ -19,27 +20,12 @@ using namespace nestor::nest;
 
 namespace {
 
-ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
-
 /// The type that an element of `tensor` has inside a region.
 Type scalarTypeOf(Type tensor) {
   Type element = cast<RankedTensorType>(tensor).getElementType();
   if (auto integer = dyn_cast<IntegerType>(element))
     return IntegerType::get(element.getContext(), integer.getWidth());
   return element;
-}
-
-/// Checks that `value` broadcasts to `result` by numpy's rule.
-LogicalResult verifyBroadcast(Operation *op, Value value, ArrayRef<int64_t> result) {
-  ArrayRef<int64_t> shape = shapeOf(value);
-  if (shape.size() > result.size())
-    return op->emitOpError("operand ") << value.getType() << " has a higher rank than the result";
-  for (auto [have, want] : llvm::zip(llvm::reverse(shape), llvm::reverse(result)))
-    if (have != 1 && have != want)
-      return op->emitOpError("operand ") << value.getType() << " does not broadcast to the result";
-  return success();
 }
 
 /// Checks an epilogue or map body: argument types, the yielded type, and that
@@ -127,6 +113,8 @@ static LogicalResult verifyWindow(Operation *op, Value input, Value result, Arra
                                   ArrayRef<int64_t> padBegin, ArrayRef<int64_t> padEnd, bool exact) {
   ArrayRef<int64_t> in = shapeOf(input), out = shapeOf(result);
   size_t n = kernel.size();
+  if (n < 1 || n > 3)
+    return op->emitOpError("windows have 1, 2 or 3 spatial dimensions, not ") << n;
   if (in.size() != n + 2 || out.size() != n + 2)
     return op->emitOpError("needs tensors of rank ") << n + 2 << " for a window of rank " << n;
   if (strides.size() != n || dilations.size() != n || padBegin.size() != n || padEnd.size() != n)
@@ -145,6 +133,18 @@ static LogicalResult verifyWindow(Operation *op, Value input, Value result, Arra
   return success();
 }
 
+/// The shape of a filter packed into panels of 16 outputs. In a depthwise
+/// filter panels run across the groups, otherwise each group has its own.
+static SmallVector<int64_t> packedShape(ArrayRef<int64_t> kernel, int64_t inputs, int64_t outputs,
+                                        int64_t groups, bool depthwise) {
+  int64_t panels = depthwise ? llvm::divideCeil(outputs, 16)
+                             : groups * llvm::divideCeil(outputs / groups, 16);
+  int64_t taps = 1;
+  for (int64_t extent : kernel)
+    taps *= extent;
+  return {panels, taps, inputs, 16};
+}
+
 LogicalResult ConvOp::verify() {
   if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
                           getPadBegin(), getPadEnd(), /*exact=*/true)))
@@ -154,16 +154,13 @@ LogicalResult ConvOp::verify() {
   if (groups < 1 || channels % groups || outputs % groups)
     return emitOpError("groups ") << groups << " must divide " << channels << " inputs and "
                                   << outputs << " outputs";
-  ArrayRef<int64_t> filter = shapeOf(getFilter());
-  if (getPacked()) {
-    if (filter.size() != 4 || filter[3] != 16)
-      return emitOpError("a packed filter has shape [panels, taps, inputs, 16]");
-  } else {
-    SmallVector<int64_t> want(getKernel());
-    want.append({channels / groups, outputs});
-    if (filter != ArrayRef<int64_t>(want))
-      return emitOpError("filter has shape [") << filter << "] but must have [" << want << "]";
-  }
+  SmallVector<int64_t> filter(getKernel());
+  filter.append({channels / groups, outputs});
+  if (getPacked())
+    filter = packedShape(getKernel(), channels / groups, outputs, groups,
+                         /*depthwise=*/groups == channels && groups == outputs);
+  if (failed(verifyShape(*this, "filter", getFilter(), filter)))
+    return failure();
   for (Value vector : {getScale(), getBias()})
     if (vector && shapeOf(vector) != ArrayRef<int64_t>{outputs})
       return emitOpError("scale and bias need one value per output channel");
@@ -171,11 +168,16 @@ LogicalResult ConvOp::verify() {
 }
 
 LogicalResult ConvTransposeOp::verify() {
-  ArrayRef<int64_t> in = shapeOf(getInput()), filter = shapeOf(getFilter()), out = shapeOf(getResult());
+  ArrayRef<int64_t> in = shapeOf(getInput()), filter = shapeOf(getFilter());
+  ArrayRef<int64_t> out = shapeOf(getResult());
   size_t n = getStrides().size();
-  if (in.size() != n + 2 || filter.size() != n + 2 || out.size() != n + 2 || getDilations().size() != n ||
-      getPadBegin().size() != n || getPadEnd().size() != n)
+  if (n < 1 || n > 3)
+    return emitOpError("windows have 1, 2 or 3 spatial dimensions, not ") << n;
+  if (in.size() != n + 2 || filter.size() != n + 2 || out.size() != n + 2 ||
+      getDilations().size() != n || getPadBegin().size() != n || getPadEnd().size() != n)
     return emitOpError("ranks of operands and attributes do not agree");
+  if (in[0] != out[0])
+    return emitOpError("input and result differ in batch size");
   for (size_t i = 0; i < n; ++i) {
     int64_t extent = getStrides()[i] * (in[i + 1] - 1) + getDilations()[i] * (filter[i] - 1) + 1 -
                      getPadBegin()[i] - getPadEnd()[i];
@@ -183,9 +185,13 @@ LogicalResult ConvTransposeOp::verify() {
       return emitOpError("spatial dimension ")
              << i << " of the result must be " << extent << ", not " << out[i + 1];
   }
-  if (filter[n] != in.back() || filter[n + 1] * int64_t(getGroups()) != out.back())
+  int64_t groups = getGroups();
+  if (groups < 1 || in.back() % groups || out.back() % groups)
+    return emitOpError("groups ") << groups << " must divide " << in.back() << " inputs and "
+                                  << out.back() << " outputs";
+  if (filter[n] != in.back() || filter[n + 1] * groups != out.back())
     return emitOpError("filter must be [K.., C, O/groups]");
-  return success();
+  return getBias() ? verifyShape(*this, "bias", getBias(), out.back()) : success();
 }
 
 LogicalResult MatmulOp::verify() {
@@ -203,39 +209,42 @@ LogicalResult MatmulOp::verify() {
   return verifyEpilogue(*this, getEpilogue(), getExtras(), getType());
 }
 
+LogicalResult PackOp::verify() {
+  ArrayRef<int64_t> filter = shapeOf(getFilter());
+  int64_t groups = getGroups();
+  if (filter.size() < 3)
+    return emitOpError("filter must be [K.., I, O]");
+  int64_t inputs = filter[filter.size() - 2], outputs = filter.back();
+  if (groups < 1 || outputs % groups)
+    return emitOpError("groups ") << groups << " must divide " << outputs << " outputs";
+  if (getDepthwise() && (inputs != 1 || groups != outputs))
+    return emitOpError("a depthwise filter is [K.., 1, C] with C groups");
+  if (failed(verifySameElements(*this, getFilter(), getResult())))
+    return failure();
+  return verifyShape(*this, "result", getResult(),
+                     packedShape(filter.drop_back(2), inputs, outputs, groups, getDepthwise()));
+}
+
 LogicalResult PoolOp::verify() {
   if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
                           getPadBegin(), getPadEnd(), /*exact=*/false)))
     return failure();
   if (shapeOf(getInput()).back() != shapeOf(getResult()).back())
     return emitOpError("input and result differ in channels");
-  return success();
+  int64_t p = getP();
+  if (p < 1)
+    return emitOpError("p must be positive");
+  return verifySameElements(*this, getInput(), getResult());
 }
 
-//===----------------------------------------------------------------------===//
-// Reductions
-//===----------------------------------------------------------------------===//
-
-LogicalResult ReduceOp::verify() {
-  SmallVector<int64_t> want(shapeOf(getInput()));
-  for (int64_t axis : getAxes()) {
-    if (axis < 0 || axis >= int64_t(want.size()))
-      return emitOpError("axis ") << axis << " is out of range";
-    want[axis] = 1;
-  }
-  if (shapeOf(getResult()) != ArrayRef<int64_t>(want))
-    return emitOpError("result must have shape [") << want << "]";
-  return success();
-}
-
-LogicalResult ArgReduceOp::verify() {
-  SmallVector<int64_t> want(shapeOf(getInput()));
-  int64_t axis = getAxis();
-  if (axis < 0 || axis >= int64_t(want.size()))
-    return emitOpError("axis ") << axis << " is out of range";
-  want[axis] = 1;
-  if (shapeOf(getResult()) != ArrayRef<int64_t>(want) || !getType().getElementType().isInteger(64))
-    return emitOpError("result must be i64 of shape [") << want << "]";
+LogicalResult MaxPoolIndicesOp::verify() {
+  if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
+                          getPadBegin(), getPadEnd(), /*exact=*/false)))
+    return failure();
+  if (shapeOf(getInput()).back() != shapeOf(getResult()).back())
+    return emitOpError("input and result differ in channels");
+  if (!elementOf(getResult()).isSignlessInteger(64))
+    return emitOpError("result must hold i64, not ") << elementOf(getResult());
   return success();
 }
 
@@ -255,7 +264,7 @@ LogicalResult TransposeOp::verify() {
     if (out[i] != in[p])
       return emitOpError("result dimension ") << i << " must be " << in[p];
   }
-  return success();
+  return verifySameElements(*this, getInput(), getResult());
 }
 
 OpFoldResult TransposeOp::fold(FoldAdaptor) {
@@ -267,7 +276,8 @@ OpFoldResult TransposeOp::fold(FoldAdaptor) {
 
 LogicalResult ReshapeOp::verify() {
   auto in = cast<RankedTensorType>(getInput().getType());
-  if (in.getNumElements() != getType().getNumElements() || in.getElementType() != getType().getElementType())
+  if (in.getNumElements() != getType().getNumElements() ||
+      in.getElementType() != getType().getElementType())
     return emitOpError("must keep the elements");
   return success();
 }
@@ -293,12 +303,14 @@ LogicalResult SliceOp::verify() {
     if (getSteps()[i] == 0 || first < 0 || first >= in[i] || last < 0 || last >= in[i])
       return emitOpError("dimension ") << i << " reads outside the input";
   }
-  return success();
+  return verifySameElements(*this, getInput(), getResult());
 }
 
 OpFoldResult SliceOp::fold(FoldAdaptor) {
-  bool whole = getInput().getType() == getType() && llvm::all_of(getStarts(), [](int64_t s) { return s == 0; });
-  return whole && llvm::all_of(getSteps(), [](int64_t s) { return s == 1; }) ? getInput() : OpFoldResult();
+  bool whole = getInput().getType() == getType() &&
+               llvm::all_of(getStarts(), [](int64_t start) { return start == 0; }) &&
+               llvm::all_of(getSteps(), [](int64_t step) { return step == 1; });
+  return whole ? getInput() : OpFoldResult();
 }
 
 LogicalResult PadOp::verify() {
@@ -306,11 +318,15 @@ LogicalResult PadOp::verify() {
   if (out.size() != in.size() || getLow().size() != in.size() || getHigh().size() != in.size())
     return emitOpError("low and high need one entry per dimension");
   for (size_t i = 0; i < in.size(); ++i)
-    if (out[i] != in[i] + getLow()[i] + getHigh()[i])
-      return emitOpError("result dimension ") << i << " must be " << in[i] + getLow()[i] + getHigh()[i];
-  if (getValue() && cast<RankedTensorType>(getValue().getType()).getNumElements() != 1)
+    if (int64_t extent = in[i] + getLow()[i] + getHigh()[i]; out[i] != extent)
+      return emitOpError("result dimension ") << i << " must be " << extent;
+  if (failed(verifySameElements(*this, getInput(), getResult())))
+    return failure();
+  if (!getValue())
+    return success();
+  if (cast<RankedTensorType>(getValue().getType()).getNumElements() != 1)
     return emitOpError("value must have one element");
-  return success();
+  return verifySameElements(*this, getInput(), getValue());
 }
 
 LogicalResult ConcatOp::verify() {
@@ -322,23 +338,12 @@ LogicalResult ConcatOp::verify() {
     ArrayRef<int64_t> in = shapeOf(input);
     if (in.size() != out.size())
       return emitOpError("inputs must have the result's rank");
+    if (failed(verifySameElements(*this, input, getResult())))
+      return failure();
     for (size_t i = 0; i < in.size(); ++i)
       if (int64_t(i) != axis && in[i] != out[i])
         return emitOpError("inputs differ outside the axis");
     sum += in[axis];
   }
   return sum == out[axis] ? success() : LogicalResult(emitOpError("extents along the axis must add up"));
-}
-
-LogicalResult GatherOp::verify() {
-  ArrayRef<int64_t> in = shapeOf(getInput()), index = shapeOf(getIndices());
-  int64_t axis = getAxis();
-  if (axis < 0 || axis >= int64_t(in.size()))
-    return emitOpError("axis ") << axis << " is out of range";
-  SmallVector<int64_t> want(in.take_front(axis));
-  llvm::append_range(want, index);
-  llvm::append_range(want, in.drop_front(axis + 1));
-  if (shapeOf(getResult()) != ArrayRef<int64_t>(want))
-    return emitOpError("result must have shape [") << want << "]";
-  return success();
 }

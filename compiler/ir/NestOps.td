@@ -155,15 +155,18 @@ def Nest_PackOp : Nest_Op<"pack", [Pure]> {
   let arguments = (ins AnyStaticShapeTensor:$filter, I64Attr:$groups, UnitAttr:$depthwise);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$filter attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_PoolOp : Nest_Op<"pool", [Pure]> {
   let summary = "pooling, channels last";
   let description = [{
     `input` [N, D1.., Dn, C], result [N, E1.., En, C]. Windows are clipped to
-    the input; `avg` divides by the taps inside the input, or, with
-    `countIncludePad`, by those inside the input extended by the pads. `lp`
-    computes (sum |x|^p)^(1/p). The result's extents decide floor or ceil.
+    the input; one that lies outside altogether gives the lowest value for
+    `max` and zero for the others. A NaN in a window of `max` is its result.
+    `avg` divides by the taps inside the input, or, with `countIncludePad`, by
+    those inside the input extended by the pads. `lp` computes
+    (sum |x|^p)^(1/p). The result's extents decide floor or ceil.
   }];
   let arguments = (ins AnyStaticShapeTensor:$input, Nest_PoolKindAttr:$kind,
     DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
@@ -187,6 +190,7 @@ def Nest_MaxPoolIndicesOp : Nest_Op<"max_pool_indices", [Pure]> {
     DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd, UnitAttr:$columnMajor);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -195,6 +199,11 @@ def Nest_MaxPoolIndicesOp : Nest_Op<"max_pool_indices", [Pure]> {
 
 def Nest_ReduceOp : Nest_Op<"reduce", [Pure]> {
   let summary = "reduction over axes; they stay as extents of 1";
+  let description = [{
+    No axes: a copy. Integers wrap, and their mean is rounded towards zero. max
+    and min of floats are NaN where an element is. Over no elements: sum 0,
+    prod 1, mean NaN, max and min the end of the range they start from.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, Nest_ReduceKindAttr:$kind, DenseI64ArrayAttr:$axes);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
@@ -203,6 +212,7 @@ def Nest_ReduceOp : Nest_Op<"reduce", [Pure]> {
 
 def Nest_ArgReduceOp : Nest_Op<"arg_reduce", [Pure]> {
   let summary = "index of the maximum or minimum along an axis (i64; the axis stays as 1)";
+  let description = [{ The first of several equal ones, or the last with `selectLast`. }];
   let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$axis, UnitAttr:$min, UnitAttr:$selectLast);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
@@ -214,6 +224,7 @@ def Nest_SoftmaxOp : Nest_Op<"softmax", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$axis, UnitAttr:$log);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Nest_NormOp : Nest_Op<"norm", [Pure, AttrSizedOperandSegments]> {
@@ -229,6 +240,7 @@ def Nest_NormOp : Nest_Op<"norm", [Pure, AttrSizedOperandSegments]> {
   let assemblyFormat = [{
     $input (`scale` $scale^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 def Nest_LrnOp : Nest_Op<"lrn", [Pure, SameOperandsAndResultType]> {
@@ -240,21 +252,31 @@ def Nest_LrnOp : Nest_Op<"lrn", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Nest_CumsumOp : Nest_Op<"cumsum", [Pure, SameOperandsAndResultType]> {
   let summary = "running sum along an axis";
+  let description = [{
+    Each element becomes the sum of those up to it, itself included unless
+    `exclusive`; with `reverse`, of those from it to the end.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Nest_TopKOp : Nest_Op<"topk", [Pure]> {
   let summary = "the k largest (or smallest) along an axis, sorted, and where they are";
-  let description = [{ Equal values: the lower index first. Indices are i64. }];
+  let description = [{
+    The axis has extent k in both results. Equal values: the lower index first.
+    NaN counts as the largest number. Indices are i64.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$k, I64Attr:$axis, UnitAttr:$smallest);
   let results = (outs AnyStaticShapeTensor:$values, AnyStaticShapeTensor:$indices);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -292,7 +314,12 @@ def Nest_SliceOp : Nest_Op<"slice", [Pure]> {
 
 def Nest_PadOp : Nest_Op<"pad", [Pure]> {
   let summary = "extends (or, where negative, crops) each dimension";
-  let description = [{ `value` is a tensor of one element; absent means zero. }];
+  let description = [{
+    Negative amounts crop before the others pad. What lies outside is `value`, a
+    tensor of one element (absent: zero), or by `mode` the nearest element
+    (edge), the tensor mirrored about its end elements (reflect) or repeated
+    (wrap); reflect and wrap go on as often as it takes.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, Optional<AnyStaticShapeTensor>:$value,
     DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high, Nest_PadModeAttr:$mode);
   let results = (outs AnyStaticShapeTensor:$result);
@@ -320,48 +347,79 @@ def Nest_GatherOp : Nest_Op<"gather", [Pure]> {
 }
 
 def Nest_GatherElementsOp : Nest_Op<"gather_elements", [Pure]> {
-  let summary = "ONNX GatherElements";
+  let summary = "one element of a line along an axis for each index";
+  let description = [{
+    ONNX GatherElements: result[i][j][k] = input[indices[i][j][k]][j][k] for
+    axis 0. Indices as in `nest.gather`.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices, I64Attr:$axis);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_GatherNDOp : Nest_Op<"gather_nd", [Pure]> {
-  let summary = "ONNX GatherND";
+  let summary = "slices picked by tuples of indices";
+  let description = [{
+    ONNX GatherND: the last dimension of `indices` is a tuple that names
+    positions in the input's dimensions from `batchDims` on; the first
+    `batchDims` dimensions of both correspond. Indices as in `nest.gather`.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices, I64Attr:$batchDims);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_ScatterElementsOp : Nest_Op<"scatter_elements", [Pure]> {
-  let summary = "ONNX ScatterElements";
+  let summary = "the input with single elements along an axis replaced";
+  let description = [{
+    ONNX ScatterElements: the result starts as the input, then, in row-major
+    order of the updates, result[indices[i][j][k]][j][k] becomes
+    kind(it, updates[i][j][k]) for axis 0. Indices as in `nest.gather`.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices,
     AnyStaticShapeTensor:$updates, I64Attr:$axis, Nest_ScatterKindAttr:$kind);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_ScatterNDOp : Nest_Op<"scatter_nd", [Pure]> {
-  let summary = "ONNX ScatterND";
+  let summary = "the input with slices named by tuples of indices replaced";
+  let description = [{
+    ONNX ScatterND: the last dimension of `indices` is a tuple that names
+    positions in the input's first dimensions; the slice there is combined with
+    that of `updates`, in row-major order. Indices as in `nest.gather`.
+  }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$indices,
     AnyStaticShapeTensor:$updates, Nest_ScatterKindAttr:$kind);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_OneHotOp : Nest_Op<"one_hot", [Pure]> {
-  let summary = "ONNX OneHot: values[1] where the new axis equals the index, else values[0]";
+  let summary = "values[1] where the new axis equals the index, else values[0]";
+  let description = [{
+    ONNX OneHot; the depth is the result's extent along `axis`. Indices may be
+    of any type (floats truncate); negative ones count from the end, and one
+    out of range gives a line of values[0].
+  }];
   let arguments = (ins AnyStaticShapeTensor:$indices, AnyStaticShapeTensor:$values, I64Attr:$axis);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$indices `,` $values attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_ReverseSequenceOp : Nest_Op<"reverse_sequence", [Pure]> {
-  let summary = "ONNX ReverseSequence";
+  let summary = "the first lengths[b] steps of each sequence in reverse order";
+  let description = [{ ONNX ReverseSequence; lengths are clamped into range. }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$lengths,
     I64Attr:$batchAxis, I64Attr:$timeAxis);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input `,` $lengths attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_ResizeOp : Nest_Op<"resize", [Pure]> {
@@ -371,6 +429,23 @@ def Nest_ResizeOp : Nest_Op<"resize", [Pure]> {
     the coordinate transformation as given, the result's extents are in its
     type. `roi` (2 per dimension, starts then ends) is used by
     tf_crop_and_resize only.
+
+    With scale s, input extent n and result extent m, position x of the result
+    lies at, in the input,
+      half_pixel            (x + 0.5)/s - 0.5
+      half_pixel_symmetric  n/2 * (1 - m/(s*n)) + (x + 0.5)/s - 0.5
+      pytorch_half_pixel    as half_pixel; 0 if m = 1
+      align_corners         x*(n-1)/(s*n-1); 0 if m = 1
+      asymmetric            x/s
+      tf_half_pixel_for_nn  (x + 0.5)/s
+      tf_crop_and_resize    start*(n-1) + x*(end-start)*(n-1)/(m-1), the middle
+                            of the region if m = 1; where that is outside
+                            [0, n-1] in any dimension, the result is
+                            `extrapolation`.
+    There the input is interpolated, one dimension after the other; positions
+    outside it repeat its border. `antialias` stretches the kernel of linear
+    and cubic by 1/s where s < 1; with it, and with `excludeOutside`, which
+    drops the positions outside, weights are scaled to add up to 1.
   }];
   let arguments = (ins AnyStaticShapeTensor:$input, DenseF64ArrayAttr:$scales,
     OptionalAttr<DenseF64ArrayAttr>:$roi,
@@ -380,6 +455,7 @@ def Nest_ResizeOp : Nest_Op<"resize", [Pure]> {
     DefaultValuedAttr<F64Attr, "0.0">:$extrapolation);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -397,7 +473,10 @@ def Nest_LstmOp : Nest_RecurrentOp<"lstm"> {
     Gates in the order i, o, f, c. `activations`: f, g, h per direction by ONNX
     name, with `activationAlpha` / `activationBeta` parallel to them.
     Results: all hidden states [T,D,B,H], the last hidden and the last cell
-    state [D,B,H].
+    state [D,B,H]. A sequence ends after `lengths` steps: its states after that
+    are zero, its last state is that of its last step, and the reverse
+    direction starts there. `clip` bounds what enters the activations of gates.
+    With `inputForget`, f = 1 - i.
   }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
     AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
@@ -409,6 +488,7 @@ def Nest_LstmOp : Nest_RecurrentOp<"lstm"> {
   let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden,
     AnyStaticShapeTensor:$lastCell);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_GruOp : Nest_RecurrentOp<"gru"> {
@@ -425,6 +505,7 @@ def Nest_GruOp : Nest_RecurrentOp<"gru"> {
     OptionalAttr<F64Attr>:$clip, UnitAttr:$linearBeforeReset);
   let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nest_RnnOp : Nest_RecurrentOp<"rnn"> {
@@ -441,6 +522,7 @@ def Nest_RnnOp : Nest_RecurrentOp<"rnn"> {
     OptionalAttr<F64Attr>:$clip);
   let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 #endif // NESTOR_IR_NESTOPS_TD
