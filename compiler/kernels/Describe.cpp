@@ -31,6 +31,10 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       .Case([](nest::SliceOp slice) { return describeSlice(slice); })
       .Case([](nest::ConcatOp concat) { return describeConcat(concat); })
       .Case([](nest::PadOp pad) { return describePad(pad); })
+      .Case([](nest::PoolOp pool) { return describePool(pool); })
+      .Case([](nest::ReduceOp reduce) { return describeReduce(reduce); })
+      .Case([](nest::SoftmaxOp softmax) { return describeSoftmax(softmax); })
+      .Case([](nest::NormOp norm) { return describeNorm(norm); })
       .Case([](nest::CumsumOp cumsum) { return describeCumsum(cumsum); })
       .Case([](nest::TopKOp topk) { return describeTopK(topk); })
       .Case([](nest::LrnOp lrn) { return describeLrn(lrn); })
@@ -42,6 +46,8 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
 bool nestor::kernels::canRunInPlace(Operation *op, unsigned index) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([&](nest::MapOp map) { return mapRunsInPlace(map, index); })
+      // Each row is read in full before its last pass writes it.
+      .Case<nest::SoftmaxOp, nest::NormOp>([&](Operation *) { return index == 0; })
       // The copy that a scatter begins with is then one onto itself.
       .Case<nest::ScatterElementsOp, nest::ScatterNDOp>([&](Operation *) { return index == 0; })
       .Default([](Operation *) { return false; });

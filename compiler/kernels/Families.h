@@ -44,6 +44,12 @@ mlir::FailureOr<Calls> describeSlice(nest::SliceOp op);
 mlir::FailureOr<Calls> describeConcat(nest::ConcatOp op);
 mlir::FailureOr<Calls> describePad(nest::PadOp op);
 
+// Windows and reductions.
+mlir::FailureOr<Calls> describePool(nest::PoolOp op);
+mlir::FailureOr<Calls> describeReduce(nest::ReduceOp op);
+mlir::FailureOr<Calls> describeSoftmax(nest::SoftmaxOp op);
+mlir::FailureOr<Calls> describeNorm(nest::NormOp op);
+
 // Along an axis.
 mlir::FailureOr<Calls> describeCumsum(nest::CumsumOp op);
 mlir::FailureOr<Calls> describeTopK(nest::TopKOp op);
