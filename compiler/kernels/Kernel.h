@@ -64,6 +64,7 @@ using Polynomial = llvm::SmallVector<Term, 2>;
 struct ArgSpec {
   Polynomial bytes;    ///< Extent touched from the pointer on: never exceeded.
   bool written = false;
+  uint32_t align = 1;  ///< Bytes that the pointer must be a multiple of.
 };
 
 struct ParamSpec {
@@ -89,9 +90,11 @@ struct KernelSpec {
 /// Where a call's pointer argument comes from.
 struct CallArg {
   enum Kind { Operand, Result, Scratch } kind;
-  unsigned index = 0;       ///< Of the operand or result.
+  unsigned index = 0;       ///< Of the operand, the result or the scratch buffer.
   int64_t offsetBytes = 0;  ///< Into that value's buffer.
-  int64_t scratchBytes = 0; ///< Scratch only: live during this call alone.
+  /// Scratch only: the buffer's size. It is 64-byte aligned and lives through
+  /// all calls of one operation; calls that name the same index share it.
+  int64_t scratchBytes = 0;
 };
 
 /// One step of the plan.

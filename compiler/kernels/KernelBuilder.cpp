@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -40,6 +41,8 @@ static Type elementOf(Type type) { return getElementTypeOrSelf(type); }
 
 FailureOr<func::FuncOp> nestor::kernels::emitKernel(ModuleOp module, const KernelSpec &spec,
                                                     const TargetInfo &target) {
+  module.getContext()->loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
+                                   scf::SCFDialect, vector::VectorDialect>();
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(module.getContext()), i64 = builder.getI64Type();
   FunctionType type = builder.getFunctionType({pointer, pointer, i64, i64}, {});
@@ -106,6 +109,10 @@ Value KernelBuilder::equal(Value a, Value b) {
   return createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, a, b);
 }
 
+Value KernelBuilder::select(Value condition, Value a, Value b) {
+  return createOrFold<arith::SelectOp>(condition, a, b);
+}
+
 Value KernelBuilder::constant(Type type, double value) {
   Type element = elementOf(type);
   TypedAttr scalar;
@@ -155,6 +162,13 @@ Value KernelBuilder::at(Value pointer, Value index, Type element) {
                              ValueRange{index});
 }
 
+Value KernelBuilder::stack(Type element, int64_t count) {
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(&func.front());
+  return LLVM::AllocaOp::create(*this, LLVM::LLVMPointerType::get(getContext()),
+                                storageType(registerType(element)), i64(count), /*alignment=*/64);
+}
+
 Value KernelBuilder::load(Type element, Value pointer, Value index, Lanes lanes) {
   element = registerType(element);
   Type stored = storageType(element), type = withLanes(stored, lanes.count);
@@ -195,7 +209,12 @@ void KernelBuilder::loop(Value lower, Value upper, int64_t step, llvm::function_
 
 SmallVector<Value> KernelBuilder::loop(Value lower, Value upper, int64_t step, ValueRange carried,
                                        CarriedBody body) {
-  auto forOp = scf::ForOp::create(*this, lower, upper, i64(step), carried);
+  return loop(lower, upper, i64(step), carried, body);
+}
+
+SmallVector<Value> KernelBuilder::loop(Value lower, Value upper, Value step, ValueRange carried,
+                                       CarriedBody body) {
+  auto forOp = scf::ForOp::create(*this, lower, upper, step, carried);
   OpBuilder::InsertionGuard guard(*this);
   Block *block = forOp.getBody();
   // Without carried values the builder has already added a terminator.

@@ -81,6 +81,7 @@ public:
   mlir::Value roundUp(mlir::Value a, int64_t multiple);
   mlir::Value less(mlir::Value a, mlir::Value b); ///< Signed; i1.
   mlir::Value equal(mlir::Value a, mlir::Value b);
+  mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
 
   /// A constant of `type` (float, integer or a vector of one).
   mlir::Value constant(mlir::Type type, double value);
@@ -93,6 +94,8 @@ public:
 
   /// `pointer` moved on by `index` elements.
   mlir::Value at(mlir::Value pointer, mlir::Value index, mlir::Type element);
+  /// Uninitialised memory on the stack, 64-byte aligned, for the whole call.
+  mlir::Value stack(mlir::Type element, int64_t count);
   /// Reads pointer[index], pointer[index + 1], ... as elements of type
   /// `element` (any signedness; i1 is a byte). Lanes that are masked off read
   /// as zero and touch no memory.
@@ -105,6 +108,9 @@ public:
   /// The same with loop-carried values: `body` maps them to the next ones.
   using CarriedBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
   llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper, int64_t step,
+                                      mlir::ValueRange carried, CarriedBody body);
+  /// A step known at run time only.
+  llvm::SmallVector<mlir::Value> loop(mlir::Value lower, mlir::Value upper, mlir::Value step,
                                       mlir::ValueRange carried, CarriedBody body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   void ifThenElse(mlir::Value condition, llvm::function_ref<void()> thenBody,

@@ -1,0 +1,78 @@
+//===- ConvSpec.h - A convolution as kernels see it -------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_KERNELS_CONVSPEC_H
+#define NESTOR_KERNELS_CONVSPEC_H
+
+#include "compiler/ir/NestDialect.h"
+#include "compiler/kernels/Epilogue.h"
+#include "compiler/kernels/Kernel.h"
+
+#include <array>
+
+namespace nestor::kernels {
+
+/// Three spatial dimensions (depth, height, width); missing ones have extent 1.
+struct ConvGeometry {
+  int64_t batch = 1;
+  std::array<int64_t, 3> in, out, kernel, stride, dilation, pad;
+
+  int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  int64_t inPixels() const { return batch * in[0] * in[1] * in[2]; }
+  int64_t outPixels() const { return batch * outRows() * out[2]; }
+  /// Rows of one image: depth * height.
+  int64_t outRows() const { return out[0] * out[1]; }
+  /// Whether tap `k` of output `o` in dimension `dim` lies inside the input.
+  bool inside(int dim, int64_t o, int64_t k) const {
+    int64_t x = o * stride[dim] - pad[dim] + k * dilation[dim];
+    return x >= 0 && x < in[dim];
+  }
+  bool alwaysInside(int dim) const;
+  /// 1x1, stride 1, no padding: pixels do not see each other.
+  bool isPointwise() const;
+  std::string identity() const;
+  /// For people: `3x3 s2 p1 56x56`.
+  std::string describe() const;
+
+  static ConvGeometry get(nest::ConvOp op);
+};
+
+/// What the work is counted in; see `KernelSpec::grains`.
+enum class ConvGrain {
+  Rows,   ///< One row of output pixels, all channels.
+  Pixels, ///< One output pixel of a pointwise convolution, all channels.
+  Panels, ///< One panel of output channels, all pixels.
+};
+
+struct ConvSpec {
+  ConvGeometry geometry;
+  EpilogueSpec epilogue;
+  bool depthwise = false, grouped = false;
+  bool narrow = false;  ///< At most one panel of output channels.
+  bool aliased = false; ///< See `matmulTile`.
+  ConvGrain grain = ConvGrain::Rows;
+  unsigned epilogueArg = 2; ///< Arguments before it: input, filter.
+
+  std::string identity() const;
+};
+
+/// The clipped range of taps of output `o` in dimension `dim`.
+std::pair<mlir::Value, mlir::Value> tapRange(KernelBuilder &b, const ConvGeometry &geometry, int dim, mlir::Value o);
+
+/// Runs `body` for each tap of output `o` along `dim` that lies inside the
+/// input, with its number and its input coordinate, carrying `sums`. Without a
+/// loop where there is one tap and it always lies inside.
+using TapBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value tap, mlir::Value x, mlir::ValueRange sums)>;
+llvm::SmallVector<mlir::Value> forEachTap(KernelBuilder &b, const ConvGeometry &geometry, int dim, mlir::Value o,
+                                          mlir::ValueRange sums, TapBody body);
+
+// Emitters of kernel bodies. Parameters: inputs per group, outputs per group,
+// panels per group, and, if grouped, groups; depthwise: channels alone.
+mlir::LogicalResult emitDirectConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
+mlir::LogicalResult emitDepthwiseConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
+
+} // namespace nestor::kernels
+
+#endif // NESTOR_KERNELS_CONVSPEC_H

@@ -1,0 +1,279 @@
+//===- DirectConv.cpp - Convolution straight from the tensor --------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// Tiles of output pixels x output channels stay in registers while taps and
+// input channels go by:
+//
+//   for block of rows { for panels { for row { for tile {
+//     sums = bias; for kd, kh { for taps of a row { for channel { fma } } }
+//     epilogue } } } }
+//
+// Padding is skipped, not read: depth and height clip the range of taps, and a
+// tile at the left or right edge runs each tap for the pixels that have it.
+// Where the taps of a kernel row lie side by side in memory (no dilation, one
+// group) they are one loop of kernel width * channels.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernels/ConvSpec.h"
+#include "compiler/kernels/MicroKernel.h"
+#include "compiler/kernels/TileTable.h"
+
+using namespace mlir;
+using namespace nestor::kernels;
+
+namespace {
+
+/// Consecutive taps of a kernel row that the same pixels of a tile have.
+struct Segment {
+  int64_t tap, count;
+  SmallVector<int64_t> rows;
+  bool operator==(const Segment &other) const {
+    return tap == other.tap && count == other.count && rows == other.rows;
+  }
+};
+
+/// Tiles side by side that run the same code.
+struct TileRun {
+  int64_t start, width, count;
+  SmallVector<Segment> segments;
+};
+
+class DirectConv {
+public:
+  DirectConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
+      : b(func, target), spec(spec), g(spec.geometry),
+        tile(matmulTile(target, g.out[2], spec.narrow, spec.aliased)), input(b.arg(0)), filter(b.arg(1)),
+        inputs(b.param(0)), outputs(b.param(1)), panels(b.param(2)),
+        groups(spec.grouped ? b.param(3) : b.i64(1)), pixelStride(b.mul(inputs, groups)),
+        epilogue(b, this->spec.epilogue, spec.epilogueArg, b.mul(outputs, groups), tile.rows, tile.panels) {
+    planTiles();
+  }
+
+  void emit() {
+    b.loop(b.i64(0), groups, 1, [&](Value index) {
+      group = index;
+      switch (spec.grain) {
+      case ConvGrain::Rows:
+        return emitRowRange();
+      case ConvGrain::Pixels:
+        return emitPixelRange();
+      case ConvGrain::Panels:
+        return emitPanelRange();
+      }
+    });
+  }
+
+private:
+  void planTiles();
+  SmallVector<Segment> segmentsOf(int64_t start, int64_t width) const;
+
+  void emitRowRange();
+  void emitPixelRange();
+  void emitPanelRange();
+  Value blockLength(int64_t pixelsPerUnit);
+  void emitPanels(Value first, Value last, llvm::function_ref<void()> body);
+  void emitRows(Value first, Value last);
+  void emitRun(const TileRun &run);
+  void emitTile(const TileRun &run, Value start);
+  SmallVector<Value> accumulateRow(const TileRun &run, Value start, Value inputRow, Value tapRow, ValueRange sums);
+
+  KernelBuilder b;
+  ConvSpec spec;
+  const ConvGeometry &g = spec.geometry;
+  Tile tile;
+  Value input, filter;
+  Value inputs, outputs, panels, groups, pixelStride;
+  PanelEpilogue epilogue;
+  SmallVector<TileRun> runs;
+
+  // Where the emission is.
+  Value group, panelPointer, panelStride;
+  Value image, depth, height, row;
+};
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+SmallVector<Segment> DirectConv::segmentsOf(int64_t start, int64_t width) const {
+  SmallVector<Segment> segments;
+  for (int64_t tap = 0; tap < g.kernel[2]; ++tap) {
+    SmallVector<int64_t> rows;
+    for (int64_t i = 0; i < width; ++i)
+      if (g.inside(2, start + i, tap))
+        rows.push_back(i);
+    if (rows.empty())
+      continue;
+    if (!segments.empty() && segments.back().rows == rows && segments.back().tap + segments.back().count == tap)
+      ++segments.back().count;
+    else
+      segments.push_back({tap, 1, rows});
+  }
+  return segments;
+}
+
+void DirectConv::planTiles() {
+  int64_t start = 0;
+  for (int64_t width : cutIntoTiles(g.out[2], tile.rows)) {
+    SmallVector<Segment> segments = segmentsOf(start, width);
+    if (!runs.empty() && runs.back().width == width && runs.back().segments == segments)
+      ++runs.back().count;
+    else
+      runs.push_back({start, width, 1, std::move(segments)});
+    start += width;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Loops around the tiles
+//===----------------------------------------------------------------------===//
+
+/// Units (rows or pixels) of a block: with few weights, so many that their
+/// input stays in a near cache while all panels pass over it; with more weights
+/// than such a cache holds, all, since then the panels should be read once.
+Value DirectConv::blockLength(int64_t pixelsPerUnit) {
+  constexpr int64_t blockFloats = 64 << 10, weightFloats = 128 << 10;
+  Value floats = b.mul(b.add(pixelStride, b.mul(outputs, groups)), pixelsPerUnit);
+  Value weights = b.mul(b.mul(panels, inputs), g.taps() * panelWidth);
+  Value block = b.max(b.div(b.i64(blockFloats), floats), b.i64(1));
+  return b.select(b.less(b.i64(weightFloats), weights), b.i64(1 << 30), block);
+}
+
+void DirectConv::emitRowRange() {
+  Value block = blockLength(std::max(g.out[2], g.in[2] * g.stride[1]));
+  b.loop(b.begin(), b.end(), block, {}, [&](Value first, ValueRange) {
+    Value last = b.min(b.add(first, block), b.end());
+    emitPanels(b.i64(0), panels, [&] { emitRows(first, last); });
+    return SmallVector<Value>();
+  });
+}
+
+void DirectConv::emitPixelRange() {
+  // Tiles that differ from the others lie at the end and go together.
+  const TileRun &main = runs.front();
+  int64_t mainEnd = main.count * main.width;
+  Value width = b.i64(main.width);
+  auto tileEdge = [&](Value pixel) {
+    Value rounded = b.min(b.mul(b.div(b.add(pixel, main.width - 1), width), width), b.i64(g.out[2]));
+    return b.select(b.less(b.i64(mainEnd), rounded), b.i64(g.out[2]), rounded);
+  };
+  Value begin = tileEdge(b.begin()), end = tileEdge(b.end());
+  Value block = b.mul(b.max(b.div(blockLength(1), width), b.i64(1)), width);
+  image = depth = height = row = b.i64(0);
+  b.loop(begin, end, block, {}, [&](Value first, ValueRange) {
+    Value last = b.min(b.add(first, block), end);
+    emitPanels(b.i64(0), panels, [&] {
+      b.loop(first, b.min(last, b.i64(mainEnd)), main.width, [&](Value start) { emitTile(main, start); });
+      if (runs.size() == 1)
+        return;
+      // The block that reaches the end of the tensor has the tiles left over.
+      b.ifThen(b.equal(last, b.i64(g.out[2])), [&] {
+        for (const TileRun &run : ArrayRef<TileRun>(runs).drop_front())
+          emitRun(run);
+      });
+    });
+    return SmallVector<Value>();
+  });
+}
+
+void DirectConv::emitPanelRange() {
+  Value begin = b.min(b.roundUp(b.begin(), tile.panels), panels);
+  Value end = b.min(b.roundUp(b.end(), tile.panels), panels);
+  emitPanels(begin, end, [&] { emitRows(b.i64(0), b.i64(g.batch * g.outRows())); });
+}
+
+/// Goes over panels [first, last), several at a time while all of them are
+/// whole, then one by one.
+void DirectConv::emitPanels(Value first, Value last, llvm::function_ref<void()> body) {
+  panelStride = b.mul(inputs, g.taps() * panelWidth);
+  Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), b.getF32Type());
+  auto over = [&](Value from, Value to, int64_t count) {
+    b.loop(from, to, count, [&](Value panel) {
+      Value channel = b.mul(panel, panelWidth);
+      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
+      epilogue.enterPanels(b.add(b.mul(group, outputs), channel), b.sub(outputs, channel), count);
+      body();
+    });
+  };
+  if (tile.panels > 1) {
+    Value whole = b.min(last, b.div(outputs, panelWidth));
+    Value together = b.mul(b.div(b.max(b.sub(whole, first), b.i64(0)), tile.panels), tile.panels);
+    Value middle = b.add(first, together);
+    over(first, middle, tile.panels);
+    first = middle;
+  }
+  over(first, last, 1);
+}
+
+void DirectConv::emitRows(Value first, Value last) {
+  b.loop(first, last, 1, [&](Value index) {
+    row = index;
+    image = b.div(index, g.outRows());
+    Value inImage = b.rem(index, g.outRows());
+    depth = b.div(inImage, g.out[1]);
+    height = b.rem(inImage, g.out[1]);
+    for (const TileRun &run : runs)
+      emitRun(run);
+  });
+}
+
+void DirectConv::emitRun(const TileRun &run) {
+  if (run.count == 1)
+    return emitTile(run, b.i64(run.start));
+  b.loop(b.i64(run.start), b.i64(run.start + run.count * run.width), run.width,
+         [&](Value start) { emitTile(run, start); });
+}
+
+//===----------------------------------------------------------------------===//
+// One tile
+//===----------------------------------------------------------------------===//
+
+void DirectConv::emitTile(const TileRun &run, Value start) {
+  SmallVector<Value> sums = epilogue.start(run.width);
+  sums = forEachTap(b, g, 0, depth, sums, [&](Value kd, Value z, ValueRange atDepth) {
+    return forEachTap(b, g, 1, height, atDepth, [&](Value kh, Value y, ValueRange atRow) {
+      Value plane = b.add(b.mul(image, g.in[0]), z);
+      Value inputRow = b.mul(b.add(b.mul(plane, g.in[1]), y), g.in[2]);
+      Value tapRow = b.mul(b.add(b.mul(kd, g.kernel[1]), kh), g.kernel[2]);
+      return accumulateRow(run, start, inputRow, tapRow, atRow);
+    });
+  });
+  epilogue.finish(sums, run.width, b.add(b.mul(row, g.out[2]), start));
+}
+
+/// The taps of one kernel row. `inputRow` is the number of the input row's
+/// first pixel, `tapRow` that of its first tap.
+SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, Value start, Value inputRow, Value tapRow,
+                                             ValueRange carried) {
+  SmallVector<Value> sums(carried);
+  Type f32 = b.getF32Type();
+  Value rowStride = b.mul(pixelStride, g.stride[2]), tapFloats = b.mul(inputs, panelWidth);
+  Value first = b.add(b.add(inputRow, b.mul(start, g.stride[2])), -g.pad[2]);
+  bool contiguous = g.dilation[2] == 1 && !spec.grouped;
+  auto taps = [&](Value tap, Value depthCount, ArrayRef<int64_t> rows, ValueRange current) {
+    Value pixel = b.add(first, b.mul(tap, g.dilation[2]));
+    Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), b.mul(group, inputs)), f32);
+    Value rhs = b.at(panelPointer, b.mul(b.add(tapRow, tap), tapFloats), f32);
+    return accumulate(b, SmallVector<Value>(current), rows, epilogue.vectors(), epilogue.lanes(),
+                      {lhs, rowStride, b.i64(1)}, {rhs, panelStride}, depthCount);
+  };
+  for (const Segment &segment : run.segments) {
+    if (contiguous || segment.count == 1)
+      sums = taps(b.i64(segment.tap), b.mul(inputs, segment.count), segment.rows, sums);
+    else
+      sums = b.loop(b.i64(segment.tap), b.i64(segment.tap + segment.count), 1, sums,
+                    [&](Value tap, ValueRange current) { return taps(tap, inputs, segment.rows, current); });
+  }
+  return sums;
+}
+
+} // namespace
+
+LogicalResult nestor::kernels::emitDirectConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
+  DirectConv(func, target, spec).emit();
+  return success();
+}

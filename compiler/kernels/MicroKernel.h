@@ -1,0 +1,34 @@
+//===- MicroKernel.h - The inner loop of matrix products --------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_KERNELS_MICROKERNEL_H
+#define NESTOR_KERNELS_MICROKERNEL_H
+
+#include "compiler/kernels/KernelBuilder.h"
+
+namespace nestor::kernels {
+
+/// The left side of a product: element (row, k) lies at
+/// pointer[row * rowStride + k * depthStride].
+struct RowsOperand {
+  mlir::Value pointer, rowStride, depthStride;
+};
+
+/// The right side, packed: element (panel, k, channel) lies at
+/// pointer[panel * panelStride + k * 16 + channel].
+struct PanelsOperand {
+  mlir::Value pointer, panelStride;
+};
+
+/// sums[row][vector] += lhs[row][k] * rhs[k][vector] over k in [0, depth), for
+/// the given rows of the tile only. `sums` has `vectors` vectors of `lanes` a
+/// row; lanes * vectors is a whole number of panels.
+llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, llvm::ArrayRef<mlir::Value> sums,
+                                          llvm::ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
+                                          RowsOperand lhs, PanelsOperand rhs, mlir::Value depth);
+
+} // namespace nestor::kernels
+
+#endif // NESTOR_KERNELS_MICROKERNEL_H

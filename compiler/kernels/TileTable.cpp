@@ -1,0 +1,84 @@
+//===- TileTable.cpp - Register tiles per instruction set -----------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernels/TileTable.h"
+
+#include <algorithm>
+
+using namespace nestor::kernels;
+
+namespace {
+
+/// The tile to use for products of at most `maxRows` pixels.
+struct TileEntry {
+  int64_t maxRows;
+  Tile tile;
+};
+
+struct TileRow {
+  llvm::StringRef target;
+  TileEntry entries[4]; ///< Ascending; the last one takes all.
+  int64_t narrowRows;   ///< Rows of a tile that is one panel wide.
+  int64_t aliasedRows;  ///< At most this many rows where pixels alias.
+};
+
+constexpr int64_t any = INT64_MAX;
+
+// Accumulators, weights and one broadcast must fit the registers: rows * panels
+// * 16 / lanes + panels * 16 / lanes + 1. Without FMA one more for the product.
+// One row is bound by the bandwidth of the weights: as many independent sums as
+// hide the latency of an addition.
+const TileRow tileTable[] = {
+    {"x86-64-v4", {{1, {1, 4}}, {4, {4, 4}}, {7, {7, 3}}, {any, {14, 2}}}, 14, 8},
+    {"x86-64-v3", {{1, {1, 4}}, {2, {2, 2}}, {any, {6, 1}}}, 6, 6},
+    {"x86-64-v2", {{1, {1, 2}}, {any, {3, 1}}}, 3, 3},
+    {"aarch64+neon", {{1, {1, 4}}, {2, {2, 2}}, {any, {5, 1}}}, 5, 5},
+};
+
+const TileRow &rowFor(const TargetInfo &target) {
+  const TileRow *row = llvm::find_if(tileTable, [&](const TileRow &r) { return r.target == target.name; });
+  assert(row != std::end(tileTable) && "every target has its tiles");
+  return *row;
+}
+
+} // namespace
+
+Tile nestor::kernels::matmulTile(const TargetInfo &target, int64_t rows, bool narrow, bool aliased) {
+  const TileRow &row = rowFor(target);
+  if (narrow)
+    return {std::min(rows, row.narrowRows), 1};
+  Tile tile = {};
+  for (const TileEntry &entry : row.entries) {
+    tile = entry.tile;
+    if (rows <= entry.maxRows)
+      break;
+  }
+  if (aliased)
+    tile.rows = std::min(tile.rows, row.aliasedRows);
+  return {std::min(rows, tile.rows), tile.panels};
+}
+
+int64_t nestor::kernels::depthwiseRows(const TargetInfo &target, int64_t kernelWidth, int64_t stride) {
+  // Sums, one row of weights, an input and, without FMA, a product.
+  int64_t spare = target.vectorRegisters - kernelWidth - 2;
+  int64_t most = target.vectorRegisters == 32 ? 14 : 7;
+  return std::clamp<int64_t>(spare, 2, stride > 1 ? most / 2 : most);
+}
+
+llvm::SmallVector<int64_t> nestor::kernels::cutIntoTiles(int64_t extent, int64_t rows) {
+  llvm::SmallVector<int64_t> tiles;
+  int64_t whole = extent / rows, rest = extent % rows;
+  if (rest > 0 && rest < (rows + 1) / 2 && whole > 0) {
+    --whole;
+    rest += rows;
+  }
+  tiles.assign(whole, rows);
+  if (rest > rows)
+    tiles.append({(rest + 1) / 2, rest / 2});
+  else if (rest > 0)
+    tiles.push_back(rest);
+  return tiles;
+}

@@ -1,0 +1,269 @@
+//===- ConvTest.cpp - Convolutions against the reference ------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/numerics/KernelRunner.h"
+
+#include "gtest/gtest.h"
+
+#include <random>
+#include <sstream>
+
+using namespace nestor::test;
+
+namespace {
+
+std::string list(const std::vector<int64_t> &values) {
+  std::ostringstream text;
+  for (size_t i = 0; i < values.size(); ++i)
+    text << (i ? ", " : "") << values[i];
+  return text.str();
+}
+
+std::string tensor(const std::vector<int64_t> &dims, const std::string &element = "f32") {
+  std::string text = "tensor<";
+  for (int64_t dim : dims)
+    text += std::to_string(dim) + "x";
+  return text + element + ">";
+}
+
+enum class Epilogue { None, Relu, HardSwish, Gelu, Residual, SlopePerChannel, ScalarTimes };
+
+/// A convolution in words, printed as a function.
+struct Conv {
+  std::vector<int64_t> in, kernel, strides, dilations, padBegin, padEnd;
+  int64_t batch = 1, inputs = 1, outputs = 1, groups = 1;
+  bool scale = false, bias = false, packed = true;
+  Epilogue epilogue = Epilogue::None;
+  std::string element = "f32", filterElement = "f32", resultElement = "f32";
+
+  std::vector<int64_t> outShape() const {
+    std::vector<int64_t> shape{batch};
+    for (size_t i = 0; i < in.size(); ++i)
+      shape.push_back((in[i] + padBegin[i] + padEnd[i] - dilations[i] * (kernel[i] - 1) - 1) / strides[i] + 1);
+    shape.push_back(outputs);
+    return shape;
+  }
+  bool depthwise() const { return groups > 1 && groups == inputs && groups == outputs; }
+
+  std::string filterType() const {
+    int64_t taps = 1;
+    for (int64_t k : kernel)
+      taps *= k;
+    if (!packed) {
+      std::vector<int64_t> shape = kernel;
+      shape.insert(shape.end(), {inputs / groups, outputs});
+      return tensor(shape, filterElement);
+    }
+    if (depthwise())
+      return tensor({(outputs + 15) / 16, taps, 1, 16});
+    return tensor({groups * ((outputs / groups + 15) / 16), taps, inputs / groups, 16});
+  }
+
+  std::string extraType() const {
+    switch (epilogue) {
+    case Epilogue::Residual:
+      return tensor(outShape());
+    case Epilogue::SlopePerChannel:
+      return tensor({outputs});
+    case Epilogue::ScalarTimes:
+      return tensor({1});
+    default:
+      return "";
+    }
+  }
+
+  std::string region() const {
+    switch (epilogue) {
+    case Epilogue::None:
+      return "";
+    case Epilogue::Relu:
+      return "{\n^bb0(%a: f32):\n %z = arith.constant 0.0 : f32\n %r = arith.maximumf %a, %z : f32\n nest.yield %r : f32 }";
+    case Epilogue::HardSwish:
+      return "{\n^bb0(%a: f32):\n %z = arith.constant 0.0 : f32\n %t = arith.constant 3.0 : f32\n %s = arith.constant 6.0 : f32\n"
+             " %b = arith.addf %a, %t : f32\n %c = arith.maximumf %b, %z : f32\n %d = arith.minimumf %c, %s : f32\n"
+             " %e = arith.mulf %a, %d : f32\n %r = arith.divf %e, %s : f32\n nest.yield %r : f32 }";
+    case Epilogue::Gelu:
+      return "{\n^bb0(%a: f32):\n %h = arith.constant 0.5 : f32\n %o = arith.constant 1.0 : f32\n %q = arith.constant 0.70710678 : f32\n"
+             " %b = arith.mulf %a, %q : f32\n %c = math.erf %b : f32\n %d = arith.addf %c, %o : f32\n"
+             " %e = arith.mulf %a, %d : f32\n %r = arith.mulf %e, %h : f32\n nest.yield %r : f32 }";
+    case Epilogue::Residual:
+      return "{\n^bb0(%a: f32, %p: f32):\n %z = arith.constant 0.0 : f32\n %b = arith.addf %a, %p : f32\n"
+             " %r = arith.maximumf %b, %z : f32\n nest.yield %r : f32 }";
+    case Epilogue::SlopePerChannel:
+      return "{\n^bb0(%a: f32, %p: f32):\n %z = arith.constant 0.0 : f32\n %b = arith.mulf %a, %p : f32\n"
+             " %c = arith.cmpf olt, %a, %z : f32\n %r = arith.select %c, %b, %a : f32\n nest.yield %r : f32 }";
+    case Epilogue::ScalarTimes:
+      return "{\n^bb0(%a: f32, %p: f32):\n %r = arith.mulf %a, %p : f32\n nest.yield %r : f32 }";
+    }
+    return "";
+  }
+
+  std::string print() const {
+    std::vector<int64_t> inShape{batch};
+    inShape.insert(inShape.end(), in.begin(), in.end());
+    inShape.push_back(inputs);
+    std::string types = tensor(inShape, element) + ", " + filterType();
+    std::string arguments = "%x: " + tensor(inShape, element) + ", %w: " + filterType();
+    std::string operands = "%x, %w", result = tensor(outShape(), resultElement);
+    auto add = [&](const std::string &name, const std::string &type, const std::string &before, const std::string &after) {
+      arguments += ", " + name + ": " + type;
+      types += ", " + type;
+      operands += before + name + after;
+    };
+    if (scale)
+      add("%scale", tensor({outputs}, resultElement), " scale ", "");
+    if (bias)
+      add("%bias", tensor({outputs}, resultElement), " bias ", "");
+    if (!extraType().empty())
+      add("%extra", extraType(), " extras(", ")");
+    return "func.func @f(" + arguments + ") -> " + result + " {\n %y = nest.conv " + operands + " {kernel = array<i64: " +
+           list(kernel) + ">, strides = array<i64: " + list(strides) + ">, dilations = array<i64: " + list(dilations) +
+           ">, padBegin = array<i64: " + list(padBegin) + ">, padEnd = array<i64: " + list(padEnd) +
+           ">, groups = " + std::to_string(groups) + " : i64" + (packed ? ", packed" : "") + "} : (" + types + ") -> " +
+           result + " " + region() + "\n return %y : " + result + "\n}\n";
+  }
+};
+
+class Draw {
+public:
+  explicit Draw(uint64_t seed) : random(seed) {}
+  int64_t operator()(int64_t low, int64_t high) { return low + int64_t(random() % uint64_t(high - low + 1)); }
+  template <typename T> T oneOf(std::initializer_list<T> values) { return values.begin()[random() % values.size()]; }
+
+private:
+  std::mt19937_64 random;
+};
+
+/// A window of rank `rank` on extents that leave at least one output.
+Conv drawWindow(Draw &draw, size_t rank, int64_t maxExtent) {
+  Conv conv;
+  for (size_t i = 0; i < rank; ++i) {
+    int64_t kernel = draw.oneOf<int64_t>({1, 1, 2, 3, 3, 3, 5, 7}), dilation = draw(1, 8) == 8 ? 2 : 1;
+    int64_t span = dilation * (kernel - 1) + 1;
+    conv.kernel.push_back(kernel);
+    conv.dilations.push_back(dilation);
+    conv.strides.push_back(draw.oneOf<int64_t>({1, 1, 2, 3}));
+    conv.padBegin.push_back(draw(0, kernel - 1));
+    conv.padEnd.push_back(draw(0, kernel - 1));
+    conv.in.push_back(draw(span, maxExtent));
+  }
+  return conv;
+}
+
+void drawEpilogue(Draw &draw, Conv &conv) {
+  conv.scale = draw(0, 3) == 0;
+  conv.bias = draw(0, 3) != 0;
+  conv.epilogue = draw.oneOf({Epilogue::None, Epilogue::Relu, Epilogue::HardSwish, Epilogue::Gelu,
+                              Epilogue::Residual, Epilogue::SlopePerChannel, Epilogue::ScalarTimes});
+}
+
+TEST(ConvTest, Dense) {
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWindow(draw, 2, 34);
+    conv.batch = draw(1, 2);
+    conv.inputs = draw.oneOf<int64_t>({1, 3, 8, 16, 19, 33});
+    conv.outputs = draw.oneOf<int64_t>({1, 7, 16, 17, 32, 40, 58, 64, 79});
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, Pointwise) {
+  for (uint64_t seed = 100; seed < 118; ++seed) {
+    Draw draw(seed);
+    Conv conv;
+    conv.in = {draw(1, 16), draw(1, 16)};
+    conv.kernel = conv.strides = conv.dilations = {1, 1};
+    conv.padBegin = conv.padEnd = {0, 0};
+    conv.batch = draw(1, 2);
+    conv.inputs = draw(1, 70);
+    conv.outputs = draw(1, 100);
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, FullyConnected) {
+  for (uint64_t seed = 200; seed < 208; ++seed) {
+    Draw draw(seed);
+    Conv conv;
+    conv.kernel = conv.strides = conv.dilations = {1};
+    conv.padBegin = conv.padEnd = {0};
+    conv.in = {draw(1, 5)};
+    conv.inputs = draw(1, 200);
+    conv.outputs = draw(1, 150);
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, Depthwise) {
+  for (uint64_t seed = 300; seed < 318; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWindow(draw, 2, 30);
+    conv.batch = draw(1, 2);
+    conv.inputs = conv.outputs = conv.groups = draw.oneOf<int64_t>({2, 3, 8, 16, 24, 29, 58});
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, Grouped) {
+  for (uint64_t seed = 400; seed < 410; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWindow(draw, 2, 16);
+    conv.groups = draw(2, 4);
+    conv.inputs = conv.groups * draw(1, 6);
+    conv.outputs = conv.groups * draw.oneOf<int64_t>({2, 5, 16, 20, 35});
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, OneAndThreeDimensions) {
+  for (uint64_t seed = 500; seed < 512; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWindow(draw, seed % 2 ? 1 : 3, seed % 2 ? 60 : 9);
+    conv.inputs = draw(1, 20);
+    conv.outputs = draw(1, 40);
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, FilterKnownAtRunTime) {
+  for (uint64_t seed = 600; seed < 606; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWindow(draw, 2, 12);
+    conv.groups = draw(1, 2);
+    conv.inputs = conv.groups * draw(1, 9);
+    conv.outputs = conv.groups * draw(1, 20);
+    conv.packed = false;
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+TEST(ConvTest, OtherTypes) {
+  struct {
+    const char *element, *filter, *result;
+  } types[] = {{"f64", "f64", "f64"}, {"i8", "i8", "i32"}, {"ui8", "i8", "i32"}, {"i32", "i32", "i32"}};
+  uint64_t seed = 700;
+  for (const auto &type : types) {
+    Draw draw(++seed);
+    Conv conv = drawWindow(draw, 2, 10);
+    conv.groups = draw(1, 2);
+    conv.inputs = conv.groups * draw(1, 9);
+    conv.outputs = conv.groups * draw(1, 20);
+    conv.bias = draw(0, 1);
+    conv.packed = false;
+    conv.element = type.element, conv.filterElement = type.filter, conv.resultElement = type.result;
+    checkOperation(conv.print(), seed);
+  }
+}
+
+} // namespace

@@ -1,0 +1,251 @@
+//===- KernelRunner.cpp - Kernels against the reference evaluator ---------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/numerics/KernelRunner.h"
+
+#include "compiler/ir/NestDialect.h"
+#include "compiler/kernels/Lowering.h"
+#include "compiler/package/CodeImage.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <cstring>
+#include <dlfcn.h>
+#include <random>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace mlir;
+using namespace nestor;
+using namespace nestor::kernels;
+using reference::TensorValue;
+
+namespace nestor::test {
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+GuardedBuffer::GuardedBuffer(size_t size, size_t align) : bytes(size) {
+  size_t page = sysconf(_SC_PAGESIZE), room = (size + align + page - 1) / page * page;
+  mapped = room + page;
+  mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *guard = static_cast<char *>(mapping) + room;
+  mprotect(guard, page, PROT_NONE);
+  begin = guard - (size + align - 1) / align * align;
+}
+
+GuardedBuffer::GuardedBuffer(GuardedBuffer &&other) noexcept
+    : mapping(std::exchange(other.mapping, nullptr)), mapped(other.mapped), bytes(other.bytes), begin(other.begin) {}
+
+GuardedBuffer::~GuardedBuffer() {
+  if (mapping)
+    munmap(mapping, mapped);
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+static int64_t evaluate(const Polynomial &polynomial, ArrayRef<int64_t> params) {
+  int64_t sum = 0;
+  for (const Term &term : polynomial) {
+    int64_t product = term.coefficient;
+    for (uint32_t factor : term.factors)
+      product *= params[factor];
+    sum += product;
+  }
+  return sum;
+}
+
+/// Loads an ELF image; null and a failed test where that is impossible.
+static void *load(const std::string &elf) {
+  char path[] = "/tmp/nestor-kernel-XXXXXX";
+  int file = mkstemp(path);
+  bool written = file >= 0 && write(file, elf.data(), elf.size()) == ssize_t(elf.size());
+  close(file);
+  void *handle = written ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
+  unlink(path);
+  if (!handle)
+    ADD_FAILURE() << "cannot load the image: " << (written ? dlerror() : "cannot write it");
+  return handle;
+}
+
+CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) {
+  FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(op);
+  if (failed(calls)) {
+    ADD_FAILURE() << "no kernel";
+    return;
+  }
+  described = std::move(*calls);
+  std::vector<KernelSpec> specs;
+  for (const KernelCall &call : described)
+    if (llvm::none_of(specs, [&](const KernelSpec &spec) { return spec.name == call.spec.name; }))
+      specs.push_back(call.spec);
+  FailureOr<std::vector<package::CodeImage>> images = package::buildCodeImages(specs, &target, *op->getContext());
+  if (failed(images)) {
+    ADD_FAILURE() << "cannot compile for " << target.name;
+    return;
+  }
+  handle = load(images->front().elf);
+  for (const KernelCall &call : described) {
+    functions.push_back(handle ? reinterpret_cast<Function>(dlsym(handle, call.spec.name.c_str())) : nullptr);
+    for (const CallArg &arg : call.args)
+      if (arg.kind == CallArg::Scratch)
+        while (scratch.size() <= arg.index)
+          scratch.emplace_back(arg.scratchBytes, 64);
+  }
+}
+
+CompiledCalls::~CompiledCalls() {
+  if (handle)
+    dlclose(handle);
+}
+
+int64_t CompiledCalls::grains(size_t call) const {
+  return evaluate(described[call].spec.grains, described[call].params);
+}
+
+void CompiledCalls::run(ArrayRef<char *> operands, ArrayRef<char *> results, ArrayRef<double> cuts) {
+  for (auto [i, call] : llvm::enumerate(described)) {
+    SmallVector<void *> pointers;
+    for (const CallArg &arg : call.args) {
+      char *base = arg.kind == CallArg::Operand  ? operands[arg.index]
+                   : arg.kind == CallArg::Result ? results[arg.index]
+                                                 : scratch[arg.index].data();
+      pointers.push_back(base + arg.offsetBytes);
+    }
+    int64_t total = grains(i), begin = 0;
+    for (double cut : cuts) {
+      int64_t end = int64_t(cut * total);
+      functions[i](pointers.data(), call.params.data(), begin, end);
+      begin = end;
+    }
+    functions[i](pointers.data(), call.params.data(), begin, total);
+  }
+}
+
+std::vector<const TargetInfo *> runnableTargets() {
+  std::vector<const TargetInfo *> targets;
+  for (const TargetInfo &target : allTargets()) {
+    if (target.arch != hostTarget().arch)
+      continue;
+    targets.push_back(&target);
+    if (&target == &hostTarget())
+      break;
+  }
+  return targets;
+}
+
+//===----------------------------------------------------------------------===//
+// Comparison
+//===----------------------------------------------------------------------===//
+
+static TensorValue drawInput(RankedTensorType type, std::mt19937_64 &random, InputRange range) {
+  TensorValue value = TensorValue::zeros(type);
+  std::uniform_real_distribution<double> draw(range.low, range.high);
+  Type element = type.getElementType();
+  for (int64_t i = 0; i < value.size(); ++i) {
+    if (element.isF32())
+      value.as<float>()[i] = float(draw(random));
+    else if (element.isF64())
+      value.as<double>()[i] = draw(random);
+    else
+      // Small integers, in two's complement of whatever width.
+      std::memcpy(value.bytes.data() + i * reference::elementBytes(element),
+                  std::vector<int64_t>{element.isInteger(1) ? int64_t(random() % 2)
+                                       : element.isUnsignedInteger() ? int64_t(random() % 20)
+                                                                     : int64_t(random() % 40) - 20}
+                      .data(),
+                  reference::elementBytes(element));
+  }
+  return value;
+}
+
+/// The largest difference, relative to the range of the expected values.
+static double worstError(const TensorValue &actual, const TensorValue &expected) {
+  double low = HUGE_VAL, high = -HUGE_VAL, worst = 0;
+  for (int64_t i = 0; i < expected.size(); ++i) {
+    double want = expected.getDouble(i), have = actual.getDouble(i);
+    if (std::isnan(want) || std::isinf(want)) {
+      if (!(std::isnan(want) ? std::isnan(have) : want == have))
+        return HUGE_VAL;
+      continue;
+    }
+    low = std::min(low, want), high = std::max(high, want);
+    if (!(std::abs(have - want) <= worst))
+      worst = std::isnan(have) ? HUGE_VAL : std::abs(have - want);
+  }
+  return high > low ? worst / (high - low) : worst;
+}
+
+/// Copies of the tensors, each against a guard page.
+static std::vector<GuardedBuffer> place(ArrayRef<TensorValue> values) {
+  std::vector<GuardedBuffer> buffers;
+  for (const TensorValue &value : values) {
+    size_t bytes = value.bytes.size();
+    // Packed filters ask for 64 bytes; whole multiples of that lose nothing.
+    buffers.emplace_back(bytes, bytes % 64 == 0 ? 64 : reference::elementBytes(value.type.getElementType()));
+    std::memcpy(buffers.back().data(), value.bytes.data(), bytes);
+  }
+  return buffers;
+}
+
+static void compareOnTarget(Operation *op, const TargetInfo &target, ArrayRef<TensorValue> inputs,
+                            ArrayRef<TensorValue> expected, double tolerance, std::mt19937_64 &random) {
+  SCOPED_TRACE(target.name);
+  CompiledCalls compiled(op, target);
+  if (!compiled.ok())
+    return;
+  std::vector<GuardedBuffer> in = place(inputs), whole = place(expected), parts = place(expected);
+  auto pointers = [](const std::vector<GuardedBuffer> &buffers) {
+    SmallVector<char *> list;
+    for (const GuardedBuffer &buffer : buffers) {
+      list.push_back(buffer.data());
+    }
+    return list;
+  };
+  for (auto *buffers : {&whole, &parts})
+    for (GuardedBuffer &buffer : *buffers)
+      std::memset(buffer.data(), 0xff, buffer.size());
+  compiled.run(pointers(in), pointers(whole));
+  std::uniform_real_distribution<double> draw(0, 1);
+  double first = draw(random), second = draw(random);
+  compiled.run(pointers(in), pointers(parts), {std::min(first, second), std::max(first, second)});
+  for (size_t i = 0; i < expected.size(); ++i) {
+    TensorValue actual = expected[i];
+    std::memcpy(actual.bytes.data(), whole[i].data(), actual.bytes.size());
+    EXPECT_LE(worstError(actual, expected[i]), tolerance) << "result " << i;
+    EXPECT_EQ(std::memcmp(whole[i].data(), parts[i].data(), whole[i].size()), 0)
+        << "result " << i << " depends on how the work is cut";
+  }
+}
+
+void checkOperation(const std::string &source, uint64_t seed, double tolerance, InputRange range) {
+  SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
+  DialectRegistry registry;
+  registry.insert<nest::NestDialect, func::FuncDialect>();
+  registerKernelDialects(registry);
+  MLIRContext context(registry);
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
+  ASSERT_TRUE(module);
+  func::FuncOp func = *module->getOps<func::FuncOp>().begin();
+  Operation *op = &func.front().front();
+  std::mt19937_64 random(seed);
+  SmallVector<TensorValue> arguments, inputs, expected;
+  for (Type type : func.getArgumentTypes())
+    arguments.push_back(drawInput(cast<RankedTensorType>(type), random, range));
+  for (Value operand : op->getOperands())
+    inputs.push_back(arguments[cast<BlockArgument>(operand).getArgNumber()]);
+  ASSERT_TRUE(succeeded(reference::evaluate(func, arguments, expected)));
+  for (const TargetInfo *target : runnableTargets())
+    compareOnTarget(op, *target, inputs, expected, tolerance, random);
+}
+
+} // namespace nestor::test
