@@ -68,6 +68,7 @@ private:
                                 const reference::TensorValue &value);
   mlir::FailureOr<llvm::SmallVector<int64_t>> inputShape(const onnx::ValueInfoProto &input);
   mlir::LogicalResult importOutputs();
+  mlir::DictionaryAttr nameAttribute(llvm::StringRef name);
   mlir::Value convertOutput(const onnx::ValueInfoProto &output, mlir::Value value);
 
   // The walk.
@@ -101,6 +102,7 @@ private:
   mlir::MLIRContext &context;
   mlir::OpBuilder builder;
   mlir::func::FuncOp func;
+  llvm::SmallVector<mlir::DictionaryAttr> argumentNames;
   Scope root{nullptr};
   Scope *current = &root; ///< Of the node being imported.
   llvm::StringMap<const onnx::FunctionProto *> functions; ///< "domain:name".

@@ -101,10 +101,7 @@ LogicalResult GraphImporter::importInput(const onnx::ValueInfoProto &input) {
     return failure();
   Location loc = NameLoc::get(StringAttr::get(&context, input.name()));
   Value argument = func.getBody().addArgument(RankedTensorType::get(*shape, element), loc);
-  // The signature is kept in step so that argument attributes have a place.
-  unsigned index = func.getNumArguments() - 1;
-  func.setFunctionType(builder.getFunctionType(func.getBody().getArgumentTypes(), {}));
-  func.setArgAttr(index, "nest.name", builder.getStringAttr(input.name()));
+  argumentNames.push_back(nameAttribute(input.name()));
   root.values[input.name()] = widen(argument);
   return success();
 }
@@ -164,6 +161,10 @@ LogicalResult GraphImporter::bindInput(const onnx::ValueInfoProto &input, const 
 // Outputs
 //===----------------------------------------------------------------------===//
 
+DictionaryAttr GraphImporter::nameAttribute(StringRef name) {
+  return builder.getDictionaryAttr(builder.getNamedAttr("nest.name", builder.getStringAttr(name)));
+}
+
 Value GraphImporter::convertOutput(const onnx::ValueInfoProto &output, Value value) {
   Type declared = elementTypeOf(output.type().tensor_type().elem_type(), context);
   bool narrow = declared && (declared.isF16() || declared.isBF16());
@@ -185,17 +186,17 @@ LogicalResult GraphImporter::importOutputs() {
     if (failed(value) || !*value)
       return fail(ImportStatus::Corrupt, "output '" + output.name() + "' is defined nowhere");
     values.push_back(convertOutput(output, *value));
-    names.push_back(builder.getDictionaryAttr(
-        builder.getNamedAttr("nest.name", builder.getStringAttr(output.name()))));
+    names.push_back(nameAttribute(output.name()));
   }
   func::ReturnOp::create(builder, func.getLoc(), values);
   // Originals of folded constants, and what only they used.
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(func.getBody().front())))
     if (isOpTriviallyDead(&op))
       op.erase();
-  func.setFunctionType(builder.getFunctionType(func.getArgumentTypes(), ValueRange(values).getTypes()));
-  for (auto [i, attrs] : llvm::enumerate(names))
-    func.setResultAttrs(i, attrs);
+  func.setFunctionType(
+      builder.getFunctionType(func.getBody().getArgumentTypes(), ValueRange(values).getTypes()));
+  func.setAllArgAttrs(argumentNames);
+  func.setAllResultAttrs(names);
   return success();
 }
 
