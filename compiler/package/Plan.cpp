@@ -140,6 +140,7 @@ private:
   format::Capacity *capacity = nullptr;
   std::vector<Layer> layers;
   std::vector<Buffer> buffers;                 ///< Of the arena.
+  DenseMap<std::pair<unsigned, unsigned>, unsigned> scratchBuffers; ///< By layer and index.
   llvm::DenseMap<Value, unsigned> lastUses;    ///< By root.
   llvm::DenseMap<Value, unsigned> outputs;     ///< Roots that the function returns.
   llvm::DenseMap<Value, Place> places;         ///< By root.
@@ -293,6 +294,7 @@ unsigned Planner::addKernel(const KernelSpec &spec) {
     format::KernelArg *outArg = kernel->add_args();
     setPolynomial(arg.bytes, *outArg->mutable_bytes());
     outArg->set_written(arg.written);
+    outArg->set_align(arg.align);
   }
   for (const ParamSpec &param : spec.params) {
     format::ParamRange *range = kernel->add_params();
@@ -317,9 +319,13 @@ LogicalResult Planner::addStep(unsigned time, const KernelCall &call) {
   for (auto [arg, spec] : llvm::zip_equal(call.args, call.spec.args)) {
     format::StepArg *out = step->add_args();
     int64_t available = arg.scratchBytes;
-    Place place{format::ARENA, unsigned(buffers.size())};
+    Place place{format::ARENA, 0};
     if (arg.kind == CallArg::Scratch) {
-      buffers.push_back({uint64_t(arg.scratchBytes), time, time});
+      // The calls of one layer share a scratch buffer by its index.
+      auto [entry, isNew] = scratchBuffers.try_emplace({time, arg.index}, buffers.size());
+      if (isNew)
+        buffers.push_back({uint64_t(arg.scratchBytes), time, time});
+      place.index = entry->second;
     } else {
       Value value = arg.kind == CallArg::Operand ? op->getOperand(arg.index)
                                                  : Value(op->getResult(arg.index));
