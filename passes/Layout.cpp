@@ -57,14 +57,6 @@ struct Relayout {
 
   bool isFree() const { return isConstant(base) || !movesData(shape, perm); }
 
-  /// Whether the program has the transposed value already.
-  bool exists() const {
-    return llvm::any_of(base.getUsers(), [&](Operation *user) {
-      auto transpose = dyn_cast<TransposeOp>(user);
-      return transpose && transpose.getPerm() == ArrayRef<int64_t>(perm);
-    });
-  }
-
   Value build(OpBuilder &builder, Location loc) const {
     SmallVector<int64_t> result;
     for (int64_t dim : perm)
@@ -91,7 +83,15 @@ ValueRange layoutOperands(Operation *op) {
 
 int64_t costInLayout(Value value, ArrayRef<int64_t> perm) {
   Relayout relayout(value, perm);
-  return relayout.isFree() || relayout.exists() ? 0 : bytesOf(value);
+  return relayout.isFree() ? 0 : bytesOf(value);
+}
+
+bool existsInLayout(Value value, ArrayRef<int64_t> perm) {
+  Relayout relayout(value, perm);
+  return llvm::any_of(relayout.base.getUsers(), [&](Operation *user) {
+    auto transpose = dyn_cast<TransposeOp>(user);
+    return transpose && transpose.getPerm() == ArrayRef<int64_t>(relayout.perm);
+  });
 }
 
 //===----------------------------------------------------------------------===//

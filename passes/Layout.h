@@ -31,8 +31,11 @@ bool canRunInLayout(mlir::Operation *op, llvm::ArrayRef<int64_t> perm);
 mlir::ValueRange layoutOperands(mlir::Operation *op);
 
 /// Bytes that have to be moved to bring `value` into the layout: none for a
-/// constant, or where an existing transpose is undone or repeated.
+/// constant, or where that undoes a transpose.
 int64_t costInLayout(mlir::Value value, llvm::ArrayRef<int64_t> perm);
+
+/// Whether the program has `value` in the layout already.
+bool existsInLayout(mlir::Value value, llvm::ArrayRef<int64_t> perm);
 
 /// Builds `op` in layout `perm`; the result still has that layout.
 mlir::Value runInLayout(mlir::RewriterBase &rewriter, mlir::Operation *op,

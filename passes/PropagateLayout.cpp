@@ -220,7 +220,7 @@ struct HoistTranspose final : OpRewritePattern<TransposeOp> {
       return rewriter.notifyMatchFailure(op, "the producer cannot run in the layout");
     int64_t cost = 0;
     for (Value operand : layoutOperands(producer))
-      cost += costInLayout(operand, layout);
+      cost += existsInLayout(operand, layout) ? 0 : costInLayout(operand, layout);
     if (cost >= bytesOf(op.getResult()))
       return rewriter.notifyMatchFailure(op, "costs as much above");
     rewriter.setInsertionPoint(producer);

@@ -1,0 +1,61 @@
+//===- ModelTest.cpp - The pipeline keeps what real models compute --------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "Equivalence.h"
+
+#include "compiler/import/Import.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <cstdlib>
+#include <string>
+
+using namespace mlir;
+
+namespace {
+
+/// The folder of models beside the checkout; empty where there is none.
+std::string modelFolder() {
+  std::string source = NESTOR_SOURCE_DIR;
+  const char *chosen = std::getenv("NESTOR_SHARED");
+  for (std::string shared :
+       {std::string(chosen ? chosen : source + "/../shared"), source + "/../../shared"})
+    if (llvm::sys::fs::is_directory(shared + "/models"))
+      return shared + "/models/";
+  return "";
+}
+
+class PipelineOnModel : public testing::TestWithParam<const char *> {};
+
+TEST_P(PipelineOnModel, KeepsWhatItComputes) {
+  std::string folder = modelFolder();
+  if (folder.empty())
+    GTEST_SKIP() << "skipped: needs ../shared";
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<nestor::nest::NestDialect, arith::ArithDialect, func::FuncDialect,
+                      math::MathDialect>();
+  auto imported = nestor::import::importFile(folder + GetParam(), {}, context);
+  ASSERT_EQ(imported.status, nestor::import::ImportStatus::Ok) << imported.message;
+  EXPECT_TRUE(nestor::test::pipelineKeepsResults(*imported.module, /*seed=*/1));
+}
+
+/// Those that the reference evaluator runs in a second or so.
+INSTANTIATE_TEST_SUITE_P(
+    Small, PipelineOnModel,
+    testing::Values("har_cnn1d.onnx", "kws_ds_cnn.onnx", "resnet20_cifar10.onnx",
+                    "wild/cntk_mnist8.onnx", "wild/DTLN_model_1.onnx", "wild/magika_standard_v3_3.onnx",
+                    "wild/onnxmlir_pytorch_mnist.onnx", "wild/oww_hello_deepa.onnx",
+                    "wild/silero_vad_16k_op15.onnx", "wild/tract_byte_sb_bidi_lstm.onnx"),
+    [](const auto &test) {
+      std::string name = test.param;
+      std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+      return name;
+    });
+
+} // namespace

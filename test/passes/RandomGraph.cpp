@@ -1,0 +1,303 @@
+//===- RandomGraph.cpp - Networks as an importer would leave them ---------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "RandomGraph.h"
+
+#include "compiler/reference/Evaluator.h"
+#include "passes/Utils.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <random>
+
+using namespace mlir;
+using namespace nestor::nest;
+
+namespace nestor::test {
+namespace {
+
+using Shape = SmallVector<int64_t>;
+
+class GraphBuilder {
+public:
+  GraphBuilder(MLIRContext &context, unsigned seed)
+      : builder(&context), loc(builder.getUnknownLoc()), random(seed) {}
+
+  OwningOpRef<ModuleOp> build() {
+    OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+    Type input = tensor({1 + pick(2), 1 + pick(4), 6 + pick(4), 6 + pick(4)});
+    builder.setInsertionPointToEnd(module->getBody());
+    auto func = func::FuncOp::create(builder, loc, "main", builder.getFunctionType(input, {}));
+    builder.setInsertionPointToStart(func.addEntryBlock());
+    live.push_back(func.getArgument(0));
+    for (int64_t steps = 4 + pick(12); steps > 0; --steps)
+      step();
+    SmallVector<Value> outputs{live.back(), choose()};
+    if (pick(2))
+      outputs.push_back(dense(outputs[1]));
+    func::ReturnOp::create(builder, loc, outputs);
+    func.setFunctionType(builder.getFunctionType(input, TypeRange(ValueRange(outputs))));
+    return module;
+  }
+
+private:
+  OpBuilder builder;
+  Location loc;
+  std::mt19937 random;
+  SmallVector<Value> live; ///< Rank 4, channels first.
+
+  int64_t pick(int64_t count) { return random() % count; }
+  RankedTensorType tensor(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, builder.getF32Type());
+  }
+  /// A recent value more often than an old one.
+  Value choose() { return live[live.size() - 1 - pick(1 + pick(live.size()))]; }
+
+  Value constant(ArrayRef<int64_t> shape) {
+    std::normal_distribution<float> normal;
+    auto value = reference::TensorValue::zeros(tensor(shape));
+    for (float &element : value.as<float>())
+      element = normal(random);
+    return ConstOp::create(builder, loc, value.toAttr());
+  }
+  Value transpose(Value value, ArrayRef<int64_t> perm) {
+    Shape shape;
+    for (int64_t dim : perm)
+      shape.push_back(shapeOf(value)[dim]);
+    return TransposeOp::create(builder, loc, tensor(shape), value, perm);
+  }
+  Value toLast(Value value) { return transpose(value, {0, 2, 3, 1}); }
+  Value toFirst(Value value) { return transpose(value, {0, 3, 1, 2}); }
+  Value reshape(Value value, ArrayRef<int64_t> shape) {
+    return ReshapeOp::create(builder, loc, tensor(shape), value);
+  }
+
+  template <typename Body> Value map(ValueRange inputs, Body body) {
+    auto op = MapOp::create(builder, loc, inputs[0].getType(), inputs);
+    Block &block = op.getBody().emplaceBlock();
+    for (size_t i = 0; i < inputs.size(); ++i)
+      block.addArgument(builder.getF32Type(), loc);
+    OpBuilder inner = OpBuilder::atBlockEnd(&block);
+    YieldOp::create(inner, loc, body(inner, block.getArguments()));
+    return op.getResult();
+  }
+  template <typename OpTy> Value binary(Value lhs, Value rhs) {
+    return map({lhs, rhs}, [&](OpBuilder &b, ValueRange in) -> Value {
+      return OpTy::create(b, loc, in[0], in[1]);
+    });
+  }
+  template <typename OpTy> Value unary(Value value) {
+    return map(value, [&](OpBuilder &b, ValueRange in) -> Value {
+      return OpTy::create(b, loc, in[0]);
+    });
+  }
+
+  void step() {
+    using Step = Value (GraphBuilder::*)(Value);
+    static constexpr Step steps[] = {
+        &GraphBuilder::conv,    &GraphBuilder::conv,          &GraphBuilder::depthwise,
+        &GraphBuilder::deconv,  &GraphBuilder::batchNorm,     &GraphBuilder::batchNorm,
+        &GraphBuilder::relu,    &GraphBuilder::silu,          &GraphBuilder::residual,
+        &GraphBuilder::concat,  &GraphBuilder::slice,         &GraphBuilder::pad,
+        &GraphBuilder::pool,    &GraphBuilder::squeezeExcite, &GraphBuilder::shuffle,
+        &GraphBuilder::resize,  &GraphBuilder::softmax,       &GraphBuilder::attention,
+        &GraphBuilder::permute, &GraphBuilder::layerNorm,
+    };
+    live.push_back((this->*steps[pick(std::size(steps))])(choose()));
+  }
+
+  //===--- networks' parts, channels first in and out ---------------------===//
+
+  Value window(Value x, Value filter, int64_t groups, bool biased) {
+    ArrayRef<int64_t> in = shapeOf(x), taps = shapeOf(filter);
+    Shape strides{1 + pick(2), 1 + pick(2)}, begin{pick(2), pick(2)}, end{pick(2), pick(2)};
+    Shape out{in[0]};
+    for (int i = 0; i < 2; ++i) {
+      end[i] += std::max<int64_t>(0, taps[i] - in[i + 1] - begin[i]);
+      out.push_back((in[i + 1] + begin[i] + end[i] - taps[i]) / strides[i] + 1);
+    }
+    out.push_back(taps[3]);
+    Value bias = biased ? constant({taps[3]}) : Value();
+    return ConvOp::create(builder, loc, tensor(out), x, filter, Value(), bias, ValueRange(),
+                          taps.take_front(2), strides,
+                          Shape{1, 1}, begin, end, groups, /*packed=*/false);
+  }
+  Value conv(Value x) {
+    int64_t channels = shapeOf(x)[1], outputs = 1 + pick(9);
+    Value filter = constant({1 + pick(3), 1 + pick(3), channels, outputs});
+    return toFirst(window(toLast(x), filter, 1, pick(2)));
+  }
+  Value depthwise(Value x) {
+    int64_t channels = shapeOf(x)[1];
+    Value filter = constant({1 + pick(3), 1 + pick(3), 1, channels});
+    return toFirst(window(toLast(x), filter, channels, pick(2)));
+  }
+  Value deconv(Value x) {
+    if (shapeOf(x)[2] > 12 || shapeOf(x)[3] > 12)
+      return conv(x);
+    Value input = toLast(x);
+    ArrayRef<int64_t> in = shapeOf(input);
+    int64_t outputs = 1 + pick(4);
+    Shape kernel{1 + pick(4), 1 + pick(4)}, strides{1 + pick(3), 1 + pick(3)};
+    Shape begin, end, out{in[0]};
+    for (int i = 0; i < 2; ++i) {
+      begin.push_back(pick(kernel[i]));
+      end.push_back(pick(kernel[i] + 1) - 1);
+      out.push_back(strides[i] * (in[i + 1] - 1) + kernel[i] - begin[i] - end[i]);
+      if (out.back() < 1) {
+        out.back() += begin.back() + end.back();
+        begin.back() = end.back() = 0;
+      }
+    }
+    out.push_back(outputs);
+    Value filter = constant({kernel[0], kernel[1], in[3], outputs});
+    Value bias = pick(2) ? constant({outputs}) : Value();
+    return toFirst(ConvTransposeOp::create(builder, loc, tensor(out), input, filter, bias, strides,
+                                           Shape{1, 1}, begin, end, /*groups=*/1));
+  }
+  Value batchNorm(Value x) {
+    int64_t channels = shapeOf(x)[1];
+    Value scaled = binary<arith::MulFOp>(x, constant({channels, 1, 1}));
+    return binary<arith::AddFOp>(scaled, constant({1, channels, 1, 1}));
+  }
+  Value relu(Value x) { return binary<arith::MaximumFOp>(x, constant({})); }
+  Value silu(Value x) { return binary<arith::MulFOp>(x, unary<math::TanhOp>(x)); }
+  Value residual(Value x) {
+    Value other = choose();
+    return shapeOf(other) == shapeOf(x) ? binary<arith::AddFOp>(x, other) : relu(x);
+  }
+  Value concat(Value x) {
+    Value other = choose();
+    if (shapeOf(other) != shapeOf(x))
+      other = relu(x);
+    Shape shape(shapeOf(x));
+    if (shape[1] > 16)
+      return x;
+    int64_t axis = 1 + pick(3);
+    shape[axis] *= 2;
+    return ConcatOp::create(builder, loc, tensor(shape), ValueRange{x, other}, axis);
+  }
+  Value slice(Value x) {
+    Shape starts, steps(4, 1), shape;
+    for (int64_t extent : shapeOf(x)) {
+      starts.push_back(pick(extent));
+      shape.push_back(1 + pick(extent - starts.back()));
+    }
+    return SliceOp::create(builder, loc, tensor(shape), x, starts, steps);
+  }
+  Value pad(Value x) {
+    Shape low{0, pick(2), pick(2), pick(2)}, high{0, pick(2), pick(2), pick(2)}, shape;
+    if (pick(2))
+      low[1] = high[1] = 0;
+    for (int i = 0; i < 4; ++i)
+      shape.push_back(shapeOf(x)[i] + low[i] + high[i]);
+    return PadOp::create(builder, loc, tensor(shape), x, Value(), low, high, PadMode::constant);
+  }
+  Value pool(Value x) {
+    Shape shape(shapeOf(x)), two{2, 2}, one{1, 1}, none{0, 0};
+    if (shape[2] < 2 || shape[3] < 2)
+      return relu(x);
+    Value input = toLast(x);
+    auto type = tensor({shape[0], shape[2] / 2, shape[3] / 2, shape[1]});
+    return toFirst(PoolOp::create(builder, loc, type, input, pick(2) ? PoolKind::max : PoolKind::avg,
+                                  two, two, one, none, none, /*countIncludePad=*/false, /*p=*/2));
+  }
+  Value squeezeExcite(Value x) {
+    Shape shape(shapeOf(x));
+    Value mean = ReduceOp::create(builder, loc, tensor({shape[0], shape[1], 1, 1}), x,
+                                  ReduceKind::mean, Shape{2, 3});
+    Value gate = pick(2) ? toFirst(window11(toLast(mean))) : reshape(relu(dense(mean)), shapeOf(mean));
+    return binary<arith::MulFOp>(x, unary<math::TanhOp>(gate));
+  }
+  /// A 1x1 convolution that keeps the channels.
+  Value window11(Value x) {
+    int64_t channels = shapeOf(x).back();
+    Shape one{1, 1}, none{0, 0};
+    return ConvOp::create(builder, loc, x.getType(), x, constant({1, 1, channels, channels}),
+                          Value(), constant({channels}), ValueRange(), one, one, one, none, none,
+                          /*groups=*/1, /*packed=*/false);
+  }
+  /// Gemm on the flattened tensor, as many outputs as channels: [N, C].
+  Value dense(Value x) {
+    ArrayRef<int64_t> shape = shapeOf(x);
+    int64_t rows = shape[1] * shape[2] * shape[3];
+    Shape one{1}, none{0};
+    Value flat = reshape(reshape(x, {shape[0], rows}), {1, shape[0], rows});
+    Value product = ConvOp::create(builder, loc, tensor({1, shape[0], shape[1]}), flat,
+                                   constant({1, rows, shape[1]}), Value(), constant({shape[1]}),
+                                   ValueRange(), one, one, one, none, none, /*groups=*/1,
+                                   /*packed=*/false);
+    return reshape(product, {shape[0], shape[1]});
+  }
+  Value shuffle(Value x) {
+    Shape shape(shapeOf(x));
+    if (shape[1] % 2)
+      return batchNorm(x);
+    Value groups = reshape(x, {shape[0], 2, shape[1] / 2, shape[2], shape[3]});
+    return reshape(transpose(groups, {0, 2, 1, 3, 4}), shape);
+  }
+  Value resize(Value x) {
+    Value input = toLast(x);
+    Shape shape(shapeOf(input));
+    if (shape[1] > 12 || shape[2] > 12)
+      return relu(x);
+    shape[1] *= 2;
+    shape[2] *= 2;
+    return toFirst(ResizeOp::create(
+        builder, loc, tensor(shape), input, ArrayRef<double>{1.0, 2.0, 2.0, 1.0},
+        /*roi=*/DenseF64ArrayAttr(), pick(2) ? ResizeMode::nearest : ResizeMode::linear,
+        CoordinateMode::half_pixel, NearestMode::floor, llvm::APFloat(-0.75),
+        /*excludeOutside=*/false, /*antialias=*/false, /*extrapolation=*/llvm::APFloat(0.0)));
+  }
+  Value softmax(Value x) {
+    return SoftmaxOp::create(builder, loc, x.getType(), x, 1 + pick(3), /*log=*/false);
+  }
+  /// softmax(x xT) x over the pixels.
+  Value attention(Value x) {
+    Shape shape(shapeOf(x));
+    int64_t pixels = shape[2] * shape[3];
+    if (pixels > 64)
+      return relu(x);
+    Value tokens = transpose(reshape(x, {shape[0], shape[1], pixels}), {0, 2, 1});
+    Value keys = transpose(tokens, {0, 2, 1});
+    Value scores = MatmulOp::create(builder, loc, tensor({shape[0], pixels, pixels}), tokens, keys,
+                                    ValueRange(), false, false);
+    scores = SoftmaxOp::create(builder, loc, scores.getType(),
+                               binary<arith::MulFOp>(scores, constant({1})), 2, false);
+    Value mixed = MatmulOp::create(builder, loc, tokens.getType(), scores, tokens, ValueRange(),
+                                   false, false);
+    return reshape(transpose(mixed, {0, 2, 1}), shape);
+  }
+  Value permute(Value x) {
+    Shape perm{0, 1, 2, 3};
+    std::shuffle(perm.begin() + 1, perm.end(), random);
+    return transpose(x, perm);
+  }
+  Value layerNorm(Value x) {
+    Shape shape(shapeOf(x));
+    shape.back() = 1;
+    auto mean = [&](Value value) -> Value {
+      return ReduceOp::create(builder, loc, tensor(shape), value, ReduceKind::mean, Shape{3});
+    };
+    Value centred = binary<arith::SubFOp>(x, mean(x));
+    Value variance = mean(binary<arith::MulFOp>(centred, centred));
+    Value epsilon = ConstOp::create(
+        builder, loc, DenseElementsAttr::get(tensor({}), ArrayRef<float>{0.01f}));
+    Value deviation = unary<math::SqrtOp>(binary<arith::AddFOp>(variance, epsilon));
+    Value result = binary<arith::DivFOp>(centred, deviation);
+    return pick(2) ? binary<arith::MulFOp>(result, constant({shapeOf(x)[3]})) : result;
+  }
+};
+
+} // namespace
+
+OwningOpRef<ModuleOp> randomGraph(MLIRContext &context, unsigned seed) {
+  return GraphBuilder(context, seed).build();
+}
+
+} // namespace nestor::test
