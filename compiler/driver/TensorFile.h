@@ -7,10 +7,15 @@
 #define NESTOR_DRIVER_TENSORFILE_H
 
 #include "compiler/reference/Evaluator.h"
+#include "tools/support/Npz.h"
 
 #include "llvm/Support/Error.h"
 
 namespace nestor::driver {
+
+/// The tensor in a numpy array; fails for an element type that has none here.
+llvm::Expected<reference::TensorValue> tensorFromNpy(const support::NpyArray &array,
+                                                     mlir::MLIRContext &context);
 
 /// Reads a tensor from a .npy file or from a .pb file (an ONNX TensorProto).
 /// The error names the file and what is wrong with it.

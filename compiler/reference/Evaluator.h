@@ -53,8 +53,13 @@ struct TensorValue {
 /// Bytes one element takes in memory (i1: 1).
 int64_t elementBytes(mlir::Type element);
 
+/// `tensor` with its elements converted: floats to integers truncate (NaN
+/// becomes 0, what is out of range the nearest end of it), integers keep their
+/// low bits.
+TensorValue convert(const TensorValue &tensor, mlir::Type element);
+
 /// Evaluates one nest operation. Fails, with an error at `op`, for one that
-/// the evaluator does not know.
+/// does not verify or that the evaluator does not know.
 mlir::LogicalResult evaluate(mlir::Operation *op, llvm::ArrayRef<TensorValue> operands,
                              llvm::SmallVectorImpl<TensorValue> &results);
 

@@ -70,3 +70,12 @@ ElementsAttr TensorValue::toAttr() const {
   }
   return DenseElementsAttr::getFromRawBuffer(type, data);
 }
+
+TensorValue nestor::reference::convert(const TensorValue &tensor, Type element) {
+  if (tensor.type.getElementType() == element)
+    return tensor;
+  auto type = RankedTensorType::get(tensor.type.getShape(), element);
+  return visitCompute(tensor.type.getElementType(), [&](auto zero) {
+    return fromVector(type, toVector<decltype(zero)>(tensor));
+  });
+}
