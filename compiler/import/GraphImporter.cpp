@@ -74,9 +74,16 @@ ImportResult GraphImporter::run() {
   func = func::FuncOp::create(builder, loc, "main", builder.getFunctionType({}, {}));
   builder.setInsertionPointToEnd(func.addEntryBlock());
 
+  importModel();
+  if (failedHard())
+    result.module = nullptr;
+  return std::move(result);
+}
+
+void GraphImporter::importModel() {
   addGraph(root, model.graph());
   if (failed(checkShapeOptions()) || failed(importInputs()))
-    return std::move(result);
+    return;
   Names outputs;
   for (const onnx::ValueInfoProto &output : model.graph().output())
     outputs.push_back(output.name());
@@ -84,18 +91,17 @@ ImportResult GraphImporter::run() {
   for (const std::string &output : outputs)
     if (root.values.count(output) && !root.values.lookup(output))
       reportAbsent(root, output);
-  if (!failedHard() && !result.unsupported.empty()) {
-    size_t count = result.unsupported.size();
-    const Unsupported &first = result.unsupported.front();
-    (void)fail(ImportStatus::Unsupported,
-               "node '" + first.node + "' (" + first.op + ", opset " + Twine(first.opset) + "): " +
-                   first.reason + (count > 1 ? "; and " + std::to_string(count - 1) + " more" : ""));
-  }
-  if (!failedHard())
-    (void)importOutputs();
   if (failedHard())
-    result.module = nullptr;
-  return std::move(result);
+    return;
+  if (result.unsupported.empty()) {
+    (void)importOutputs();
+    return;
+  }
+  size_t count = result.unsupported.size();
+  const Unsupported &first = result.unsupported.front();
+  (void)fail(ImportStatus::Unsupported,
+             "node '" + first.node + "' (" + first.op + ", opset " + Twine(first.opset) + "): " +
+                 first.reason + (count > 1 ? "; and " + std::to_string(count - 1) + " more" : ""));
 }
 
 //===----------------------------------------------------------------------===//

@@ -60,6 +60,8 @@ public:
 private:
   using Names = llvm::SmallVector<std::string>;
 
+  void importModel();
+
   // The function's signature.
   mlir::LogicalResult checkShapeOptions();
   mlir::LogicalResult importInputs();

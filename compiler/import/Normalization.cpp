@@ -152,7 +152,7 @@ LogicalResult importRmsNorm(NodeImporter &n) {
 /// Normalizes groups of channels of [N, C, spatial..] as rows of a matrix.
 Value normalizeGroups(NodeImporter &n, Value x, int64_t groups, double epsilon) {
   ArrayRef<int64_t> shape = shapeOf(x);
-  int64_t rest = shape[1] / groups;
+  int64_t rest = groups == 0 ? 0 : shape[1] / groups; // No channels, no groups.
   for (int64_t extent : shape.drop_front(2))
     rest *= extent;
   Value rows = n.reshape(x, {shape[0], groups, rest});

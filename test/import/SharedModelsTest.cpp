@@ -25,6 +25,9 @@ using namespace nestor;
 namespace {
 
 constexpr double kTolerance = 1e-4;
+/// ONNX Runtime's sigmoid is a clamped approximation, off by about 1e-7; in an
+/// output whose values are all tiny that is more than the relative bound.
+constexpr double kAbsoluteTolerance = 3e-7;
 constexpr int64_t kFastMacs = 150'000'000;
 
 std::string sharedDirectory() {
@@ -104,7 +107,8 @@ void compare(const reference::TensorValue &actual, const std::string &expected, 
     difference = std::max<double>(difference, std::abs(actual.as<float>()[i] - want[i]));
   }
   double error = high > low ? difference / (high - low) : difference;
-  EXPECT_LE(error, kTolerance) << "output " << index;
+  EXPECT_TRUE(error <= kTolerance || difference <= kAbsoluteTolerance)
+      << "output " << index << ": error " << error << ", difference " << difference;
   testing::Test::RecordProperty("error", std::to_string(error));
 }
 
@@ -134,6 +138,12 @@ TEST_P(SharedModel, Imports) {
     EXPECT_EQ(result.status, import::ImportStatus::Unsupported);
     ASSERT_FALSE(result.unsupported.empty());
     EXPECT_EQ(result.unsupported.front().op, "ai.onnx.ml.TreeEnsembleClassifier");
+    return;
+  }
+  if (llvm::StringRef(GetParam()).contains("honk")) {
+    // Opset 1 with a pads attribute of half the length that ONNX asks for.
+    EXPECT_EQ(result.status, import::ImportStatus::Unsupported);
+    EXPECT_NE(result.message.find("pads"), std::string::npos) << result.message;
     return;
   }
   ASSERT_EQ(result.status, import::ImportStatus::Ok) << result.message;
