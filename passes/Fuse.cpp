@@ -63,6 +63,15 @@ SmallVector<Value> inputsWithout(MapOp map, Value input) {
 
 bool hasEpilogue(Operation *op) { return isa_and_nonnull<ConvOp, MatmulOp>(op); }
 
+/// Whether kernels can read `extra` in an epilogue: elements of the result's
+/// type, one for all, one per channel, or one each.
+bool canBeExtra(Value extra, RankedTensorType result) {
+  int64_t size = tensorType(extra).getNumElements(), channels = result.getShape().back();
+  return tensorType(extra).getElementType() == result.getElementType() &&
+         (size == 1 || size == result.getNumElements() ||
+          (size == channels && shapeOf(extra).back() == channels));
+}
+
 /// The input of `map` whose producer can take `map` as its epilogue. Of
 /// several, the one that is computed last: the others are ready by then.
 Value fusibleInput(MapOp map) {
@@ -74,7 +83,10 @@ Value fusibleInput(MapOp map) {
     if (!best || best.getDefiningOp()->isBeforeInBlock(producer))
       best = input;
   }
-  return best;
+  bool readable = llvm::all_of(map.getInputs(), [&](Value other) {
+    return other == best || canBeExtra(other, map.getType());
+  });
+  return readable ? best : Value();
 }
 
 struct FuseMapIntoProducer final : OpRewritePattern<MapOp> {

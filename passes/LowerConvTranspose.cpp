@@ -81,17 +81,38 @@ struct LowerConvTranspose final : OpRewritePattern<ConvTransposeOp> {
         rewriter, loc, op.getType().clone(shape), op.getInput(), filter, /*scale=*/Value(), bias,
         /*extras=*/ValueRange(), phases.taps, Extents(phases.taps.size(), 1), op.getDilations(),
         phases.padBegin, phases.padEnd, /*groups=*/1, /*packed=*/false);
-    Value full = depthToSpace(rewriter, loc, conv.getResult(), op.getStrides());
+    MapOp activation = activationOf(op);
+    Value result = conv.getResult();
+    if (activation)
+      result = applyTo(rewriter, activation, result);
+    Value full = depthToSpace(rewriter, loc, result, op.getStrides());
 
     Extents starts{0}, steps(shape.size(), 1);
     for (auto [i, stride] : llvm::enumerate(op.getStrides()))
       starts.push_back(op.getPadBegin()[i] - phases.first[i] * stride);
     starts.push_back(0);
-    rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), full, starts, steps);
+    Value cropped = SliceOp::create(rewriter, loc, op.getType(), full, starts, steps);
+    if (activation)
+      rewriter.replaceOp(activation, cropped);
+    rewriter.replaceOp(op, cropped);
     return success();
   }
 
 private:
+  /// The map that is all that reads `op` and treats its elements alike. It is
+  /// applied before depth to space, where it can join the convolution.
+  static MapOp activationOf(ConvTransposeOp op) {
+    auto map = op->hasOneUse() ? dyn_cast<MapOp>(*op->user_begin()) : nullptr;
+    return map && map.getInputs().size() == 1 && map.getType() == op.getType() ? map : nullptr;
+  }
+
+  static Value applyTo(OpBuilder &builder, MapOp map, Value value) {
+    auto applied = cast<MapOp>(builder.clone(*map));
+    applied->setOperand(0, value);
+    applied.getResult().setType(tensorType(value));
+    return applied.getResult();
+  }
+
   /// [K.., C, O] -> [J.., C, s..*O] with tap J-1-j of phase r the original's
   /// j*s + r, zero where that is beyond K.
   static Value phaseFilter(OpBuilder &builder, Location loc, ConvTransposeOp op,

@@ -28,11 +28,11 @@ void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
   addCleanup(func);
   // Channels last first: batch norms and activations are then next to the
   // convolutions that they belong to.
-  func.addPass(createLowerConvTransposePass());
   func.addPass(createPropagateLayoutPass());
   func.addPass(createFoldConstantsPass());
   addCleanup(func);
   func.addPass(createFoldBatchNormPass());
+  func.addPass(createLowerConvTransposePass());
   func.addPass(createRecognizeNormalizationPass());
   func.addPass(createFusePass());
   addCleanup(func);

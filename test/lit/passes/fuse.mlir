@@ -119,3 +119,20 @@ func.func @transposed_operand(%q: tensor<2x4x8xf32>, %k: tensor<2x5x8xf32>) -> t
   %1 = nest.matmul %q, %0 : (tensor<2x4x8xf32>, tensor<2x8x5xf32>) -> tensor<2x4x5xf32>
   return %1 : tensor<2x4x5xf32>
 }
+
+// -----
+
+// Kernels read an epilogue's operands per element, per channel or once.
+// CHECK-LABEL: func.func @other_broadcasts_stay
+// CHECK: nest.matmul
+// CHECK: nest.map
+func.func @other_broadcasts_stay(%x: tensor<4x8xf32>, %f: tensor<8x8xf32>, %row: tensor<4x1xf32>)
+    -> tensor<4x8xf32> {
+  %0 = nest.matmul %x, %f : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+  %1 = nest.map %0, %row : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.mulf %a, %b : f32
+    nest.yield %m : f32
+  }
+  return %1 : tensor<4x8xf32>
+}

@@ -40,3 +40,23 @@ func.func @groups_stay(%x: tensor<1x4x8xf32>, %f: tensor<2x8x3xf32>) -> tensor<1
     : (tensor<1x4x8xf32>, tensor<2x8x3xf32>) -> tensor<1x8x6xf32>
   return %0 : tensor<1x8x6xf32>
 }
+
+// -----
+
+// An activation is applied where it can join the convolution.
+// CHECK-LABEL: func.func @activation
+// CHECK: %[[C:.*]] = nest.conv
+// CHECK-NEXT: nest.map %[[C]] : tensor<1x4x6xf32> -> tensor<1x4x6xf32>
+// CHECK: %[[Y:.*]] = nest.reshape {{.*}} -> tensor<1x8x3xf32>
+// CHECK: return %[[Y]]
+func.func @activation(%x: tensor<1x4x8xf32>, %f: tensor<2x8x3xf32>) -> tensor<1x8x3xf32> {
+  %0 = nest.conv_transpose %x, %f {strides = array<i64: 2>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1}
+    : (tensor<1x4x8xf32>, tensor<2x8x3xf32>) -> tensor<1x8x3xf32>
+  %1 = nest.map %0 : tensor<1x8x3xf32> -> tensor<1x8x3xf32> {
+  ^bb0(%a: f32):
+    %e = math.exp %a : f32
+    nest.yield %e : f32
+  }
+  return %1 : tensor<1x8x3xf32>
+}
