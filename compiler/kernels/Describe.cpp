@@ -6,6 +6,7 @@
 
 #include "compiler/kernels/Families.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -43,9 +44,19 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       });
 }
 
+/// Whether operand `index` is a residual of an epilogue: each of its elements
+/// is read just before the same element of the result is written. A value that
+/// the operation also reads otherwise must stay whole.
+static bool isOnlyResidual(Operation *op, OperandRange extras, unsigned index) {
+  Value operand = op->getOperand(index);
+  return llvm::is_contained(extras, operand) && operand.getType() == op->getResult(0).getType() &&
+         llvm::count(op->getOperands(), operand) == 1;
+}
+
 bool nestor::kernels::canRunInPlace(Operation *op, unsigned index) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([&](nest::MapOp map) { return mapRunsInPlace(map, index); })
+      .Case<nest::ConvOp, nest::MatmulOp>([&](auto product) { return isOnlyResidual(op, product.getExtras(), index); })
       // Each row is read in full before its last pass writes it.
       .Case<nest::SoftmaxOp, nest::NormOp>([&](Operation *) { return index == 0; })
       // The copy that a scatter begins with is then one onto itself.

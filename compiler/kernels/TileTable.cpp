@@ -23,6 +23,7 @@ struct TileRow {
   TileEntry entries[4]; ///< Ascending; the last one takes all.
   int64_t narrowRows;   ///< Rows of a tile that is one panel wide.
   int64_t aliasedRows;  ///< At most this many rows where pixels alias.
+  int64_t depthwiseRows;
 };
 
 constexpr int64_t any = INT64_MAX;
@@ -32,10 +33,10 @@ constexpr int64_t any = INT64_MAX;
 // One row is bound by the bandwidth of the weights: as many independent sums as
 // hide the latency of an addition.
 const TileRow tileTable[] = {
-    {"x86-64-v4", {{1, {1, 4}}, {4, {4, 4}}, {7, {7, 3}}, {any, {14, 2}}}, 14, 8},
-    {"x86-64-v3", {{1, {1, 4}}, {2, {2, 2}}, {any, {6, 1}}}, 6, 6},
-    {"x86-64-v2", {{1, {1, 2}}, {any, {3, 1}}}, 3, 3},
-    {"aarch64+neon", {{1, {1, 4}}, {2, {2, 2}}, {any, {5, 1}}}, 5, 5},
+    {"x86-64-v4", {{1, {1, 4}}, {4, {4, 4}}, {7, {7, 3}}, {any, {14, 2}}}, 14, 8, 12},
+    {"x86-64-v3", {{1, {1, 4}}, {2, {2, 2}}, {any, {6, 1}}}, 6, 6, 7},
+    {"x86-64-v2", {{1, {1, 2}}, {any, {2, 1}}}, 2, 2, 4},
+    {"aarch64+neon", {{1, {1, 4}}, {2, {2, 2}}, {any, {5, 1}}}, 5, 5, 12},
 };
 
 const TileRow &rowFor(const TargetInfo &target) {
@@ -62,9 +63,9 @@ Tile nestor::kernels::matmulTile(const TargetInfo &target, int64_t rows, bool na
 }
 
 int64_t nestor::kernels::depthwiseRows(const TargetInfo &target, int64_t kernelWidth, int64_t stride) {
-  // Sums, one row of weights, an input and, without FMA, a product.
+  // Besides the sums a row of weights, an input and, without FMA, a product.
   int64_t spare = target.vectorRegisters - kernelWidth - 2;
-  int64_t most = target.vectorRegisters == 32 ? 14 : 7;
+  int64_t most = rowFor(target).depthwiseRows;
   return std::clamp<int64_t>(spare, 2, stride > 1 ? most / 2 : most);
 }
 

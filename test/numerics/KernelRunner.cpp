@@ -206,9 +206,8 @@ static void compareOnTarget(Operation *op, const TargetInfo &target, ArrayRef<Te
   std::vector<GuardedBuffer> in = place(inputs), whole = place(expected), parts = place(expected);
   auto pointers = [](const std::vector<GuardedBuffer> &buffers) {
     SmallVector<char *> list;
-    for (const GuardedBuffer &buffer : buffers) {
+    for (const GuardedBuffer &buffer : buffers)
       list.push_back(buffer.data());
-    }
     return list;
   };
   for (auto *buffers : {&whole, &parts})
@@ -218,6 +217,15 @@ static void compareOnTarget(Operation *op, const TargetInfo &target, ArrayRef<Te
   std::uniform_real_distribution<double> draw(0, 1);
   double first = draw(random), second = draw(random);
   compiled.run(pointers(in), pointers(parts), {std::min(first, second), std::max(first, second)});
+  for (unsigned operand = 0; operand < op->getNumOperands(); ++operand) {
+    if (!canRunInPlace(op, operand))
+      continue;
+    std::vector<GuardedBuffer> again = place(inputs);
+    SmallVector<char *> operands = pointers(again), results = pointers(whole);
+    results[0] = operands[operand];
+    compiled.run(operands, results);
+    EXPECT_EQ(std::memcmp(results[0], whole[0].data(), whole[0].size()), 0) << "written over operand " << operand;
+  }
   for (size_t i = 0; i < expected.size(); ++i) {
     TensorValue actual = expected[i];
     std::memcpy(actual.bytes.data(), whole[i].data(), actual.bytes.size());
