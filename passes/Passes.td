@@ -158,4 +158,23 @@ def PackFiltersPass : Pass<"nest-pack-filters", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+def PackRecurrentPass : Pass<"nest-pack-recurrent", "::mlir::func::FuncOp"> {
+  let summary = "give LSTM, GRU and RNN the weight layout that their kernels read";
+  let description = [{
+    Sixteen hidden units form a panel in which the gates of a unit lie in the
+    same lane; hidden sizes are filled up to whole panels with zeros, and the
+    two halves of the bias are added where the cell allows it.
+
+    ```mlir
+    nest.lstm %x, %w, %r, %b {...} : (..., tensor<1x80x9xf32>, tensor<1x80x20xf32>, tensor<1x160xf32>)
+    ```
+    becomes, with %w, %r and %b rearranged by reshapes, pads and transposes,
+    ```mlir
+    nest.lstm %x, %wp, %rp, %bp {packed, ...}
+        : (..., tensor<1x2x9x4x16xf32>, tensor<1x2x20x4x16xf32>, tensor<1x2x4x16xf32>)
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
 #endif // NESTOR_PASSES_TD

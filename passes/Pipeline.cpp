@@ -36,8 +36,10 @@ void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
   func.addPass(createRecognizeNormalizationPass());
   func.addPass(createFusePass());
   addCleanup(func);
-  if (options.packFilters)
+  if (options.packFilters) {
     func.addPass(createPackFiltersPass());
+    func.addPass(createPackRecurrentPass());
+  }
   func.addPass(createFoldConstantsPass());
   addCleanup(func);
 }

@@ -477,6 +477,10 @@ def Nest_LstmOp : Nest_RecurrentOp<"lstm"> {
     are zero, its last state is that of its last step, and the reverse
     direction starts there. `clip` bounds what enters the activations of gates.
     With `inputForget`, f = 1 - i.
+    With `packed`, operands are as kernels read them, P = ceil(H/16) panels of
+    16 hidden units, zero-filled: `weights` [D,P,I,4,16], `recurrence`
+    [D,P,H,4,16], `bias` [D,P,4,16] (input and recurrent bias added),
+    `peephole` [D,P,3,16].
   }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
     AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
@@ -484,7 +488,7 @@ def Nest_LstmOp : Nest_RecurrentOp<"lstm"> {
     Optional<AnyStaticShapeTensor>:$initialCell, Optional<AnyStaticShapeTensor>:$peephole,
     Nest_DirectionAttr:$direction, StrArrayAttr:$activations,
     DenseF64ArrayAttr:$activationAlpha, DenseF64ArrayAttr:$activationBeta,
-    OptionalAttr<F64Attr>:$clip, UnitAttr:$inputForget);
+    OptionalAttr<F64Attr>:$clip, UnitAttr:$inputForget, UnitAttr:$packed);
   let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden,
     AnyStaticShapeTensor:$lastCell);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
@@ -496,13 +500,15 @@ def Nest_GruOp : Nest_RecurrentOp<"gru"> {
   let description = [{
     As `nest.lstm` with three gates z, r, h: `weights` [D,3H,I],
     `recurrence` [D,3H,H], `bias` [D,6H]; activations f, g per direction.
+    With `packed`: [D,P,I,3,16], [D,P,H,3,16] and [D,P,4,16]: z and r added,
+    then the input and the recurrent bias of h.
   }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
     AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
     Optional<AnyStaticShapeTensor>:$lengths, Optional<AnyStaticShapeTensor>:$initialHidden,
     Nest_DirectionAttr:$direction, StrArrayAttr:$activations,
     DenseF64ArrayAttr:$activationAlpha, DenseF64ArrayAttr:$activationBeta,
-    OptionalAttr<F64Attr>:$clip, UnitAttr:$linearBeforeReset);
+    OptionalAttr<F64Attr>:$clip, UnitAttr:$linearBeforeReset, UnitAttr:$packed);
   let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -512,14 +518,15 @@ def Nest_RnnOp : Nest_RecurrentOp<"rnn"> {
   let summary = "ONNX RNN";
   let description = [{
     As `nest.lstm` with one gate: `weights` [D,H,I], `recurrence` [D,H,H],
-    `bias` [D,2H]; one activation per direction.
+    `bias` [D,2H]; one activation per direction. With `packed`: [D,P,I,1,16],
+    [D,P,H,1,16] and [D,P,1,16].
   }];
   let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$weights,
     AnyStaticShapeTensor:$recurrence, Optional<AnyStaticShapeTensor>:$bias,
     Optional<AnyStaticShapeTensor>:$lengths, Optional<AnyStaticShapeTensor>:$initialHidden,
     Nest_DirectionAttr:$direction, StrArrayAttr:$activations,
     DenseF64ArrayAttr:$activationAlpha, DenseF64ArrayAttr:$activationBeta,
-    OptionalAttr<F64Attr>:$clip);
+    OptionalAttr<F64Attr>:$clip, UnitAttr:$packed);
   let results = (outs AnyStaticShapeTensor:$hidden, AnyStaticShapeTensor:$lastHidden);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

@@ -6,6 +6,8 @@
 
 #include "compiler/ir/Verify.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace nestor::nest;
 
@@ -24,19 +26,40 @@ static LogicalResult verifyOptional(Operation *op, StringRef name, Value value,
   return value ? verifyShape(op, name, value, want) : success();
 }
 
-/// Checks what LSTM, GRU and RNN have in common: `gates` per cell and
-/// `activations` per direction.
+/// Panels of 16 hidden units in packed operands.
+static int64_t panelsOf(int64_t hidden) { return llvm::divideCeil(hidden, 16); }
+
+/// Checks weights, recurrence and bias; `biasRows` are those of a packed one.
 template <typename Op>
-static FailureOr<Sizes> verifyLayer(Op op, int64_t gates, int64_t activations) {
-  ArrayRef<int64_t> x = shapeOf(op.getInput()), r = shapeOf(op.getRecurrence());
-  if (x.size() != 3 || r.size() != 3)
-    return op.emitOpError("input and recurrence must have rank 3");
-  Sizes s{x[0], x[1], x[2], r[2], op.getDirection() == Direction::bidirectional ? 2 : 1};
-  int64_t rows = gates * s.hidden;
+static LogicalResult verifyWeights(Op op, const Sizes &s, int64_t gates, int64_t biasRows) {
+  SmallVector<int64_t> weights, recurrence, bias;
+  if (op.getPacked()) {
+    int64_t panels = panelsOf(s.hidden);
+    weights = {s.directions, panels, s.inputs, gates, 16};
+    recurrence = {s.directions, panels, s.hidden, gates, 16};
+    bias = {s.directions, panels, biasRows, 16};
+  } else {
+    int64_t rows = gates * s.hidden;
+    weights = {s.directions, rows, s.inputs};
+    recurrence = {s.directions, rows, s.hidden};
+    bias = {s.directions, 2 * rows};
+  }
+  if (failed(verifyShape(op, "weights", op.getWeights(), weights)) ||
+      failed(verifyShape(op, "recurrence", op.getRecurrence(), recurrence)))
+    return failure();
+  return verifyOptional(op, "bias", op.getBias(), bias);
+}
+
+/// Checks what LSTM, GRU and RNN have in common: `gates` per cell,
+/// `activations` per direction and `biasRows` in a packed bias.
+template <typename Op>
+static FailureOr<Sizes> verifyLayer(Op op, int64_t gates, int64_t activations, int64_t biasRows) {
+  ArrayRef<int64_t> x = shapeOf(op.getInput()), y = shapeOf(op.getHidden());
+  if (x.size() != 3 || y.size() != 4)
+    return op.emitOpError("input must have rank 3 and the hidden states rank 4");
+  Sizes s{x[0], x[1], x[2], y[3], op.getDirection() == Direction::bidirectional ? 2 : 1};
   SmallVector<int64_t> state{s.directions, s.batch, s.hidden};
-  if (failed(verifyShape(op, "weights", op.getWeights(), {s.directions, rows, s.inputs})) ||
-      failed(verifyShape(op, "recurrence", op.getRecurrence(), {s.directions, rows, s.hidden})) ||
-      failed(verifyOptional(op, "bias", op.getBias(), {s.directions, 2 * rows})) ||
+  if (failed(verifyWeights(op, s, gates, biasRows)) ||
       failed(verifyOptional(op, "lengths", op.getLengths(), s.batch)) ||
       failed(verifyOptional(op, "initialHidden", op.getInitialHidden(), state)) ||
       failed(verifyShape(op, "hidden", op.getHidden(),
@@ -51,16 +74,23 @@ static FailureOr<Sizes> verifyLayer(Op op, int64_t gates, int64_t activations) {
 }
 
 LogicalResult LstmOp::verify() {
-  FailureOr<Sizes> s = verifyLayer(*this, /*gates=*/4, /*activations=*/3);
+  FailureOr<Sizes> s = verifyLayer(*this, /*gates=*/4, /*activations=*/3, /*biasRows=*/4);
   if (failed(s))
     return failure();
   SmallVector<int64_t> state{s->directions, s->batch, s->hidden};
+  SmallVector<int64_t> peephole{s->directions, 3 * s->hidden};
+  if (getPacked())
+    peephole = {s->directions, panelsOf(s->hidden), 3, 16};
   if (failed(verifyOptional(*this, "initialCell", getInitialCell(), state)) ||
-      failed(verifyOptional(*this, "peephole", getPeephole(), {s->directions, 3 * s->hidden})))
+      failed(verifyOptional(*this, "peephole", getPeephole(), peephole)))
     return failure();
   return verifyShape(*this, "lastCell", getLastCell(), state);
 }
 
-LogicalResult GruOp::verify() { return verifyLayer(*this, /*gates=*/3, /*activations=*/2); }
+LogicalResult GruOp::verify() {
+  return verifyLayer(*this, /*gates=*/3, /*activations=*/2, /*biasRows=*/4);
+}
 
-LogicalResult RnnOp::verify() { return verifyLayer(*this, /*gates=*/1, /*activations=*/1); }
+LogicalResult RnnOp::verify() {
+  return verifyLayer(*this, /*gates=*/1, /*activations=*/1, /*biasRows=*/1);
+}

@@ -39,6 +39,9 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       .Case([](nest::CumsumOp cumsum) { return describeCumsum(cumsum); })
       .Case([](nest::TopKOp topk) { return describeTopK(topk); })
       .Case([](nest::LrnOp lrn) { return describeLrn(lrn); })
+      .Case([](nest::LstmOp lstm) { return describeLstm(lstm); })
+      .Case([](nest::GruOp gru) { return describeGru(gru); })
+      .Case([](nest::RnnOp rnn) { return describeRnn(rnn); })
       .Default([](Operation *other) -> FailureOr<Calls> {
         return other->emitError("no kernel computes '") << other->getName() << "'";
       });

@@ -55,6 +55,11 @@ mlir::FailureOr<Calls> describeCumsum(nest::CumsumOp op);
 mlir::FailureOr<Calls> describeTopK(nest::TopKOp op);
 mlir::FailureOr<Calls> describeLrn(nest::LrnOp op);
 
+// Recurrent layers.
+mlir::FailureOr<Calls> describeLstm(nest::LstmOp op);
+mlir::FailureOr<Calls> describeGru(nest::GruOp op);
+mlir::FailureOr<Calls> describeRnn(nest::RnnOp op);
+
 } // namespace nestor::kernels
 
 #endif // NESTOR_KERNELS_FAMILIES_H
