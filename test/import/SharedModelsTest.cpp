@@ -6,8 +6,7 @@
 //
 // Imports every shared model, and evaluates those with recorded outputs with
 // the reference evaluator: an error here is the importer's (or the
-// evaluator's), whatever kernels do. Networks that naive loops would take
-// minutes for are imported only; environment NESTOR_SLOW_TESTS=1 runs them too.
+// evaluator's), whatever kernels do.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +27,6 @@ constexpr double kTolerance = 1e-4;
 /// ONNX Runtime's sigmoid is a clamped approximation, off by about 1e-7; in an
 /// output whose values are all tiny that is more than the relative bound.
 constexpr double kAbsoluteTolerance = 3e-7;
-constexpr int64_t kFastMacs = 150'000'000;
 
 std::string sharedDirectory() {
   if (const char *given = std::getenv("NESTOR_SHARED"))
@@ -82,16 +80,6 @@ std::optional<Golden> readGolden(const std::string &model) {
   return golden;
 }
 
-
-int64_t countMacs(mlir::ModuleOp module) {
-  int64_t macs = 0;
-  module.walk([&](nest::ConvOp conv) {
-    auto filter = mlir::cast<mlir::RankedTensorType>(conv.getFilter().getType());
-    auto result = mlir::cast<mlir::RankedTensorType>(conv.getResult().getType());
-    macs += result.getNumElements() * (filter.getNumElements() / filter.getShape().back());
-  });
-  return macs;
-}
 
 void compare(const reference::TensorValue &actual, const std::string &expected, size_t index) {
   ASSERT_EQ(actual.bytes.size(), expected.size()) << "output " << index;
@@ -147,8 +135,7 @@ TEST_P(SharedModel, Imports) {
     return;
   }
   ASSERT_EQ(result.status, import::ImportStatus::Ok) << result.message;
-  bool slow = std::getenv("NESTOR_SLOW_TESTS");
-  if (golden && (slow || countMacs(*result.module) <= kFastMacs))
+  if (golden)
     evaluateAndCompare(*result.module, *golden);
 }
 
