@@ -59,8 +59,7 @@ const nestor::kernels::TargetInfo *parseTarget(const std::string &name) {
   fail("--target", "'" + name + "' is not a target; there are " + known);
 }
 
-void addModelOptions(CLI::App &command, ModelArguments &model, RawArguments &raw) {
-  command.add_option("model", model.path, "ONNX file")->required()->type_name("MODEL.onnx");
+void addImportOptions(CLI::App &command, RawArguments &raw) {
   command
       .add_option("--shape", raw.shapes,
                   "Shape of an input with dynamic dimensions; repeatable")
@@ -74,6 +73,11 @@ void addModelOptions(CLI::App &command, ModelArguments &model, RawArguments &raw
       ->type_name("NAME=@FILE.npy|.pb")
       ->take_all()
       ->allow_extra_args(false);
+}
+
+void addModelOptions(CLI::App &command, ModelArguments &model, RawArguments &raw) {
+  command.add_option("model", model.path, "ONNX file")->required()->type_name("MODEL.onnx");
+  addImportOptions(command, raw);
 }
 
 void finishModel(ModelArguments &model, const RawArguments &raw) {
@@ -137,6 +141,28 @@ CLI::App *addOps(CLI::App &app, OpsArguments &ops) {
   return command;
 }
 
+CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
+  CLI::App *command = app.add_subcommand(
+      "verify", "Compare an artifact with a naive evaluation of the model it was compiled from");
+  command->add_option("artifact", verify.artifact, "Artifact")->required()->type_name("F.nest");
+  command->add_option("--onnx", verify.model.path, "The model")->required()->type_name("MODEL.onnx");
+  addImportOptions(*command, raw);
+  CLI::Option *data =
+      command
+          ->add_option("--data", verify.data,
+                       "Inputs: arrays named like the model's, or x; default: random")
+          ->type_name("D.npz");
+  command->add_option("--samples", verify.samples, "Samples to take of --data; default 8")
+      ->needs(data);
+  command->add_option("--seed", verify.seed, "Of random inputs; default 0")->excludes(data);
+  command->add_option("--tolerance", verify.tolerance,
+                      "Error to allow, as a fraction of an output's range; default 1e-4");
+  command->add_option("--target", verify.target, "Code to run; default: the best for this CPU")
+      ->type_name("FEATURES");
+  command->add_flag("--json", verify.json, "Answer as JSON on stdout");
+  return command;
+}
+
 void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishModel(compile.model, raw);
   if (compile.output.empty() && compile.emit == nestor::driver::Stage::Artifact)
@@ -169,10 +195,12 @@ Arguments parseArguments(int argc, char **argv) {
   CompileArguments compile;
   CheckArguments check;
   OpsArguments ops;
+  VerifyArguments verify;
   RawArguments raw;
   CLI::App *compileCommand = addCompile(app, compile, raw);
   CLI::App *checkCommand = addCheck(app, check, raw);
   addOps(app, ops);
+  CLI::App *verifyCommand = addVerify(app, verify, raw);
   try {
     app.parse(argc, argv);
     if (compileCommand->parsed()) {
@@ -182,6 +210,10 @@ Arguments parseArguments(int argc, char **argv) {
     if (checkCommand->parsed()) {
       finishModel(check.model, raw);
       return check;
+    }
+    if (verifyCommand->parsed()) {
+      finishModel(verify.model, raw);
+      return verify;
     }
     return ops;
   } catch (const CLI::ParseError &error) {

@@ -41,10 +41,21 @@ struct OpsArguments {
   bool json = false;
 };
 
+struct VerifyArguments {
+  std::string artifact;
+  ModelArguments model;
+  std::string data; ///< Empty: random inputs.
+  size_t samples = 8;
+  uint64_t seed = 0;
+  double tolerance = 1e-4;
+  std::string target; ///< Empty: the best one for this CPU.
+  bool json = false;
+};
+
 /// What to run, or the status to exit with: help was printed or the usage was
 /// wrong, which has been said.
 using Arguments = std::variant<nestor::driver::ExitStatus, CompileArguments, CheckArguments,
-                               OpsArguments>;
+                               OpsArguments, VerifyArguments>;
 
 Arguments parseArguments(int argc, char **argv);
 

@@ -16,6 +16,7 @@ ExitStatus run(ExitStatus status) { return status; }
 ExitStatus run(const CompileArguments &arguments) { return runCompile(arguments); }
 ExitStatus run(const CheckArguments &arguments) { return runCheck(arguments); }
 ExitStatus run(const OpsArguments &arguments) { return runOps(arguments); }
+ExitStatus run(const VerifyArguments &arguments) { return runVerify(arguments); }
 
 } // namespace
 

@@ -1,0 +1,90 @@
+// RUN: nestor-opt %s --split-input-file --verify-diagnostics
+
+func.func @conv_extent(%x: tensor<1x8x4xf32>, %w: tensor<3x4x8xf32>) -> tensor<1x8x8xf32> {
+  // expected-error @+1 {{spatial dimension 0 of the result must be 6, not 8}}
+  %0 = nest.conv %x, %w {kernel = array<i64: 3>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1 : i64}
+      : (tensor<1x8x4xf32>, tensor<3x4x8xf32>) -> tensor<1x8x8xf32>
+  return %0 : tensor<1x8x8xf32>
+}
+
+// -----
+
+func.func @conv_groups(%x: tensor<1x8x4xf32>, %w: tensor<1x4x8xf32>) -> tensor<1x8x8xf32> {
+  // expected-error @+1 {{groups 3 must divide 4 inputs and 8 outputs}}
+  %0 = nest.conv %x, %w {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 3 : i64}
+      : (tensor<1x8x4xf32>, tensor<1x4x8xf32>) -> tensor<1x8x8xf32>
+  return %0 : tensor<1x8x8xf32>
+}
+
+// -----
+
+func.func @conv_packed(%x: tensor<1x8x4xf32>, %w: tensor<1x1x4x16xf32>) -> tensor<1x8x20xf32> {
+  // expected-error @+1 {{filter must have shape [2, 1, 4, 16], not [1, 1, 4, 16]}}
+  %0 = nest.conv %x, %w {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1 : i64, packed}
+      : (tensor<1x8x4xf32>, tensor<1x1x4x16xf32>) -> tensor<1x8x20xf32>
+  return %0 : tensor<1x8x20xf32>
+}
+
+// -----
+
+func.func @epilogue(%x: tensor<1x8x4xf32>, %w: tensor<1x4x8xf32>) -> tensor<1x8x8xf32> {
+  // expected-error @+1 {{region must yield 'f32'}}
+  %0 = nest.conv %x, %w {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1 : i64}
+      : (tensor<1x8x4xf32>, tensor<1x4x8xf32>) -> tensor<1x8x8xf32> {
+  ^bb0(%a: f32):
+    %1 = arith.extf %a : f32 to f64
+    nest.yield %1 : f64
+  }
+  return %0 : tensor<1x8x8xf32>
+}
+
+// -----
+
+func.func @pack_depthwise(%w: tensor<3x2x8xf32>) -> tensor<1x3x2x16xf32> {
+  // expected-error @+1 {{a depthwise filter is [K.., 1, C] with C groups}}
+  %0 = nest.pack %w {groups = 8 : i64, depthwise} : (tensor<3x2x8xf32>) -> tensor<1x3x2x16xf32>
+  return %0 : tensor<1x3x2x16xf32>
+}
+
+// -----
+
+func.func @pool_channels(%x: tensor<1x8x4xf32>) -> tensor<1x7x3xf32> {
+  // expected-error @+1 {{input and result differ in channels}}
+  %0 = nest.pool %x {kind = #nest.pool_kind<max>, kernel = array<i64: 2>, strides = array<i64: 1>,
+      dilations = array<i64: 1>, padBegin = array<i64: 0>, padEnd = array<i64: 0>}
+      : (tensor<1x8x4xf32>) -> tensor<1x7x3xf32>
+  return %0 : tensor<1x7x3xf32>
+}
+
+// -----
+
+func.func @indices_type(%x: tensor<1x8x4xf32>) -> tensor<1x7x4xi32> {
+  // expected-error @+1 {{result must hold i64, not 'i32'}}
+  %0 = nest.max_pool_indices %x {kernel = array<i64: 2>, strides = array<i64: 1>,
+      dilations = array<i64: 1>, padBegin = array<i64: 0>, padEnd = array<i64: 0>}
+      : (tensor<1x8x4xf32>) -> tensor<1x7x4xi32>
+  return %0 : tensor<1x7x4xi32>
+}
+
+// -----
+
+func.func @four_dimensions(%x: tensor<1x2x2x2x2x4xf32>) -> tensor<1x2x2x2x2x4xf32> {
+  // expected-error @+1 {{windows have 1, 2 or 3 spatial dimensions, not 4}}
+  %0 = nest.pool %x {kind = #nest.pool_kind<max>, kernel = array<i64: 1, 1, 1, 1>,
+      strides = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1, 1, 1>,
+      padBegin = array<i64: 0, 0, 0, 0>, padEnd = array<i64: 0, 0, 0, 0>}
+      : (tensor<1x2x2x2x2x4xf32>) -> tensor<1x2x2x2x2x4xf32>
+  return %0 : tensor<1x2x2x2x2x4xf32>
+}
+
+// -----
+
+func.func @matmul(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) -> tensor<2x5xf32> {
+  // expected-error @+1 {{[M,K] x [K,N] must be [M,N]}}
+  %0 = nest.matmul %a, %b : (tensor<2x3xf32>, tensor<4x5xf32>) -> tensor<2x5xf32>
+  return %0 : tensor<2x5xf32>
+}

@@ -1,0 +1,121 @@
+//===- Verify.cpp - nestorc verify ----------------------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+
+#include "compiler/driver/Verify.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+
+#include <cmath>
+
+using namespace llvm;
+namespace driver = nestor::driver;
+namespace import = nestor::import;
+
+namespace nestorc {
+namespace {
+
+/// Prints an error and returns the status that goes with it.
+ExitStatus report(ExitStatus status, const Twine &message) {
+  printError(message.str());
+  return status;
+}
+
+void printTable(ArrayRef<driver::OutputComparison> outputs, size_t samples, double tolerance) {
+  outs() << llvm::format("%-32s %10s %26s %12s\n", "output", "error", "range", "argmax");
+  for (const driver::OutputComparison &output : outputs) {
+    std::string argmax = output.decidedRows ? std::to_string(output.agreeingRows) + "/" +
+                                                  std::to_string(output.decidedRows)
+                                            : "-";
+    outs() << llvm::format("%-32s %10.2g %12.5g ..%12.5g %12s  %s\n", output.name.c_str(),
+                           output.error, output.minimum, output.maximum, argmax.c_str(),
+                           output.passed() ? "ok" : "FAILED");
+    if (output.firstBad)
+      outs() << llvm::format("    first bad element: sample %lld, index %lld: %.9g, not %.9g\n",
+                             (long long)output.firstBad->run, (long long)output.firstBad->index,
+                             output.firstBad->actual, output.firstBad->expected);
+  }
+  outs() << llvm::format("%zu sample(s), tolerance %g of the range\n", samples, tolerance);
+}
+
+void printJson(ArrayRef<driver::OutputComparison> outputs, size_t samples, double tolerance,
+               bool passed) {
+  json::Array rows;
+  for (const driver::OutputComparison &output : outputs) {
+    // JSON has no infinity: null stands for an error beyond any number.
+    json::Value error = std::isfinite(output.error) ? json::Value(output.error) : nullptr;
+    json::Value bad = nullptr;
+    if (output.firstBad)
+      bad = json::Object{{"sample", output.firstBad->run}, {"index", output.firstBad->index}};
+    rows.push_back(json::Object{{"name", output.name},
+                                {"error", std::move(error)},
+                                {"min", output.minimum},
+                                {"max", output.maximum},
+                                {"decided_rows", output.decidedRows},
+                                {"agreeing_rows", output.agreeingRows},
+                                {"first_bad", std::move(bad)},
+                                {"passed", output.passed()}});
+  }
+  json::Object document{{"schema_version", 1},
+                        {"samples", int64_t(samples)},
+                        {"tolerance", tolerance},
+                        {"passed", passed},
+                        {"outputs", std::move(rows)}};
+  outs() << formatv("{0:2}", json::Value(std::move(document))) << "\n";
+}
+
+} // namespace
+
+ExitStatus runVerify(const VerifyArguments &arguments) {
+  nestor::ArtifactOptions how;
+  how.verify(nestor::Verify::all).target(arguments.target);
+  nestor::Result<nestor::Artifact> opened = nestor::Artifact::open(arguments.artifact, how);
+  if (!opened.ok())
+    return report(ExitStatus::Corrupt, opened.status().message());
+  const nestor::Artifact &artifact = opened.value();
+
+  std::unique_ptr<mlir::MLIRContext> context = driver::createContext();
+  // The artifact knows the shapes that it was compiled for, but of camera
+  // inputs only their channels-last ones.
+  ModelArguments model = arguments.model;
+  for (const nestor::TensorInfo &info : artifact.inputs())
+    if (!info.has_normalization)
+      model.shapes.try_emplace(info.name, info.dims);
+  import::ImportOptions options;
+  if (ExitStatus status = makeImportOptions(model, *context, options); status != ExitStatus::Ok)
+    return status;
+  import::ImportResult imported = import::importFile(model.path, options, *context);
+  if (imported.status != import::ImportStatus::Ok) {
+    printUnsupported(imported.unsupported);
+    return report(static_cast<ExitStatus>(imported.status), imported.message);
+  }
+  if (Error error = driver::adoptCameraInputs(*imported.module, artifact))
+    return report(ExitStatus::Usage, toString(std::move(error)));
+  std::vector<driver::Sample> samples{driver::randomSample(*imported.module, arguments.seed)};
+  if (!arguments.data.empty()) {
+    nestor::support::NpzArchive archive;
+    if (std::string problem = nestor::support::readNpz(arguments.data, archive); !problem.empty())
+      return report(ExitStatus::Corrupt, problem);
+    auto given = driver::samplesFrom(archive, *imported.module, arguments.samples);
+    if (!given)
+      return report(ExitStatus::Usage, toString(given.takeError()));
+    samples = std::move(*given);
+  }
+  auto outputs = driver::verifyArtifact(*imported.module, artifact, samples, arguments.tolerance);
+  if (!outputs)
+    return report(ExitStatus::Usage, toString(outputs.takeError()));
+
+  bool passed = all_of(*outputs, [](const auto &output) { return output.passed(); });
+  if (arguments.json)
+    printJson(*outputs, samples.size(), arguments.tolerance, passed);
+  else
+    printTable(*outputs, samples.size(), arguments.tolerance);
+  return passed ? ExitStatus::Ok : ExitStatus::CheckFailed;
+}
+
+} // namespace nestorc
