@@ -151,11 +151,13 @@ static TensorValue drawInput(RankedTensorType type, std::mt19937_64 &random, Inp
   TensorValue value = TensorValue::zeros(type);
   std::uniform_real_distribution<double> draw(range.low, range.high);
   Type element = type.getElementType();
+  const double specials[] = {NAN, HUGE_VAL, -HUGE_VAL, 0.0, -0.0, 1e30, -1e30, 200, -200};
   for (int64_t i = 0; i < value.size(); ++i) {
+    double number = range.specials && i < 9 ? specials[i] : draw(random);
     if (element.isF32())
-      value.as<float>()[i] = float(draw(random));
+      value.as<float>()[i] = float(number);
     else if (element.isF64())
-      value.as<double>()[i] = draw(random);
+      value.as<double>()[i] = number;
     else
       // Small integers, in two's complement of whatever width.
       std::memcpy(value.bytes.data() + i * reference::elementBytes(element),

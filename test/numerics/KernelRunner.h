@@ -35,6 +35,7 @@ private:
 /// How values for the inputs are drawn.
 struct InputRange {
   double low = -1, high = 1;
+  bool specials = false; ///< Floats begin with NaN, infinities, zeros and large numbers.
 };
 
 /// The calls of one operation, compiled for one target and loaded.

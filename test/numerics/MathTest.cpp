@@ -32,6 +32,24 @@ TEST_P(MathTest, AgreesWithTheReference) {
     checkOperation(mapOf(GetParam().name, element), 1, 2e-6, {GetParam().low, GetParam().high});
 }
 
+TEST(MathTest, PowerOfNegativeNumbers) {
+  for (const char *exponent : {"2.0", "3.0", "0.5", "-1.0", "-2.0", "0.0", "1.0", "2.5"}) {
+    std::string type = "tensor<101xf32>";
+    checkOperation("func.func @f(%x: " + type + ") -> " + type + " {\n %y = nest.map %x : " + type + " -> " + type +
+                       " {\n^bb0(%a: f32):\n %c = arith.constant " + exponent +
+                       " : f32\n %r = math.powf %a, %c : f32\n nest.yield %r : f32\n}\n return %y : " + type + "\n}\n",
+                   4, 1e-5, {-3, 3});
+  }
+}
+
+/// Not those that no f32 approximation gets right far from zero (sin, cos, tan),
+/// nor cbrt, which no ONNX operator becomes.
+TEST(MathTest, NotANumberAndInfinity) {
+  for (const char *name : {"exp", "log", "log2", "log10", "log1p", "expm1", "tanh", "erf", "atan", "sqrt", "rsqrt", "floor", "ceil",
+                           "round", "roundeven", "trunc", "absf", "asin", "acos"})
+    checkOperation(mapOf(name, "f32"), 3, 1e-5, {0.1, 0.9, /*specials=*/true});
+}
+
 const Function functions[] = {
     {"exp", -20, 5},   {"log", 0.01, 50},  {"log2", 0.01, 50}, {"log10", 0.01, 50}, {"log1p", -0.9, 9}, {"expm1", -3, 3},
     {"tanh", -6, 6},   {"erf", -4, 4},     {"sin", -20, 20},   {"cos", -20, 20},    {"tan", -1.4, 1.4}, {"asin", -1, 1},
