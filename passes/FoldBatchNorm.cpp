@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Passes.h"
+#include "passes/SinkReshapes.h"
 #include "passes/Utils.h"
 
 #include "compiler/reference/Evaluator.h"
@@ -171,7 +172,7 @@ Value scaleBias(OpBuilder &builder, Location loc, Value old, const Affine &affin
 template <typename OpTy> bool canAbsorb(OpTy op, MapOp map) {
   return tensorType(op.getFilter()).getElementType().isF32() && op.getType() == map.getType() &&
          isConstant(op.getFilter()) && (!op.getBias() || isConstant(op.getBias())) &&
-         llvm::all_of(op->getUsers(), [&](Operation *user) { return user == map; });
+         isReadOnlyBy(op.getResult(), map);
 }
 
 struct FoldIntoConv final : OpRewritePattern<MapOp> {
@@ -216,6 +217,7 @@ struct FoldBatchNormPass final : impl::FoldBatchNormPassBase<FoldBatchNormPass> 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<FoldIntoConv>(&getContext());
+    populateSinkReshapePatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

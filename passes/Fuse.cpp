@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Layout.h"
 #include "passes/Passes.h"
+#include "passes/SinkReshapes.h"
+#include "passes/Utils.h"
 
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -19,10 +20,6 @@ namespace nestor {
 #include "passes/Passes.h.inc"
 
 namespace {
-
-bool isReadOnlyBy(Value value, Operation *reader) {
-  return llvm::all_of(value.getUsers(), [&](Operation *user) { return user == reader; });
-}
 
 //===----------------------------------------------------------------------===//
 // Bodies
@@ -60,8 +57,6 @@ SmallVector<Value> inputsWithout(MapOp map, Value input) {
 //===----------------------------------------------------------------------===//
 // Maps into epilogues
 //===----------------------------------------------------------------------===//
-
-bool hasEpilogue(Operation *op) { return isa_and_nonnull<ConvOp, MatmulOp>(op); }
 
 /// Whether kernels can read `extra` in an epilogue: elements of the result's
 /// type, one for all, one per channel, or one each.
@@ -180,76 +175,6 @@ private:
 };
 
 //===----------------------------------------------------------------------===//
-// Reshapes step aside
-//===----------------------------------------------------------------------===//
-
-/// map(reshape(product)) -> reshape(map(product)), so that they can fuse.
-struct SinkReshapeThroughMap final : OpRewritePattern<MapOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
-    ReshapeOp reshape;
-    for (Value input : map.getInputs()) {
-      if (shapeOf(input) != shapeOf(map.getResult()))
-        continue;
-      if (isFusionTarget(input.getDefiningOp()))
-        return rewriter.notifyMatchFailure(map, "can fuse without");
-      auto candidate = input.getDefiningOp<ReshapeOp>();
-      if (!reshape && candidate && isReadOnlyBy(input, map) &&
-          isFusionTarget(candidate.getInput().getDefiningOp()) &&
-          candidate.getInput().hasOneUse())
-        reshape = candidate;
-    }
-    if (!reshape)
-      return rewriter.notifyMatchFailure(map, "no input is a reshaped product or map");
-    RankedTensorType type = tensorType(reshape.getInput());
-    SmallVector<SmallVector<int64_t>> shapes;
-    for (Value input : map.getInputs()) {
-      auto shape = shapeBefore(shapeOf(input), shapeOf(reshape.getResult()), type.getShape());
-      if (!shape)
-        return rewriter.notifyMatchFailure(map, "an input is broadcast within a merged dimension");
-      shapes.push_back(std::move(*shape));
-    }
-
-    SmallVector<Value> inputs;
-    for (auto [input, shape] : llvm::zip(map.getInputs(), shapes))
-      inputs.push_back(reshapeTo(rewriter, map.getLoc(), input, shape));
-    RankedTensorType result = map.getType().clone(type.getShape());
-    auto moved = MapOp::create(rewriter, map.getLoc(), result, inputs);
-    rewriter.inlineRegionBefore(map.getBody(), moved.getBody(), moved.getBody().end());
-    rewriter.replaceOpWithNewOp<ReshapeOp>(map, map.getType(), moved.getResult());
-    return success();
-  }
-
-private:
-  static bool isFusionTarget(Operation *op) { return hasEpilogue(op) || isa_and_nonnull<MapOp>(op); }
-
-  /// The shape with which an operand that broadcasts to `to` broadcasts to
-  /// `from`, where a reshape turns `from` into `to`.
-  static std::optional<SmallVector<int64_t>>
-  shapeBefore(ArrayRef<int64_t> operand, ArrayRef<int64_t> to, ArrayRef<int64_t> from) {
-    auto groups = groupDims(from, to);
-    if (!groups)
-      return std::nullopt;
-    SmallVector<int64_t> extended(to.size() - operand.size(), 1), shape(from.size(), 1);
-    llvm::append_range(extended, operand);
-    for (const ReshapeGroup &group : *groups) {
-      auto isFull = [&](int64_t dim) { return extended[dim] == to[dim]; };
-      if (llvm::all_of(group.to, isFull))
-        for (int64_t dim : group.from)
-          shape[dim] = from[dim];
-      else if (llvm::any_of(group.to, isFull))
-        return std::nullopt;
-    }
-    // What was broadcast by its rank (a vector per channel) stays so.
-    if (operand.size() < to.size())
-      while (shape.size() > operand.size() && shape.front() == 1)
-        shape.erase(shape.begin());
-    return shape;
-  }
-};
-
-//===----------------------------------------------------------------------===//
 // Transposed operands
 //===----------------------------------------------------------------------===//
 
@@ -290,8 +215,8 @@ struct FusePass final : impl::FusePassBase<FusePass> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<FuseMapIntoProducer, FuseMapIntoMap, SinkReshapeThroughMap,
-                 FoldTransposeIntoMatmul>(context);
+    patterns.add<FuseMapIntoProducer, FuseMapIntoMap, FoldTransposeIntoMatmul>(context);
+    populateSinkReshapePatterns(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     populateMathAlgebraicSimplificationPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

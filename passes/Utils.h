@@ -20,6 +20,15 @@ inline bool isConstant(mlir::Value value) {
   return value && value.getDefiningOp<nest::ConstOp>() != nullptr;
 }
 
+/// Whether nothing but `reader` uses `value`.
+inline bool isReadOnlyBy(mlir::Value value, mlir::Operation *reader) {
+  return llvm::all_of(value.getUsers(), [&](mlir::Operation *user) { return user == reader; });
+}
+/// Whether `op` is a product that can finish its elements in an epilogue.
+inline bool hasEpilogue(mlir::Operation *op) {
+  return llvm::isa_and_nonnull<nest::ConvOp, nest::MatmulOp>(op);
+}
+
 /// Bytes that the tensor takes in memory.
 int64_t bytesOf(mlir::Value value);
 

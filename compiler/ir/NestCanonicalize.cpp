@@ -173,6 +173,41 @@ struct SimplifyConcat final : OpRewritePattern<ConcatOp> {
   }
 };
 
+/// A gather whose indices are known and evenly spaced is a slice: how
+/// exporters split a tensor, or take one of its parts.
+struct GatherToSlice final : OpRewritePattern<GatherOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(GatherOp op, PatternRewriter &rewriter) const override {
+    auto constant = op.getIndices().getDefiningOp<ConstOp>();
+    auto elements = constant ? dyn_cast<DenseIntElementsAttr>(constant.getValue()) : nullptr;
+    if (!elements || elements.empty())
+      return rewriter.notifyMatchFailure(op, "indices are not a small constant");
+    ArrayRef<int64_t> in = shapeOf(op.getInput());
+    int64_t axis = op.getAxis(), extent = in[axis];
+    SmallVector<int64_t> indices;
+    for (const APInt &index : elements.getValues<APInt>()) {
+      int64_t value = index.getSExtValue();
+      indices.push_back(value < 0 ? value + extent : value);
+      if (indices.back() < 0 || indices.back() >= extent)
+        return rewriter.notifyMatchFailure(op, "an index is clamped");
+    }
+    int64_t step = indices.size() > 1 ? indices[1] - indices[0] : 1;
+    for (size_t i = 1; i < indices.size(); ++i)
+      if (step == 0 || indices[i] - indices[i - 1] != step)
+        return rewriter.notifyMatchFailure(op, "indices are not evenly spaced");
+
+    SmallVector<int64_t> shape(in), starts(in.size(), 0), steps(in.size(), 1);
+    shape[axis] = indices.size();
+    starts[axis] = indices.front();
+    steps[axis] = step;
+    auto slice = SliceOp::create(rewriter, op.getLoc(), op.getType().clone(shape), op.getInput(),
+                                 starts, steps);
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), slice);
+    return success();
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // Pads in front of windows
 //===----------------------------------------------------------------------===//
@@ -258,6 +293,9 @@ void PadOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext
 }
 void ConcatOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<SimplifyConcat>(context);
+}
+void GatherOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<GatherToSlice>(context);
 }
 void ConvOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<FoldPadIntoConv>(context);

@@ -344,6 +344,7 @@ def Nest_GatherOp : Nest_Op<"gather", [Pure]> {
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Nest_GatherElementsOp : Nest_Op<"gather_elements", [Pure]> {

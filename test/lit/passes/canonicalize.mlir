@@ -140,3 +140,21 @@ func.func @pad_before_pool(%x: tensor<1x4x8xf32>) -> (tensor<1x3x8xf32>, tensor<
     : (tensor<1x6x8xf32>) -> tensor<1x3x8xf32>
   return %1, %2 : tensor<1x3x8xf32>, tensor<1x3x8xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @gather_of_known_indices
+// CHECK-DAG: %[[ONE:.*]] = nest.slice %arg0 {starts = array<i64: 2, 0>, steps = array<i64: 1, 1>} : (tensor<4x3xf32>) -> tensor<1x3xf32>
+// CHECK-DAG: nest.reshape %[[ONE]] : (tensor<1x3xf32>) -> tensor<3xf32>
+// CHECK-DAG: nest.slice %arg0 {starts = array<i64: 3, 0>, steps = array<i64: -2, 1>} : (tensor<4x3xf32>) -> tensor<2x3xf32>
+// CHECK-DAG: nest.gather
+func.func @gather_of_known_indices(%x: tensor<4x3xf32>)
+    -> (tensor<3xf32>, tensor<2x3xf32>, tensor<3x3xf32>) {
+  %one = nest.const dense<-2> : tensor<i64>
+  %spaced = nest.const dense<[3, 1]> : tensor<2xi64>
+  %other = nest.const dense<[0, 1, 3]> : tensor<3xi64>
+  %0 = nest.gather %x, %one {axis = 0 : i64} : (tensor<4x3xf32>, tensor<i64>) -> tensor<3xf32>
+  %1 = nest.gather %x, %spaced {axis = 0 : i64} : (tensor<4x3xf32>, tensor<2xi64>) -> tensor<2x3xf32>
+  %2 = nest.gather %x, %other {axis = 0 : i64} : (tensor<4x3xf32>, tensor<3xi64>) -> tensor<3x3xf32>
+  return %0, %1, %2 : tensor<3xf32>, tensor<2x3xf32>, tensor<3x3xf32>
+}

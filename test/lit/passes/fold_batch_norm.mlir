@@ -99,3 +99,25 @@ func.func @read_elsewhere(%x: tensor<1x4x1xf32>) -> (tensor<1x4x2xf32>, tensor<1
   }
   return %0, %1 : tensor<1x4x2xf32>, tensor<1x4x2xf32>
 }
+
+// -----
+
+// A product with a matrix is a convolution behind a reshape.
+// CHECK-LABEL: func.func @behind_a_reshape
+// CHECK: nest.conv %arg0, {{.*}} bias
+// CHECK-NEXT: nest.reshape
+// CHECK-NEXT: return
+func.func @behind_a_reshape(%x: tensor<1x4x1xf32>) -> tensor<4x2xf32> {
+  %f = nest.const dense<1.0> : tensor<1x1x2xf32>
+  %shift = nest.const dense<[2.0, 0.5]> : tensor<2xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 1>, strides = array<i64: 1>,
+      dilations = array<i64: 1>, padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1}
+    : (tensor<1x4x1xf32>, tensor<1x1x2xf32>) -> tensor<1x4x2xf32>
+  %1 = nest.reshape %0 : (tensor<1x4x2xf32>) -> tensor<4x2xf32>
+  %2 = nest.map %1, %shift : tensor<4x2xf32>, tensor<2xf32> -> tensor<4x2xf32> {
+  ^bb0(%a: f32, %s: f32):
+    %p = arith.addf %a, %s : f32
+    nest.yield %p : f32
+  }
+  return %2 : tensor<4x2xf32>
+}
