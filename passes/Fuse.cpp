@@ -178,12 +178,15 @@ private:
 // Transposed operands
 //===----------------------------------------------------------------------===//
 
-/// A transpose of the last two dimensions becomes a flag of the product.
+/// Where a transpose brings the innermost dimension of its input into the
+/// last place but one, the product can read the matrix as it lies: its flag
+/// takes over the exchange of the last two dimensions. What is left of the
+/// transpose, if anything, moves whole rows.
 struct FoldTransposeIntoMatmul final : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
-    auto lhs = swapped(op.getLhs()), rhs = swapped(op.getRhs());
+    Value lhs = exchanged(rewriter, op.getLhs()), rhs = exchanged(rewriter, op.getRhs());
     if (!lhs && !rhs)
       return rewriter.notifyMatchFailure(op, "no operand is a transposed matrix");
     rewriter.modifyOpInPlace(op, [&] {
@@ -200,14 +203,18 @@ struct FoldTransposeIntoMatmul final : OpRewritePattern<MatmulOp> {
   }
 
 private:
-  /// x if `value` is x with the last two dimensions exchanged; null otherwise.
-  static Value swapped(Value value) {
+  /// `value` with its last two dimensions exchanged, where that is the more
+  /// natural order; null otherwise.
+  static Value exchanged(OpBuilder &builder, Value value) {
     auto transpose = value.getDefiningOp<TransposeOp>();
     if (!transpose)
       return {};
-    auto perm = llvm::to_vector(llvm::seq<int64_t>(0, transpose.getPerm().size()));
-    std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
-    return transpose.getPerm() == ArrayRef<int64_t>(perm) ? transpose.getInput() : Value();
+    SmallVector<int64_t> perm(transpose.getPerm());
+    size_t rank = perm.size();
+    if (perm[rank - 2] != int64_t(rank) - 1)
+      return {};
+    std::swap(perm[rank - 1], perm[rank - 2]);
+    return transposeTo(builder, transpose.getLoc(), transpose.getInput(), perm);
   }
 };
 

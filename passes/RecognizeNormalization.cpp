@@ -143,19 +143,20 @@ struct AbsorbScaleAndBias final : OpRewritePattern<MapOp> {
 
   LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
     Operation *op = elementsOf(map.getResult());
-    if (!isa_and_nonnull<arith::MulFOp, arith::AddFOp>(op) || map.getInputs().size() != 2)
-      return rewriter.notifyMatchFailure(map, "not a product or sum of two tensors");
-    Value lhs = tensorOf(op->getOperand(0)), rhs = tensorOf(op->getOperand(1));
-    if (lhs && rhs && rhs.getDefiningOp<NormOp>())
+    if (!isa_and_nonnull<arith::MulFOp, arith::AddFOp>(op))
+      return rewriter.notifyMatchFailure(map, "not a product or a sum");
+    Value lhs = op->getOperand(0), rhs = op->getOperand(1);
+    if (!normOf(lhs))
       std::swap(lhs, rhs);
-    auto norm = lhs ? lhs.getDefiningOp<NormOp>() : nullptr;
-    if (!norm || !rhs || !norm->hasOneUse() || norm.getType() != map.getType() ||
-        !isVectorOf(rhs, norm))
-      return rewriter.notifyMatchFailure(map, "not a normalised tensor and one value per element");
+    NormOp norm = normOf(lhs);
+    if (!norm || !norm->hasOneUse() || norm.getType() != map.getType())
+      return rewriter.notifyMatchFailure(map, "not of a normalised tensor");
     bool scales = isa<arith::MulFOp>(op);
     if (norm.getBias() || norm.getRms() || (scales && norm.getScale()))
       return rewriter.notifyMatchFailure(map, "the norm has one already");
-    Value vector = reshapeTo(rewriter, map.getLoc(), rhs, shapeOf(lhs).drop_front(norm.getAxis()));
+    Value vector = vectorOf(rewriter, map.getLoc(), rhs, norm);
+    if (!vector)
+      return rewriter.notifyMatchFailure(map, "not one constant per normalised element");
     Location loc = rewriter.getFusedLoc({norm.getLoc(), map.getLoc()});
     auto fused =
         NormOp::create(rewriter, loc, norm.getType(), norm.getInput(),
@@ -166,13 +167,27 @@ struct AbsorbScaleAndBias final : OpRewritePattern<MapOp> {
   }
 
 private:
-  /// Whether the constant has one value for each normalised element.
-  static bool isVectorOf(Value vector, NormOp norm) {
-    ArrayRef<int64_t> normalised = shapeOf(norm.getResult()).drop_front(norm.getAxis());
-    ArrayRef<int64_t> shape =
-        shapeOf(vector).drop_while([](int64_t extent) { return extent == 1; });
-    return isConstant(vector) &&
-           shape == normalised.drop_while([](int64_t extent) { return extent == 1; });
+  static NormOp normOf(Value scalar) {
+    Value tensor = tensorOf(scalar);
+    return tensor ? tensor.getDefiningOp<NormOp>() : nullptr;
+  }
+
+  /// `scalar` as a constant with one value for each normalised element; null
+  /// if it is none.
+  static Value vectorOf(OpBuilder &builder, Location loc, Value scalar, NormOp norm) {
+    RankedTensorType type =
+        norm.getType().clone(norm.getType().getShape().drop_front(norm.getAxis()));
+    if (std::optional<double> number = numberOf(scalar)) {
+      auto value = builder.getFloatAttr(type.getElementType(), *number);
+      return ConstOp::create(builder, loc, DenseElementsAttr::get(type, Attribute(value)));
+    }
+    Value tensor = tensorOf(scalar);
+    auto dropOnes = [](ArrayRef<int64_t> shape) {
+      return shape.drop_while([](int64_t extent) { return extent == 1; });
+    };
+    if (!isConstant(tensor) || dropOnes(shapeOf(tensor)) != dropOnes(type.getShape()))
+      return {};
+    return reshapeTo(builder, loc, tensor, type.getShape());
   }
 };
 

@@ -136,3 +136,15 @@ func.func @other_broadcasts_stay(%x: tensor<4x8xf32>, %f: tensor<8x8xf32>, %row:
   }
   return %1 : tensor<4x8xf32>
 }
+
+// -----
+
+// Keys of attention heads: only whole rows are moved.
+// CHECK-LABEL: func.func @transposed_heads
+// CHECK: %[[K:.*]] = nest.transpose %arg1 {perm = array<i64: 0, 2, 1, 3>}
+// CHECK: nest.matmul %arg0, %[[K]] {transposeRhs}
+func.func @transposed_heads(%q: tensor<1x2x4x8xf32>, %k: tensor<1x5x2x8xf32>) -> tensor<1x2x4x5xf32> {
+  %0 = nest.transpose %k {perm = array<i64: 0, 2, 3, 1>} : (tensor<1x5x2x8xf32>) -> tensor<1x2x8x5xf32>
+  %1 = nest.matmul %q, %0 : (tensor<1x2x4x8xf32>, tensor<1x2x8x5xf32>) -> tensor<1x2x4x5xf32>
+  return %1 : tensor<1x2x4x5xf32>
+}

@@ -106,3 +106,21 @@ func.func @other_axis(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   }
   return %q : tensor<4x8xf32>
 }
+
+// -----
+
+// A scale that is one number is a vector of it.
+// CHECK-LABEL: func.func @uniform_scale
+// CHECK: %[[S:.*]] = nest.const dense<2.000000e+00> : tensor<8xf32>
+// CHECK: nest.norm %arg0 scale %[[S]]
+// CHECK-NEXT: return
+func.func @uniform_scale(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %0 = nest.norm %x {axis = 1 : i64, epsilon = 1.0e-5 : f64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %1 = nest.map %0 : tensor<4x8xf32> -> tensor<4x8xf32> {
+  ^bb0(%a: f32):
+    %two = arith.constant 2.0 : f32
+    %m = arith.mulf %a, %two : f32
+    nest.yield %m : f32
+  }
+  return %1 : tensor<4x8xf32>
+}
