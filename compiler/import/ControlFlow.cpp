@@ -39,9 +39,10 @@ LogicalResult importDropout(NodeImporter &n) {
   if (n.wantsOutput(1)) {
     // Before opset 10 the mask has the data's type.
     Type element = n.opset < 10 ? n.type(0).getElementType() : n.builder.getI1Type();
-    n.setOutput(1, n.mapTo(n.shape(0), {}, element, [&](OpBuilder &builder, Location loc, ValueRange) -> Value {
-      return Scalars(builder, loc, element).constant(1);
-    }));
+    n.setOutput(1, n.mapTo(n.shape(0), {}, element,
+                           [&](OpBuilder &builder, Location loc, ValueRange) -> Value {
+                             return Scalars(builder, loc, element).constant(1);
+                           }));
   }
   return success();
 }
@@ -74,7 +75,8 @@ std::optional<bool> knownBool(Value value) {
 }
 
 /// The slices that the iterations scanned out, one above the other.
-LogicalResult stackScans(NodeImporter &n, unsigned firstOutput, ArrayRef<SmallVector<Value>> scans) {
+LogicalResult stackScans(NodeImporter &n, unsigned firstOutput,
+                         ArrayRef<SmallVector<Value>> scans) {
   for (auto [i, slices] : llvm::enumerate(scans)) {
     if (slices.empty())
       return n.unsupported("a scan output of a loop without iterations");
@@ -86,7 +88,8 @@ LogicalResult stackScans(NodeImporter &n, unsigned firstOutput, ArrayRef<SmallVe
     }
     SmallVector<int64_t> shape(shapeOf(rows.front()));
     shape[0] = rows.size();
-    n.setOutput(firstOutput + i, n.create<nest::ConcatOp>(withShape(rows.front(), shape), rows, uint64_t(0)));
+    n.setOutput(firstOutput + i,
+                n.create<nest::ConcatOp>(withShape(rows.front(), shape), rows, uint64_t(0)));
   }
   return success();
 }
@@ -142,7 +145,8 @@ LogicalResult importScan(NodeImporter &n) {
   int64_t scanned = n.intAttr("num_scan_inputs", 0), states = int64_t(n.numInputs()) - scanned;
   if (!body || scanned < 1 || states < 0 || body->output_size() < states)
     return n.unsupported("body and num_scan_inputs do not fit", "the model is not valid ONNX");
-  for (StringRef name : {"scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"})
+  for (StringRef name :
+       {"scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"})
     if (llvm::any_of(n.intsAttr(name), [](int64_t value) { return value != 0; }))
       return n.unsupported("attribute '" + name + "' other than 0");
   int64_t trips = -1;
@@ -163,7 +167,8 @@ LogicalResult importScan(NodeImporter &n) {
   for (int64_t trip = 0; trip < trips; ++trip) {
     SmallVector<Value> arguments(carried);
     for (unsigned i = states; i < n.numInputs(); ++i) {
-      SmallVector<int64_t> starts(n.type(i).getRank(), 0), steps(starts.size(), 1), shape(n.shape(i));
+      SmallVector<int64_t> starts(n.type(i).getRank(), 0), steps(starts.size(), 1),
+          shape(n.shape(i));
       starts[0] = trip;
       shape[0] = 1;
       Value row = slice(n, n.input(i), starts, steps, shape);
@@ -185,7 +190,8 @@ LogicalResult importScan(NodeImporter &n) {
 } // namespace
 
 void registerControlFlowRules(ImportRegistry &registry) {
-  auto add = [&](StringRef op, int64_t since, ImportFunction import, StringRef limits = "", unsigned inputs = 1) {
+  auto add = [&](StringRef op, int64_t since, ImportFunction import, StringRef limits = "",
+                 unsigned inputs = 1) {
     registry.add({"", op, since, kNewestOpset, import, limits, inputs});
   };
   add("Identity", 1, importIdentity);

@@ -23,8 +23,8 @@ struct Operands {
 FailureOr<Operands> readOperands(NodeImporter &n, Value input, Value filter, Value bias) {
   int64_t rank = tensorType(input).getRank();
   if (rank < 3 || tensorType(filter).getRank() != rank)
-    return n.unsupported("input and filter must have the same rank, at least 3, but have " + Twine(rank) +
-                         " and " + Twine(tensorType(filter).getRank()));
+    return n.unsupported("input and filter must have the same rank, at least 3, but have " +
+                         Twine(rank) + " and " + Twine(tensorType(filter).getRank()));
   Type f32 = n.builder.getF32Type();
   return Operands{n.cast(input, f32), n.cast(filter, f32), bias ? n.cast(bias, f32) : bias};
 }
@@ -51,7 +51,8 @@ Value spatialFirst(NodeImporter &n, Value filter, bool swap) {
 FailureOr<int64_t> readGroups(NodeImporter &n, int64_t channels) {
   int64_t groups = n.intAttr("group", 1);
   if (groups < 1 || channels % groups)
-    return n.unsupported("group " + Twine(groups) + " does not divide " + Twine(channels) + " channels");
+    return n.unsupported("group " + Twine(groups) + " does not divide " + Twine(channels) +
+                         " channels");
   return groups;
 }
 
@@ -66,7 +67,8 @@ LogicalResult importConv(NodeImporter &n) {
 /// Begin pads of a transposed convolution, and the extents of its result.
 LogicalResult resolveTransposed(NodeImporter &n, ArrayRef<int64_t> spatial, Window &window,
                                 SmallVectorImpl<int64_t> &extents) {
-  SmallVector<int64_t> outputPadding = n.intsAttr("output_padding"), wanted = n.intsAttr("output_shape");
+  SmallVector<int64_t> outputPadding = n.intsAttr("output_padding"),
+                       wanted = n.intsAttr("output_shape");
   size_t rank = window.rank();
   outputPadding.resize(rank);
   if (wanted.size() == rank + 2) // Some exporters give batch and channels too.
@@ -109,8 +111,8 @@ LogicalResult importConvTranspose(NodeImporter &n) {
   result.push_back(n.shape(1)[1] * *groups);
   Value output = n.create<nest::ConvTransposeOp>(
       withShape(operands->input, result), n.toChannelsLast(operands->input),
-      spatialFirst(n, operands->filter, /*swap=*/false), operands->bias, window->strides, window->dilations,
-      window->padBegin, window->padEnd, *groups);
+      spatialFirst(n, operands->filter, /*swap=*/false), operands->bias, window->strides,
+      window->dilations, window->padBegin, window->padEnd, *groups);
   n.setOutput(0, n.cast(n.toChannelsFirst(output), n.type(0).getElementType()));
   return success();
 }
@@ -142,7 +144,8 @@ FailureOr<Value> convolve(NodeImporter &n, Value input, Value filter, Value bias
 }
 
 void registerConvolutionRules(ImportRegistry &registry) {
-  registry.add({"", "Conv", 1, kNewestOpset, importConv, "1 to 3 spatial dimensions; computed in f32", 2});
+  registry.add(
+      {"", "Conv", 1, kNewestOpset, importConv, "1 to 3 spatial dimensions; computed in f32", 2});
   registry.add({"", "ConvTranspose", 1, kNewestOpset, importConvTranspose,
                 "1 to 3 spatial dimensions; computed in f32", 2});
 }

@@ -78,7 +78,8 @@ Labelled sumAway(NodeImporter &n, const Labelled &from, llvm::function_ref<bool(
 /// and flattened, its elements are extent + 1 apart.
 FailureOr<Labelled> takeDiagonals(NodeImporter &n, Labelled operand) {
   for (size_t first = 0; first < operand.labels.size(); ++first) {
-    auto *second = std::find(operand.labels.begin() + first + 1, operand.labels.end(), operand.labels[first]);
+    auto *second =
+        std::find(operand.labels.begin() + first + 1, operand.labels.end(), operand.labels[first]);
     if (second == operand.labels.end())
       continue;
     int64_t other = second - operand.labels.begin();
@@ -116,8 +117,11 @@ int64_t product(const Labelled &operand, ArrayRef<unsigned> labels) {
 }
 
 /// Multiplies two operands; labels that `needed` does not hold are summed.
-FailureOr<Labelled> multiply(NodeImporter &n, Labelled a, Labelled b, llvm::function_ref<bool(unsigned)> needed) {
-  auto inside = [](const Labelled &operand, unsigned label) { return llvm::is_contained(operand.labels, label); };
+FailureOr<Labelled> multiply(NodeImporter &n, Labelled a, Labelled b,
+                             llvm::function_ref<bool(unsigned)> needed) {
+  auto inside = [](const Labelled &operand, unsigned label) {
+    return llvm::is_contained(operand.labels, label);
+  };
   a = sumAway(n, a, [&](unsigned label) { return needed(label) || inside(b, label); });
   b = sumAway(n, b, [&](unsigned label) { return needed(label) || inside(a, label); });
   SmallVector<unsigned> batch, rows, columns, inner;
@@ -128,7 +132,8 @@ FailureOr<Labelled> multiply(NodeImporter &n, Labelled a, Labelled b, llvm::func
       columns.push_back(label);
   for (unsigned label : a.labels)
     if (inside(b, label) && a.extent(label) != b.extent(label))
-      return n.unsupported("the extents of '" + Twine(label < kEllipsis ? std::string(1, char(label)) : "...") +
+      return n.unsupported("the extents of '" +
+                           Twine(label < kEllipsis ? std::string(1, char(label)) : "...") +
                            "' differ");
   auto concat = [](ArrayRef<unsigned> x, ArrayRef<unsigned> y, ArrayRef<unsigned> z) {
     SmallVector<unsigned> all(x);
@@ -139,9 +144,10 @@ FailureOr<Labelled> multiply(NodeImporter &n, Labelled a, Labelled b, llvm::func
   int64_t depth = product(a, inner), batches = product(a, batch);
   int64_t height = product(a, rows), width = product(b, columns);
   Value lhs = n.reshape(reorder(n, a, concat(batch, rows, inner)).value, {batches, height, depth});
-  Value rhs = n.reshape(reorder(n, b, concat(batch, inner, columns)).value, {batches, depth, width});
-  Value multiplied =
-      n.create<nest::MatmulOp>(withShape(lhs, {batches, height, width}), lhs, rhs, /*extras=*/ValueRange());
+  Value rhs =
+      n.reshape(reorder(n, b, concat(batch, inner, columns)).value, {batches, depth, width});
+  Value multiplied = n.create<nest::MatmulOp>(withShape(lhs, {batches, height, width}), lhs, rhs,
+                                              /*extras=*/ValueRange());
   SmallVector<int64_t> shape;
   for (unsigned label : concat(batch, rows, {}))
     shape.push_back(a.extent(label));
@@ -168,11 +174,13 @@ SmallVector<unsigned> implicitResult(ArrayRef<Labelled> operands) {
   return ellipsis;
 }
 
-FailureOr<SmallVector<Labelled>> parseOperands(NodeImporter &n, StringRef left, int64_t &ellipsisRank) {
+FailureOr<SmallVector<Labelled>> parseOperands(NodeImporter &n, StringRef left,
+                                               int64_t &ellipsisRank) {
   SmallVector<StringRef> terms;
   left.split(terms, ',');
   if (terms.size() != n.numInputs())
-    return n.unsupported("the equation has " + Twine(terms.size()) + " terms for " + Twine(n.numInputs()) + " inputs");
+    return n.unsupported("the equation has " + Twine(terms.size()) + " terms for " +
+                         Twine(n.numInputs()) + " inputs");
   SmallVector<Labelled> operands;
   for (auto [i, term] : llvm::enumerate(terms)) {
     if (!n.hasInput(i))
@@ -211,16 +219,18 @@ LogicalResult importEinsum(NodeImporter &n) {
   for (size_t i = 1; i < operands->size(); ++i) {
     FailureOr<Labelled> next = multiply(n, result, (*operands)[i], [&](unsigned label) {
       return llvm::is_contained(wanted, label) ||
-             llvm::any_of(ArrayRef<Labelled>(*operands).drop_front(i + 1),
-                          [&](const Labelled &later) { return llvm::is_contained(later.labels, label); });
+             llvm::any_of(
+                 ArrayRef<Labelled>(*operands).drop_front(i + 1),
+                 [&](const Labelled &later) { return llvm::is_contained(later.labels, label); });
     });
     if (failed(next))
       return failure();
     result = *next;
   }
   result = sumAway(n, result, [&](unsigned label) { return llvm::is_contained(wanted, label); });
-  if (result.labels.size() != wanted.size() ||
-      !llvm::all_of(wanted, [&](unsigned label) { return llvm::is_contained(result.labels, label); }))
+  if (result.labels.size() != wanted.size() || !llvm::all_of(wanted, [&](unsigned label) {
+        return llvm::is_contained(result.labels, label);
+      }))
     return n.unsupported("the result names a letter that no operand has, or one twice");
   n.setOutput(0, reorder(n, result, wanted).value);
   return success();
@@ -230,7 +240,8 @@ LogicalResult importEinsum(NodeImporter &n) {
 
 void registerEinsumRules(ImportRegistry &);
 void registerEinsumRules(ImportRegistry &registry) {
-  registry.add({"", "Einsum", 12, kNewestOpset, importEinsum, "an ellipsis must have the same extents everywhere"});
+  registry.add({"", "Einsum", 12, kNewestOpset, importEinsum,
+                "an ellipsis must have the same extents everywhere"});
 }
 
 } // namespace nestor::import

@@ -20,14 +20,11 @@ namespace {
 /// Unrolled loops and nested functions can multiply a small file; no real
 /// model comes near this many nodes.
 constexpr int64_t kNodeLimit = 1 << 20;
-constexpr unsigned kFunctionDepthLimit = 64;
-
-/// ai.onnx is written both ways.
-StringRef canonicalDomain(StringRef domain) { return domain == "ai.onnx" ? "" : domain; }
 
 /// The node's name, and inside it its operator: what reports call a layer.
 Location locationOf(MLIRContext &context, const onnx::NodeProto &node, unsigned index) {
-  std::string name = node.name().empty() ? node.op_type() + "#" + std::to_string(index) : node.name();
+  std::string name =
+      node.name().empty() ? node.op_type() + "#" + std::to_string(index) : node.name();
   return NameLoc::get(StringAttr::get(&context, name),
                       NameLoc::get(StringAttr::get(&context, node.op_type())));
 }
@@ -37,6 +34,8 @@ std::string functionKey(StringRef domain, StringRef name) {
 }
 
 } // namespace
+
+StringRef canonicalDomain(StringRef domain) { return domain == "ai.onnx" ? "" : domain; }
 
 std::string nodeName(Location loc) {
   if (auto named = dyn_cast<NameLoc>(loc))
@@ -213,8 +212,9 @@ void GraphImporter::importWithProducers(Scope &scope, unsigned rootIndex) {
         continue;
       Scope::State other = scope.states[producer->second];
       if (other == Scope::State::Active) {
-        (void)fail(ImportStatus::Corrupt, "node '" + nodeName(locationOf(context, *scope.nodes[index], index)) +
-                                              "' depends on its own output through '" + input + "'");
+        (void)fail(ImportStatus::Corrupt,
+                   "node '" + nodeName(locationOf(context, *scope.nodes[index], index)) +
+                       "' depends on its own output through '" + input + "'");
         return;
       }
       if (other == Scope::State::Pending)
@@ -235,12 +235,13 @@ void GraphImporter::importNode(Scope &scope, unsigned index) {
                                               " nodes once loops and functions are expanded");
     return;
   }
-  NodeImporter importer(node, opsetOf(scope, node.domain()), builder, locationOf(context, node, index));
+  NodeImporter importer(node, opsetOf(scope, node.domain()), builder,
+                        locationOf(context, node, index));
   importer.graph = this;
   llvm::SaveAndRestore<Scope *> inScope(current, &scope);
   if (failed(collectInputs(scope, importer))) {
     reportUnknown(scope, node, index);
-  } else if (failed(applyRule(scope, importer)) || importer.problem) {
+  } else if (failed(applyRule(importer)) || importer.problem) {
     importer.outputs.clear();
     if (importer.problem)
       result.unsupported.push_back(*importer.problem);
@@ -282,11 +283,11 @@ LogicalResult GraphImporter::collectInputs(Scope &scope, NodeImporter &importer)
   return success(complete);
 }
 
-LogicalResult GraphImporter::applyRule(Scope &scope, NodeImporter &importer) {
+LogicalResult GraphImporter::applyRule(NodeImporter &importer) {
   const onnx::NodeProto &node = importer.node;
   StringRef domain = canonicalDomain(node.domain());
   if (const onnx::FunctionProto *function = functions.lookup(functionKey(domain, node.op_type())))
-    return inlineFunction(scope, importer, *function);
+    return inlineFunction(importer, *function);
   const ImportRule *rule = ImportRegistry::instance().find(domain, node.op_type(), importer.opset);
   if (!rule) {
     importer.problem = unknownOperator(node, importer.opset, nodeName(importer.loc));
@@ -294,124 +295,14 @@ LogicalResult GraphImporter::applyRule(Scope &scope, NodeImporter &importer) {
   }
   for (unsigned i = 0; i < rule->minInputs; ++i)
     if (!importer.hasInput(i))
-      return importer.unsupported("input " + Twine(i) + " is missing", "the model is not valid ONNX");
+      return importer.unsupported("input " + Twine(i) + " is missing",
+                                  "the model is not valid ONNX");
   if (failed(rule->import(importer)) || importer.problem) {
     // A rule that fails without a reason stopped on a failure that is already
     // recorded: inside a subgraph, or a corrupt tensor.
     return failure();
   }
   return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Subgraphs and functions
-//===----------------------------------------------------------------------===//
-
-FailureOr<reference::TensorValue> GraphImporter::decodeTensor(NodeImporter &node,
-                                                              const onnx::TensorProto &tensor) {
-  DecodedTensor decoded = import::decodeTensor(tensor, directory, context);
-  switch (decoded.outcome) {
-  case DecodedTensor::Corrupt:
-    return fail(ImportStatus::Corrupt, "node '" + nodeName(node.loc) + "': tensor attribute: " + decoded.message);
-  case DecodedTensor::Unsupported:
-    return node.unsupported(decoded.message, "store it as float or integers");
-  case DecodedTensor::Ok:
-    break;
-  }
-  auto stored = nest::ConstOp::create(builder, node.loc, decoded.value.toAttr());
-  auto wide = widen(stored).getDefiningOp<nest::ConstOp>();
-  return reference::TensorValue::fromAttr(wide ? wide.getValue() : stored.getValue());
-}
-
-FailureOr<SmallVector<Value>> GraphImporter::inlineGraph(NodeImporter &node, const onnx::GraphProto &graph,
-                                                         ValueRange arguments) {
-  Scope scope(current);
-  addGraph(scope, graph);
-  if (graph.input_size() > int(arguments.size()))
-    return node.unsupported("its subgraph '" + graph.name() + "' has " + Twine(graph.input_size()) + " inputs");
-  for (auto [input, value] : llvm::zip(graph.input(), arguments))
-    scope.values[input.name()] = value;
-  Names outputs;
-  for (const onnx::ValueInfoProto &output : graph.output())
-    outputs.push_back(output.name());
-  importNeeded(scope, outputs);
-  SmallVector<Value> values;
-  for (const std::string &output : outputs) {
-    if (failedHard())
-      return failure();
-    FailureOr<Value> value = lookup(scope, output);
-    if (failed(value))
-      return fail(ImportStatus::Corrupt, "node '" + nodeName(node.loc) + "': output '" + output +
-                                             "' of its subgraph is defined nowhere");
-    if (!*value)
-      return failure(); // Its cause is recorded.
-    values.push_back(*value);
-  }
-  return values;
-}
-
-/// Replaces attributes that refer to the calling node's by their values, here
-/// and in subgraphs. References to attributes that the call leaves out vanish.
-static void bindAttributes(onnx::NodeProto &node, const onnx::NodeProto &call) {
-  auto *attributes = node.mutable_attribute();
-  for (int i = attributes->size() - 1; i >= 0; --i) {
-    onnx::AttributeProto &attribute = *attributes->Mutable(i);
-    for (onnx::NodeProto &inner : *attribute.mutable_g()->mutable_node())
-      bindAttributes(inner, call);
-    if (attribute.ref_attr_name().empty())
-      continue;
-    const onnx::AttributeProto *given = nullptr;
-    for (const onnx::AttributeProto &candidate : call.attribute())
-      if (candidate.name() == attribute.ref_attr_name())
-        given = &candidate;
-    if (!given) {
-      attributes->DeleteSubrange(i, 1);
-      continue;
-    }
-    std::string own = attribute.name();
-    attribute = *given;
-    attribute.set_name(own);
-  }
-}
-
-LogicalResult GraphImporter::inlineFunction(Scope &scope, NodeImporter &importer,
-                                            const onnx::FunctionProto &function) {
-  if (functionDepth >= kFunctionDepthLimit)
-    return fail(ImportStatus::Corrupt, "function '" + function.name() + "' calls itself");
-  llvm::SaveAndRestore<unsigned> deeper(functionDepth, functionDepth + 1);
-  Scope body(nullptr); // A function sees nothing but its inputs.
-  for (const onnx::OperatorSetIdProto &set : function.opset_import())
-    body.opsets[canonicalDomain(set.domain())] = set.version();
-  for (const auto &[domain, version] : root.opsets)
-    body.opsets.try_emplace(domain, version);
-  std::vector<const onnx::NodeProto *> nodes;
-  for (const onnx::NodeProto &node : function.node()) {
-    expandedNodes.push_back(node);
-    bindAttributes(expandedNodes.back(), importer.node);
-    nodes.push_back(&expandedNodes.back());
-  }
-  addNodes(body, nodes);
-  for (auto [i, input] : llvm::enumerate(function.input()))
-    if (Value value = importer.input(i))
-      body.values[input] = value;
-  // An optional input that the call leaves out is an empty name in the body.
-  for (auto [i, input] : llvm::enumerate(function.input()))
-    if (!importer.hasInput(i))
-      for (onnx::NodeProto &node : expandedNodes)
-        for (std::string &name : *node.mutable_input())
-          if (name == input)
-            name.clear();
-  importNeeded(body, Names(function.output().begin(), function.output().end()));
-  for (auto [i, output] : llvm::enumerate(function.output())) {
-    if (!importer.wantsOutput(i) || failedHard())
-      continue;
-    FailureOr<Value> value = lookup(body, output);
-    if (failed(value))
-      return fail(ImportStatus::Corrupt, "function '" + function.name() + "': output '" + output +
-                                             "' is defined nowhere");
-    importer.setOutput(i, *value);
-  }
-  return success(!failedHard());
 }
 
 //===----------------------------------------------------------------------===//
@@ -439,7 +330,8 @@ Unsupported GraphImporter::unknownOperator(const onnx::NodeProto &node, int64_t 
       low = std::min(low, rule.minOpset);
       high = std::max(high, rule.maxOpset);
     }
-  std::string reason = "supported in opset " + std::to_string(low) + " to " + std::to_string(high) + " only";
+  std::string reason =
+      "supported in opset " + std::to_string(low) + " to " + std::to_string(high) + " only";
   return {op, opset, name.str(), reason, "export the model with an opset in that range"};
 }
 

@@ -27,6 +27,9 @@ namespace nestor::import {
 /// The ONNX name in a location: what messages call the node.
 std::string nodeName(mlir::Location loc);
 
+/// The domain's name with ai.onnx, which is written both ways, as "".
+llvm::StringRef canonicalDomain(llvm::StringRef domain);
+
 /// The names visible in one graph or function body.
 struct Scope {
   enum class State : uint8_t { Pending, Active, Done };
@@ -35,12 +38,12 @@ struct Scope {
 
   Scope *const parent;
   std::vector<const onnx::NodeProto *> nodes;
-  std::vector<State> states;                     ///< Of `nodes`.
-  llvm::StringMap<unsigned> producers;           ///< Output name -> node.
+  std::vector<State> states;           ///< Of `nodes`.
+  llvm::StringMap<unsigned> producers; ///< Output name -> node.
   llvm::StringMap<const onnx::TensorProto *> initializers;
-  llvm::StringMap<mlir::Value> values;           ///< Null: its node is not supported.
+  llvm::StringMap<mlir::Value> values; ///< Null: its node is not supported.
   llvm::StringMap<Unsupported> absent; ///< Outputs that their rule leaves unset, until one is read.
-  llvm::StringMap<int64_t> opsets;               ///< By domain; empty: the parent's.
+  llvm::StringMap<int64_t> opsets;     ///< By domain; empty: the parent's.
 };
 
 class GraphImporter {
@@ -79,7 +82,7 @@ private:
   void importNeeded(Scope &scope, const Names &outputs);
   void importWithProducers(Scope &scope, unsigned root);
   void importNode(Scope &scope, unsigned index);
-  mlir::LogicalResult applyRule(Scope &scope, NodeImporter &importer);
+  mlir::LogicalResult applyRule(NodeImporter &importer);
   mlir::LogicalResult collectInputs(Scope &scope, NodeImporter &importer);
   /// The value of a name, imported if need be; null where its node failed.
   mlir::FailureOr<mlir::Value> lookup(Scope &scope, llvm::StringRef name);
@@ -87,14 +90,14 @@ private:
   mlir::Value widen(mlir::Value value);
 
   // Local functions.
-  mlir::LogicalResult inlineFunction(Scope &scope, NodeImporter &importer,
-                                     const onnx::FunctionProto &function);
+  mlir::LogicalResult inlineFunction(NodeImporter &importer, const onnx::FunctionProto &function);
 
   // Reports.
   void reportAbsent(Scope &scope, llvm::StringRef name);
   int64_t opsetOf(const Scope &scope, llvm::StringRef domain) const;
   void reportUnknown(const Scope &scope, const onnx::NodeProto &node, unsigned index);
-  Unsupported unknownOperator(const onnx::NodeProto &node, int64_t opset, llvm::StringRef name) const;
+  Unsupported unknownOperator(const onnx::NodeProto &node, int64_t opset,
+                              llvm::StringRef name) const;
   mlir::LogicalResult fail(ImportStatus status, const llvm::Twine &message);
   bool failedHard() const { return result.status != ImportStatus::Ok; }
 
@@ -106,7 +109,7 @@ private:
   mlir::func::FuncOp func;
   llvm::SmallVector<mlir::DictionaryAttr> argumentNames;
   Scope root{nullptr};
-  Scope *current = &root; ///< Of the node being imported.
+  Scope *current = &root;                                 ///< Of the node being imported.
   llvm::StringMap<const onnx::FunctionProto *> functions; ///< "domain:name".
   llvm::StringMap<int64_t> symbols; ///< dim_param -> extent that --shape gave.
   /// Nodes of expanded function bodies, their attribute references replaced.

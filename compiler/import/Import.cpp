@@ -48,7 +48,8 @@ std::string findBrokenField(StringRef bytes) {
     const auto *field = descriptor->FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
     std::string name = field ? field->name() : std::string("?");
     if (!WireFormatLite::SkipField(&stream, tag))
-      return "field '" + name + "' at byte " + std::to_string(position) + " is broken or ends beyond the file";
+      return "field '" + name + "' at byte " + std::to_string(position) +
+             " is broken or ends beyond the file";
   }
   return "a field inside 'graph' is broken";
 }
@@ -59,8 +60,9 @@ ImportResult importModel(StringRef bytes, StringRef name, StringRef directory,
   if (bytes.empty())
     return corrupt(name, "the file is empty");
   if (bytes.size() > size_t(INT_MAX))
-    return corrupt(name, "the file is larger than the 2 GiB that protobuf allows; store the weights "
-                         "as external data");
+    return corrupt(name,
+                   "the file is larger than the 2 GiB that protobuf allows; store the weights "
+                   "as external data");
   onnx::ModelProto model;
   CodedInputStream stream(reinterpret_cast<const uint8_t *>(bytes.data()), int(bytes.size()));
   // protobuf prints to stderr otherwise, and aborts on nothing here.
@@ -71,7 +73,8 @@ ImportResult importModel(StringRef bytes, StringRef name, StringRef directory,
   if (model.graph().node_size() == 0 && model.graph().output_size() == 0)
     return corrupt(name, "field 'graph' has no nodes and no outputs");
 
-  context.loadDialect<nest::NestDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  context
+      .loadDialect<nest::NestDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
   ImportResult result = GraphImporter(model, name, directory, options, context).run();
   if (!result.module)
     return result;
@@ -93,10 +96,12 @@ ImportResult importModel(StringRef bytes, StringRef name, StringRef directory,
 } // namespace
 
 ImportResult importFile(StringRef path, const ImportOptions &options, MLIRContext &context) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
     return corrupt(path, "cannot be read: " + buffer.getError().message());
-  return importModel((*buffer)->getBuffer(), path, llvm::sys::path::parent_path(path), options, context);
+  return importModel((*buffer)->getBuffer(), path, llvm::sys::path::parent_path(path), options,
+                     context);
 }
 
 ImportResult importBytes(StringRef bytes, StringRef directory, const ImportOptions &options,

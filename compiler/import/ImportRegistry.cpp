@@ -17,11 +17,12 @@ const ImportRegistry &ImportRegistry::instance() {
   static const ImportRegistry registry = [] {
     ImportRegistry all;
     for (auto *registerRules :
-         {registerConvolutionRules, registerMatrixRules, registerPoolingRules, registerNormalizationRules,
-          registerRecurrentRules, registerResizeRules, registerControlFlowRules, registerArithmeticRules,
-          registerActivationRules, registerMathRules, registerLogicRules, registerCastRules,
-          registerReductionRules, registerSoftmaxRules, registerShapeRules, registerReshapeRules,
-          registerSlicingRules, registerIndexingRules, registerQuantizationRules})
+         {registerConvolutionRules, registerMatrixRules, registerPoolingRules,
+          registerNormalizationRules, registerRecurrentRules, registerResizeRules,
+          registerControlFlowRules, registerArithmeticRules, registerActivationRules,
+          registerMathRules, registerLogicRules, registerCastRules, registerReductionRules,
+          registerSoftmaxRules, registerShapeRules, registerReshapeRules, registerSlicingRules,
+          registerIndexingRules, registerQuantizationRules})
       registerRules(all);
     return all;
   }();
@@ -33,7 +34,8 @@ void ImportRegistry::add(ImportRule rule) {
   all.push_back(rule);
 }
 
-const ImportRule *ImportRegistry::find(llvm::StringRef domain, llvm::StringRef op, int64_t opset) const {
+const ImportRule *ImportRegistry::find(llvm::StringRef domain, llvm::StringRef op,
+                                       int64_t opset) const {
   for (const ImportRule &rule : all)
     if (rule.op == op && rule.domain == domain && rule.minOpset <= opset && opset <= rule.maxOpset)
       return &rule;
@@ -41,7 +43,8 @@ const ImportRule *ImportRegistry::find(llvm::StringRef domain, llvm::StringRef o
 }
 
 bool ImportRegistry::knows(llvm::StringRef domain, llvm::StringRef op) const {
-  return llvm::any_of(all, [&](const ImportRule &rule) { return rule.op == op && rule.domain == domain; });
+  return llvm::any_of(
+      all, [&](const ImportRule &rule) { return rule.op == op && rule.domain == domain; });
 }
 
 void ImportRegistry::printTable(llvm::raw_ostream &stream) const {
@@ -52,7 +55,8 @@ void ImportRegistry::printTable(llvm::raw_ostream &stream) const {
   std::map<std::string, Row> rows;
   for (const ImportRule &rule : all) {
     std::string name = rule.domain.empty() ? rule.op.str() : (rule.domain + "." + rule.op).str();
-    auto [row, isNew] = rows.try_emplace(name, Row{rule.minOpset, rule.maxOpset, rule.limits.str()});
+    auto [row, isNew] =
+        rows.try_emplace(name, Row{rule.minOpset, rule.maxOpset, rule.limits.str()});
     if (isNew)
       continue;
     row->second.minOpset = std::min(row->second.minOpset, rule.minOpset);
@@ -62,7 +66,8 @@ void ImportRegistry::printTable(llvm::raw_ostream &stream) const {
   }
   stream << "| Operator | Opsets | Limits |\n|---|---|---|\n";
   for (const auto &[name, row] : rows)
-    stream << "| " << name << " | " << row.minOpset << "-" << row.maxOpset << " | " << row.limits << " |\n";
+    stream << "| " << name << " | " << row.minOpset << "-" << row.maxOpset << " | " << row.limits
+           << " |\n";
 }
 
 } // namespace nestor::import

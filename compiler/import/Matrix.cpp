@@ -36,18 +36,21 @@ Value multiplyPixels(NodeImporter &n, Value lhs, Value weights, Value bias) {
   Value rows = n.reshape(lhs, {1, pixels, inputs});
   Value filter = n.reshape(weights, {1, inputs, outputs});
   SmallVector<int64_t> one{1}, zero{0};
-  Value product = n.create<nest::ConvOp>(withShape(lhs, {1, pixels, outputs}), rows, filter, /*scale=*/Value(), bias,
-                                         /*extras=*/ValueRange(), one, one, one, zero, zero, /*groups=*/1);
+  Value product = n.create<nest::ConvOp>(
+      withShape(lhs, {1, pixels, outputs}), rows, filter, /*scale=*/Value(), bias,
+      /*extras=*/ValueRange(), one, one, one, zero, zero, /*groups=*/1);
   shape.back() = outputs;
   return n.reshape(product, shape);
 }
 
 /// A bias that can enter the convolution: constant, one value per column.
 Value foldableBias(NodeImporter &n, Value bias, int64_t columns) {
-  if (!isConstant(bias) || tensorType(bias).getRank() > 2 || elementOf(bias) != n.builder.getF32Type())
+  if (!isConstant(bias) || tensorType(bias).getRank() > 2 ||
+      elementOf(bias) != n.builder.getF32Type())
     return {};
   ArrayRef<int64_t> shape = shapeOf(bias);
-  if ((shape.size() == 2 && shape[0] != 1) || (!shape.empty() && shape.back() != 1 && shape.back() != columns))
+  if ((shape.size() == 2 && shape[0] != 1) ||
+      (!shape.empty() && shape.back() != 1 && shape.back() != columns))
     return {};
   Value row = n.reshape(bias, shape.empty() ? ArrayRef<int64_t>{1} : shape.take_back());
   return n.mapTo({columns}, row, elementOf(bias),
@@ -57,7 +60,8 @@ Value foldableBias(NodeImporter &n, Value bias, int64_t columns) {
 Value scaleBy(NodeImporter &n, Value value, double factor) {
   if (factor == 1.0)
     return value;
-  return elementwise(n, value, [&](Scalars &s, ValueRange a) { return s.mul(a[0], s.constant(factor)); });
+  return elementwise(n, value,
+                     [&](Scalars &s, ValueRange a) { return s.mul(a[0], s.constant(factor)); });
 }
 
 Value addTo(NodeImporter &n, Value a, Value b) {
@@ -79,7 +83,8 @@ LogicalResult importGemm(NodeImporter &n) {
     return n.unsupported("the operands must be matrices");
   double alpha = n.floatAttr("alpha", 1), beta = n.floatAttr("beta", 1);
   Type element = n.type(0).getElementType();
-  if (element != n.type(1).getElementType() || (!isa<FloatType>(element) && (alpha != 1 || beta != 1)))
+  if (element != n.type(1).getElementType() ||
+      (!isa<FloatType>(element) && (alpha != 1 || beta != 1)))
     return n.unsupported("operands of these element types");
   Value lhs = n.input(0), rhs = n.input(1), addend = n.input(2);
   if (n.intAttr("transA", 0))
@@ -147,8 +152,8 @@ FailureOr<Value> matmul(NodeImporter &n, Value lhs, Value rhs, Value bias) {
   if (column)
     rhs = n.reshape(rhs, {shapeOf(rhs)[0], 1});
   if (shapeOf(lhs).back() != shapeOf(rhs)[shapeOf(rhs).size() - 2])
-    return n.unsupported("the operands' inner dimensions are " + Twine(shapeOf(lhs).back()) + " and " +
-                         Twine(shapeOf(rhs)[shapeOf(rhs).size() - 2]));
+    return n.unsupported("the operands' inner dimensions are " + Twine(shapeOf(lhs).back()) +
+                         " and " + Twine(shapeOf(rhs)[shapeOf(rhs).size() - 2]));
   Value product;
   if (isConstant(rhs) && shapeOf(rhs).size() == 2 && elementOf(rhs).isF32()) {
     product = multiplyPixels(n, lhs, rhs, bias);

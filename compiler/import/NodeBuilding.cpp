@@ -102,9 +102,8 @@ Value NodeImporter::constantInts(ArrayRef<int64_t> values) const {
 
 Value NodeImporter::constantScalar(Type element, double value) {
   auto type = RankedTensorType::get({}, element);
-  TypedAttr scalar = isa<FloatType>(element)
-                         ? TypedAttr(builder.getFloatAttr(element, value))
-                         : TypedAttr(IntegerAttr::get(element, int64_t(value)));
+  TypedAttr scalar = isa<FloatType>(element) ? TypedAttr(builder.getFloatAttr(element, value))
+                                             : TypedAttr(IntegerAttr::get(element, int64_t(value)));
   return nest::ConstOp::create(builder, loc, DenseElementsAttr::get(type, Attribute(scalar)));
 }
 
@@ -222,7 +221,8 @@ Value NodeImporter::transpose(Value value, ArrayRef<int64_t> perm) {
   }
   if (identity)
     return value;
-  return create<nest::TransposeOp>(RankedTensorType::get(shape, type.getElementType()), value, perm);
+  return create<nest::TransposeOp>(RankedTensorType::get(shape, type.getElementType()), value,
+                                   perm);
 }
 
 Value NodeImporter::toChannelsLast(Value value) {

@@ -62,10 +62,12 @@ LogicalResult requireFloat(NodeImporter &n, int64_t minRank) {
 }
 
 /// Checks that inputs [first, last] hold one value per channel each.
-LogicalResult requireChannelVectors(NodeImporter &n, unsigned first, unsigned last, int64_t channels) {
+LogicalResult requireChannelVectors(NodeImporter &n, unsigned first, unsigned last,
+                                    int64_t channels) {
   for (unsigned i = first; i <= last; ++i)
     if (n.hasInput(i) && n.type(i).getNumElements() != channels)
-      return n.unsupported("input " + Twine(i) + " needs " + Twine(channels) + " values, one per channel");
+      return n.unsupported("input " + Twine(i) + " needs " + Twine(channels) +
+                           " values, one per channel");
   return success();
 }
 
@@ -83,7 +85,8 @@ LogicalResult importBatchNormTraining(NodeImporter &n) {
   auto [mean, variance] = moments(n, n.input(0), axes);
   mean = n.reshape(mean, {channels});
   variance = n.reshape(variance, {channels});
-  Value scale = multiply(n, n.input(1), inverseDeviation(n, variance, n.floatAttr("epsilon", 1e-5)));
+  Value scale =
+      multiply(n, n.input(1), inverseDeviation(n, variance, n.floatAttr("epsilon", 1e-5)));
   Value centred = subtract(n, n.input(0), perChannel(n, mean, rank));
   n.setOutput(0, scaleChannels(n, centred, scale, n.input(2)));
   double momentum = n.floatAttr("momentum", 0.9);
@@ -107,7 +110,8 @@ LogicalResult importBatchNorm(NodeImporter &n) {
   if (n.opset >= 14 && n.intAttr("training_mode", 0))
     return importBatchNormTraining(n);
   // Before opset 14 the other outputs are the trainer's; nothing reads them.
-  Value scale = multiply(n, n.input(1), inverseDeviation(n, n.input(4), n.floatAttr("epsilon", 1e-5)));
+  Value scale =
+      multiply(n, n.input(1), inverseDeviation(n, n.input(4), n.floatAttr("epsilon", 1e-5)));
   Value bias = subtract(n, n.input(2), multiply(n, n.input(3), scale));
   n.setOutput(0, scaleChannels(n, n.input(0), scale, bias));
   return success();
@@ -125,8 +129,8 @@ LogicalResult importLayerNorm(NodeImporter &n) {
   if (failed(axis))
     return failure();
   double epsilon = n.floatAttr("epsilon", 1e-5);
-  n.setOutput(0, n.create<nest::NormOp>(n.type(0), n.input(0), n.input(1), n.input(2), uint64_t(*axis),
-                                        APFloat(epsilon)));
+  n.setOutput(0, n.create<nest::NormOp>(n.type(0), n.input(0), n.input(1), n.input(2),
+                                        uint64_t(*axis), APFloat(epsilon)));
   if (!n.wantsOutput(1) && !n.wantsOutput(2))
     return success();
   SmallVector<int64_t> axes;
@@ -249,8 +253,9 @@ LogicalResult importLrn(NodeImporter &n) {
   if (size < 1)
     return n.unsupported("size must be positive");
   Value input = n.toChannelsLast(n.input(0));
-  Value result = n.create<nest::LrnOp>(input.getType(), input, uint64_t(size), APFloat(n.floatAttr("alpha", 0.0001f)),
-                                       APFloat(n.floatAttr("beta", 0.75)), APFloat(n.floatAttr("bias", 1)));
+  Value result = n.create<nest::LrnOp>(
+      input.getType(), input, uint64_t(size), APFloat(n.floatAttr("alpha", 0.0001f)),
+      APFloat(n.floatAttr("beta", 0.75)), APFloat(n.floatAttr("bias", 1)));
   n.setOutput(0, n.toChannelsFirst(result));
   return success();
 }
@@ -258,7 +263,8 @@ LogicalResult importLrn(NodeImporter &n) {
 } // namespace
 
 void registerNormalizationRules(ImportRegistry &registry) {
-  auto add = [&](StringRef op, int64_t since, ImportFunction import, unsigned inputs, StringRef limits = "") {
+  auto add = [&](StringRef op, int64_t since, ImportFunction import, unsigned inputs,
+                 StringRef limits = "") {
     registry.add({"", op, since, kNewestOpset, import, limits, inputs});
   };
   add("BatchNormalization", 1, importBatchNorm, 5);

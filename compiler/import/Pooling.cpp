@@ -19,7 +19,8 @@ namespace {
 
 LogicalResult checkRank(NodeImporter &n) {
   if (n.type(0).getRank() < 3)
-    return n.unsupported("the input must be [N, C, spatial..] but has rank " + Twine(n.type(0).getRank()));
+    return n.unsupported("the input must be [N, C, spatial..] but has rank " +
+                         Twine(n.type(0).getRank()));
   return success();
 }
 
@@ -47,14 +48,15 @@ template <PoolKind kind> LogicalResult importPool(NodeImporter &n) {
   int64_t p = n.intAttr("p", 2);
   if (p < 1)
     return n.unsupported("p must be positive");
-  Value pooled = n.create<nest::PoolOp>(withShape(input, shape), input, kind, window->kernel, window->strides,
-                                        window->dilations, window->padBegin, window->padEnd,
-                                        bool(n.intAttr("count_include_pad", 0)), uint64_t(p));
+  Value pooled = n.create<nest::PoolOp>(
+      withShape(input, shape), input, kind, window->kernel, window->strides, window->dilations,
+      window->padBegin, window->padEnd, bool(n.intAttr("count_include_pad", 0)), uint64_t(p));
   n.setOutput(0, n.toChannelsFirst(pooled));
   if (kind == PoolKind::max && n.wantsOutput(1)) {
     Value indices = n.create<nest::MaxPoolIndicesOp>(
-        RankedTensorType::get(shape, n.builder.getI64Type()), input, window->kernel, window->strides,
-        window->dilations, window->padBegin, window->padEnd, bool(n.intAttr("storage_order", 0)));
+        RankedTensorType::get(shape, n.builder.getI64Type()), input, window->kernel,
+        window->strides, window->dilations, window->padBegin, window->padEnd,
+        bool(n.intAttr("storage_order", 0)));
     n.setOutput(1, n.toChannelsFirst(indices));
   }
   return success();
@@ -80,7 +82,8 @@ template <ReduceKind kind> LogicalResult importGlobalPool(NodeImporter &n) {
 LogicalResult importGlobalLpPool(NodeImporter &n) {
   if (failed(checkRank(n)))
     return failure();
-  SmallVector<int64_t> kernel(n.shape(0).drop_front(2)), ones(kernel.size(), 1), zeros(kernel.size(), 0);
+  SmallVector<int64_t> kernel(n.shape(0).drop_front(2)), ones(kernel.size(), 1),
+      zeros(kernel.size(), 0);
   int64_t p = n.intAttr("p", 2);
   if (p < 1 || kernel.size() > 3)
     return n.unsupported("p must be positive, and at most 3 dimensions spatial");
@@ -88,8 +91,9 @@ LogicalResult importGlobalLpPool(NodeImporter &n) {
   llvm::append_range(shape, ones);
   shape.push_back(n.shape(0)[1]);
   Value input = n.toChannelsLast(n.input(0));
-  n.setOutput(0, n.toChannelsFirst(n.create<nest::PoolOp>(withShape(input, shape), input, PoolKind::lp, kernel, ones,
-                                                          ones, zeros, zeros, /*countIncludePad=*/false, uint64_t(p))));
+  n.setOutput(0, n.toChannelsFirst(n.create<nest::PoolOp>(
+                     withShape(input, shape), input, PoolKind::lp, kernel, ones, ones, zeros, zeros,
+                     /*countIncludePad=*/false, uint64_t(p))));
   return success();
 }
 
@@ -103,8 +107,8 @@ LogicalResult importMaxUnpool(NodeImporter &n) {
     return failure();
   SmallVector<int64_t> shape(n.shape(0).take_front(2));
   for (size_t i = 0; i < window->rank(); ++i)
-    shape.push_back((n.shape(0)[i + 2] - 1) * window->strides[i] + window->kernel[i] - window->padBegin[i] -
-                    window->padEnd[i]);
+    shape.push_back((n.shape(0)[i + 2] - 1) * window->strides[i] + window->kernel[i] -
+                    window->padBegin[i] - window->padEnd[i]);
   if (failed(checkShape(n, shape)))
     return failure();
   int64_t elements = 1, values = n.type(0).getNumElements();
@@ -113,11 +117,13 @@ LogicalResult importMaxUnpool(NodeImporter &n) {
   if (n.type(1).getNumElements() != values)
     return n.unsupported("there must be one index per value");
   Type element = n.type(0).getElementType();
-  Value zeros = n.mapTo({elements}, {}, element, [&](OpBuilder &builder, Location loc, ValueRange) -> Value {
-    return Scalars(builder, loc, element).constant(0);
-  });
-  Value flat = n.create<nest::ScatterElementsOp>(zeros.getType(), zeros, n.reshape(n.input(1), {values}),
-                                                 n.reshape(n.input(0), {values}), 0, nest::ScatterKind::none);
+  Value zeros =
+      n.mapTo({elements}, {}, element, [&](OpBuilder &builder, Location loc, ValueRange) -> Value {
+        return Scalars(builder, loc, element).constant(0);
+      });
+  Value flat = n.create<nest::ScatterElementsOp>(
+      zeros.getType(), zeros, n.reshape(n.input(1), {values}), n.reshape(n.input(0), {values}), 0,
+      nest::ScatterKind::none);
   Value result = n.reshape(flat, shape);
   if (n.hasInput(2)) {
     FailureOr<SmallVector<int64_t>> wanted = n.requireInts(2, "output_shape");
@@ -128,7 +134,8 @@ LogicalResult importMaxUnpool(NodeImporter &n) {
     SmallVector<int64_t> low(shape.size(), 0), high;
     for (auto [want, have] : llvm::zip(*wanted, shape))
       high.push_back(want - have);
-    result = n.create<nest::PadOp>(withShape(result, *wanted), result, Value(), low, high, nest::PadMode::constant);
+    result = n.create<nest::PadOp>(withShape(result, *wanted), result, Value(), low, high,
+                                   nest::PadMode::constant);
   }
   n.setOutput(0, result);
   return success();
@@ -137,7 +144,8 @@ LogicalResult importMaxUnpool(NodeImporter &n) {
 } // namespace
 
 void registerPoolingRules(ImportRegistry &registry) {
-  auto add = [&](StringRef op, int64_t since, ImportFunction import, StringRef limits = "", unsigned inputs = 1) {
+  auto add = [&](StringRef op, int64_t since, ImportFunction import, StringRef limits = "",
+                 unsigned inputs = 1) {
     registry.add({"", op, since, kNewestOpset, import, limits, inputs});
   };
   add("MaxPool", 1, importPool<PoolKind::max>, "1 to 3 spatial dimensions");

@@ -35,7 +35,8 @@ struct ActivationDefaults {
 
 std::optional<ActivationDefaults> activationDefaults(StringRef name) {
   return llvm::StringSwitch<std::optional<ActivationDefaults>>(name)
-      .Cases({"Relu", "Tanh", "Sigmoid", "Softsign", "Softplus"}, ActivationDefaults{false, false, 0, 0})
+      .Cases({"Relu", "Tanh", "Sigmoid", "Softsign", "Softplus"},
+             ActivationDefaults{false, false, 0, 0})
       .Case("LeakyRelu", ActivationDefaults{true, false, 0.01, 0})
       .Case("ThresholdedRelu", ActivationDefaults{true, false, 1, 0})
       .Case("Elu", ActivationDefaults{true, false, 1, 0})
@@ -51,14 +52,15 @@ LogicalResult readActivations(NodeImporter &n, ArrayRef<StringRef> defaults, Lay
       names.insert(names.end(), defaults.begin(), defaults.end());
   if (names.size() != defaults.size() * layer.directions)
     return n.unsupported("attribute 'activations' has " + Twine(names.size()) + " entries");
-  SmallVector<double> alphas = n.floatsAttr("activation_alpha"), betas = n.floatsAttr("activation_beta");
+  SmallVector<double> alphas = n.floatsAttr("activation_alpha"),
+                      betas = n.floatsAttr("activation_beta");
   size_t nextAlpha = 0, nextBeta = 0;
   SmallVector<Attribute> attributes;
   for (StringRef name : names) {
     // ONNX compares these names without case.
     std::string known = name.str();
-    for (StringRef candidate : {"Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu", "ThresholdedRelu",
-                                "Elu", "HardSigmoid", "Affine", "ScaledTanh"})
+    for (StringRef candidate : {"Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu",
+                                "ThresholdedRelu", "Elu", "HardSigmoid", "Affine", "ScaledTanh"})
       if (candidate.equals_insensitive(name))
         known = candidate.str();
     std::optional<ActivationDefaults> activation = activationDefaults(known);
@@ -105,7 +107,8 @@ FailureOr<Layer> readLayer(NodeImporter &n, int64_t gates, ArrayRef<StringRef> a
   SmallVector<int64_t> state{d, layer.batch, h};
   if (layer.batchFirst)
     std::swap(state[0], state[1]);
-  if (failed(requireShape(n, 1, {d, gates * h, layer.inputs})) || failed(requireShape(n, 2, {d, gates * h, h})) ||
+  if (failed(requireShape(n, 1, {d, gates * h, layer.inputs})) ||
+      failed(requireShape(n, 2, {d, gates * h, h})) ||
       failed(requireShape(n, 3, {d, 2 * gates * h})) || failed(requireShape(n, 4, {layer.batch})) ||
       failed(requireShape(n, 5, state)) || failed(readActivations(n, activations, layer)))
     return failure();
@@ -147,14 +150,16 @@ LogicalResult importLstm(NodeImporter &n) {
   SmallVector<int64_t> state{layer->directions, layer->batch, layer->hidden};
   if (layer->batchFirst)
     std::swap(state[0], state[1]);
-  if (failed(requireShape(n, 6, state)) || failed(requireShape(n, 7, {layer->directions, 3 * layer->hidden})))
+  if (failed(requireShape(n, 6, state)) ||
+      failed(requireShape(n, 7, {layer->directions, 3 * layer->hidden})))
     return failure();
   setResults(n, *layer,
              n.createMulti<nest::LstmOp>(
                  sequenceType(n, *layer), stateType(n, *layer), stateType(n, *layer),
                  stepsFirst(n, *layer, n.input(0)), n.input(1), n.input(2), n.input(3), n.input(4),
-                 stepsFirst(n, *layer, n.input(5)), stepsFirst(n, *layer, n.input(6)), n.input(7), layer->direction,
-                 layer->activations, layer->alpha, layer->beta, layer->clip, bool(n.intAttr("input_forget", 0))));
+                 stepsFirst(n, *layer, n.input(5)), stepsFirst(n, *layer, n.input(6)), n.input(7),
+                 layer->direction, layer->activations, layer->alpha, layer->beta, layer->clip,
+                 bool(n.intAttr("input_forget", 0))));
   return success();
 }
 
@@ -163,11 +168,11 @@ LogicalResult importGru(NodeImporter &n) {
   if (failed(layer))
     return failure();
   setResults(n, *layer,
-             n.createMulti<nest::GruOp>(sequenceType(n, *layer), stateType(n, *layer),
-                                        stepsFirst(n, *layer, n.input(0)), n.input(1), n.input(2), n.input(3),
-                                        n.input(4), stepsFirst(n, *layer, n.input(5)), layer->direction,
-                                        layer->activations, layer->alpha, layer->beta, layer->clip,
-                                        bool(n.intAttr("linear_before_reset", 0))));
+             n.createMulti<nest::GruOp>(
+                 sequenceType(n, *layer), stateType(n, *layer), stepsFirst(n, *layer, n.input(0)),
+                 n.input(1), n.input(2), n.input(3), n.input(4), stepsFirst(n, *layer, n.input(5)),
+                 layer->direction, layer->activations, layer->alpha, layer->beta, layer->clip,
+                 bool(n.intAttr("linear_before_reset", 0))));
   return success();
 }
 
@@ -176,10 +181,10 @@ LogicalResult importRnn(NodeImporter &n) {
   if (failed(layer))
     return failure();
   setResults(n, *layer,
-             n.createMulti<nest::RnnOp>(sequenceType(n, *layer), stateType(n, *layer),
-                                        stepsFirst(n, *layer, n.input(0)), n.input(1), n.input(2), n.input(3),
-                                        n.input(4), stepsFirst(n, *layer, n.input(5)), layer->direction,
-                                        layer->activations, layer->alpha, layer->beta, layer->clip));
+             n.createMulti<nest::RnnOp>(
+                 sequenceType(n, *layer), stateType(n, *layer), stepsFirst(n, *layer, n.input(0)),
+                 n.input(1), n.input(2), n.input(3), n.input(4), stepsFirst(n, *layer, n.input(5)),
+                 layer->direction, layer->activations, layer->alpha, layer->beta, layer->clip));
   return success();
 }
 

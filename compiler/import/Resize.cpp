@@ -32,8 +32,9 @@ struct Plan {
 FailureOr<SmallVector<double>> requireFloats(NodeImporter &n, unsigned index, const Twine &what) {
   std::optional<reference::TensorValue> value = n.constant(index);
   if (!value)
-    return n.unsupported(what + " must be known at compile time",
-                         "fix the model's input shapes with --shape, or give the value with --bind NAME=@file");
+    return n.unsupported(
+        what + " must be known at compile time",
+        "fix the model's input shapes with --shape, or give the value with --bind NAME=@file");
   SmallVector<double> result;
   for (int64_t i = 0; i < value->size(); ++i)
     result.push_back(value->getDouble(i));
@@ -42,11 +43,15 @@ FailureOr<SmallVector<double>> requireFloats(NodeImporter &n, unsigned index, co
 
 /// Whether the optional operand is there and has elements: exporters pass
 /// empty tensors for what they leave out.
-bool given(NodeImporter &n, unsigned index) { return n.hasInput(index) && n.type(index).getNumElements() > 0; }
+bool given(NodeImporter &n, unsigned index) {
+  return n.hasInput(index) && n.type(index).getNumElements() > 0;
+}
 
-LogicalResult setScales(NodeImporter &n, ArrayRef<int64_t> axes, ArrayRef<double> scales, Plan &plan) {
+LogicalResult setScales(NodeImporter &n, ArrayRef<int64_t> axes, ArrayRef<double> scales,
+                        Plan &plan) {
   if (scales.size() != axes.size())
-    return n.unsupported("there are " + Twine(scales.size()) + " scales for " + Twine(axes.size()) + " dimensions");
+    return n.unsupported("there are " + Twine(scales.size()) + " scales for " + Twine(axes.size()) +
+                         " dimensions");
   for (auto [axis, scale] : llvm::zip(axes, scales)) {
     double extent = std::floor(double(n.shape(0)[axis]) * scale);
     if (!(scale > 0) || !(extent <= double(kMaxElements)))
@@ -57,9 +62,11 @@ LogicalResult setScales(NodeImporter &n, ArrayRef<int64_t> axes, ArrayRef<double
   return success();
 }
 
-LogicalResult setSizes(NodeImporter &n, ArrayRef<int64_t> axes, ArrayRef<int64_t> sizes, Plan &plan) {
+LogicalResult setSizes(NodeImporter &n, ArrayRef<int64_t> axes, ArrayRef<int64_t> sizes,
+                       Plan &plan) {
   if (sizes.size() != axes.size())
-    return n.unsupported("there are " + Twine(sizes.size()) + " sizes for " + Twine(axes.size()) + " dimensions");
+    return n.unsupported("there are " + Twine(sizes.size()) + " sizes for " + Twine(axes.size()) +
+                         " dimensions");
   std::string policy = n.stringAttr("keep_aspect_ratio_policy", "stretch");
   if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
     return n.unsupported("keep_aspect_ratio_policy '" + policy + "'");
@@ -119,7 +126,8 @@ LogicalResult emit(NodeImporter &n, const Plan &plan) {
   }
   if (failed(checkShape(n, extents)))
     return failure();
-  DenseF64ArrayAttr roi = plan.roi.empty() ? DenseF64ArrayAttr() : n.builder.getDenseF64ArrayAttr(plan.roi);
+  DenseF64ArrayAttr roi =
+      plan.roi.empty() ? DenseF64ArrayAttr() : n.builder.getDenseF64ArrayAttr(plan.roi);
   Value result = n.create<nest::ResizeOp>(
       withShape(input, extents), input, scales, roi, plan.mode, plan.coordinates, plan.nearest,
       APFloat(n.floatAttr("cubic_coeff_a", -0.75)), bool(n.intAttr("exclude_outside", 0)),
@@ -164,12 +172,14 @@ LogicalResult importResize(NodeImporter &n) {
   std::optional<CoordinateMode> coordinateMode = nest::symbolizeCoordinateMode(coordinates);
   std::optional<NearestMode> nearestMode = nest::symbolizeNearestMode(nearest);
   if (!coordinateMode || !nearestMode)
-    return n.unsupported("coordinate_transformation_mode '" + coordinates + "' with nearest_mode '" + nearest + "'");
+    return n.unsupported("coordinate_transformation_mode '" + coordinates +
+                         "' with nearest_mode '" + nearest + "'");
   plan.coordinates = *coordinateMode;
   plan.nearest = *nearestMode;
   SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, n.type(0).getRank()));
   SmallVector<int64_t> listed = n.intsAttr("axes");
-  FailureOr<SmallVector<int64_t>> axes = normalizeAxes(n, listed.empty() ? all : listed, all.size());
+  FailureOr<SmallVector<int64_t>> axes =
+      normalizeAxes(n, listed.empty() ? all : listed, all.size());
   if (failed(axes) || failed(readMode(n, plan)))
     return failure();
   if (given(n, 3)) {

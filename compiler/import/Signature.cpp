@@ -45,28 +45,32 @@ LogicalResult GraphImporter::checkShapeOptions() {
   for (const auto &[input, shape] : options.shapes) {
     const onnx::ValueInfoProto *info = findInput(model.graph(), input);
     if (!info)
-      return fail(ImportStatus::Usage, "--shape names '" + input + "', which is not an input; the inputs are " +
+      return fail(ImportStatus::Usage, "--shape names '" + input +
+                                           "', which is not an input; the inputs are " +
                                            inputNames(model.graph()));
     const onnx::TypeProto::Tensor &type = info->type().tensor_type();
     if (!type.has_shape())
       continue;
     if (size_t(type.shape().dim_size()) != shape.size())
-      return fail(ImportStatus::Usage, "--shape gives " + Twine(shape.size()) + " dimensions for input '" + input +
-                                           "', which has " + Twine(type.shape().dim_size()));
+      return fail(ImportStatus::Usage, "--shape gives " + Twine(shape.size()) +
+                                           " dimensions for input '" + input + "', which has " +
+                                           Twine(type.shape().dim_size()));
     for (auto [i, extent] : llvm::enumerate(shape)) {
       const onnx::TensorShapeProto::Dimension &dimension = type.shape().dim(i);
       std::optional<int64_t> fixed = fixedExtent(dimension);
       if (extent < 0 || (fixed && *fixed != extent))
-        return fail(ImportStatus::Usage,
-                    "--shape gives " + Twine(extent) + " for dimension " + Twine(i) + " of input '" + input + "', which " +
-                        (fixed ? "the model fixes at " + std::to_string(*fixed) : "cannot be negative"));
+        return fail(ImportStatus::Usage, "--shape gives " + Twine(extent) + " for dimension " +
+                                             Twine(i) + " of input '" + input + "', which " +
+                                             (fixed ? "the model fixes at " + std::to_string(*fixed)
+                                                    : "cannot be negative"));
       if (!fixed && dimension.has_dim_param())
         symbols.try_emplace(dimension.dim_param(), extent);
     }
   }
   for (const auto &[input, value] : options.bindings)
     if (!findInput(model.graph(), input))
-      return fail(ImportStatus::Usage, "--bind names '" + input + "', which is not an input; the inputs are " +
+      return fail(ImportStatus::Usage, "--bind names '" + input +
+                                           "', which is not an input; the inputs are " +
                                            inputNames(model.graph()));
   return success();
 }
@@ -77,7 +81,8 @@ LogicalResult GraphImporter::importInputs() {
     if (root.initializers.count(input.name()) || root.values.contains(input.name()))
       continue;
     auto binding = options.bindings.find(input.name());
-    if (failed(binding == options.bindings.end() ? importInput(input) : bindInput(input, binding->second)))
+    if (failed(binding == options.bindings.end() ? importInput(input)
+                                                 : bindInput(input, binding->second)))
       return failure();
   }
   return success();
@@ -92,7 +97,8 @@ LogicalResult GraphImporter::importInput(const onnx::ValueInfoProto &input) {
     std::string reason = input.type().has_tensor_type()
                              ? "tensors of " + dataTypeName(dataType) + " are not supported"
                              : "sequences, maps and optionals are not supported";
-    result.unsupported.push_back({"input", result.opset, input.name(), reason, "export the model with tensor inputs"});
+    result.unsupported.push_back(
+        {"input", result.opset, input.name(), reason, "export the model with tensor inputs"});
     root.values[input.name()] = Value();
     return success();
   }
@@ -113,7 +119,9 @@ FailureOr<SmallVector<int64_t>> GraphImporter::inputShape(const onnx::ValueInfoP
   if (given != options.shapes.end()) {
     shape.assign(given->second.begin(), given->second.end());
   } else if (!type.has_shape()) {
-    return fail(ImportStatus::Usage, "input '" + input.name() + "' has no shape; give it with --shape " + input.name() + "=...");
+    return fail(ImportStatus::Usage, "input '" + input.name() +
+                                         "' has no shape; give it with --shape " + input.name() +
+                                         "=...");
   }
   for (int i = 0; given == options.shapes.end() && i < type.shape().dim_size(); ++i) {
     const onnx::TensorShapeProto::Dimension &dimension = type.shape().dim(i);
@@ -127,8 +135,9 @@ FailureOr<SmallVector<int64_t>> GraphImporter::inputShape(const onnx::ValueInfoP
     }
     if (!extent) {
       std::string name = dimension.dim_param().empty() ? "" : " ('" + dimension.dim_param() + "')";
-      return fail(ImportStatus::Usage, "dimension " + Twine(i) + name + " of input '" + input.name() +
-                                           "' is not fixed; fix it with --shape " + input.name() + "=...");
+      return fail(ImportStatus::Usage, "dimension " + Twine(i) + name + " of input '" +
+                                           input.name() + "' is not fixed; fix it with --shape " +
+                                           input.name() + "=...");
     }
     shape.push_back(*extent);
   }
@@ -138,19 +147,22 @@ FailureOr<SmallVector<int64_t>> GraphImporter::inputShape(const onnx::ValueInfoP
   return shape;
 }
 
-LogicalResult GraphImporter::bindInput(const onnx::ValueInfoProto &input, const reference::TensorValue &value) {
+LogicalResult GraphImporter::bindInput(const onnx::ValueInfoProto &input,
+                                       const reference::TensorValue &value) {
   const onnx::TypeProto::Tensor &type = input.type().tensor_type();
   Type element = elementTypeOf(type.elem_type(), context);
   bool fits = element && element == value.type.getElementType();
   if (fits && type.has_shape()) {
     fits = type.shape().dim_size() == value.type.getRank();
     for (int i = 0; fits && i < type.shape().dim_size(); ++i)
-      fits = fixedExtent(type.shape().dim(i)).value_or(value.type.getDimSize(i)) == value.type.getDimSize(i);
+      fits = fixedExtent(type.shape().dim(i)).value_or(value.type.getDimSize(i)) ==
+             value.type.getDimSize(i);
   }
   if (!fits) {
     std::string have;
     llvm::raw_string_ostream(have) << value.type;
-    return fail(ImportStatus::Usage, "--bind gives " + have + " for input '" + input.name() + "', which does not fit its type");
+    return fail(ImportStatus::Usage, "--bind gives " + have + " for input '" + input.name() +
+                                         "', which does not fit its type");
   }
   Location loc = NameLoc::get(StringAttr::get(&context, input.name()));
   root.values[input.name()] = widen(nest::ConstOp::create(builder, loc, value.toAttr()));

@@ -39,20 +39,34 @@ Type elementTypeOf(int dataType, MLIRContext &context) {
     return IntegerType::get(&context, width, signedness);
   };
   switch (dataType) {
-  case TensorProto::FLOAT: return Float32Type::get(&context);
-  case TensorProto::DOUBLE: return Float64Type::get(&context);
-  case TensorProto::FLOAT16: return Float16Type::get(&context);
-  case TensorProto::BFLOAT16: return BFloat16Type::get(&context);
-  case TensorProto::BOOL: return integer(1, IntegerType::Signless);
-  case TensorProto::INT8: return integer(8, IntegerType::Signless);
-  case TensorProto::INT16: return integer(16, IntegerType::Signless);
-  case TensorProto::INT32: return integer(32, IntegerType::Signless);
-  case TensorProto::INT64: return integer(64, IntegerType::Signless);
-  case TensorProto::UINT8: return integer(8, IntegerType::Unsigned);
-  case TensorProto::UINT16: return integer(16, IntegerType::Unsigned);
-  case TensorProto::UINT32: return integer(32, IntegerType::Unsigned);
-  case TensorProto::UINT64: return integer(64, IntegerType::Unsigned);
-  default: return {};
+  case TensorProto::FLOAT:
+    return Float32Type::get(&context);
+  case TensorProto::DOUBLE:
+    return Float64Type::get(&context);
+  case TensorProto::FLOAT16:
+    return Float16Type::get(&context);
+  case TensorProto::BFLOAT16:
+    return BFloat16Type::get(&context);
+  case TensorProto::BOOL:
+    return integer(1, IntegerType::Signless);
+  case TensorProto::INT8:
+    return integer(8, IntegerType::Signless);
+  case TensorProto::INT16:
+    return integer(16, IntegerType::Signless);
+  case TensorProto::INT32:
+    return integer(32, IntegerType::Signless);
+  case TensorProto::INT64:
+    return integer(64, IntegerType::Signless);
+  case TensorProto::UINT8:
+    return integer(8, IntegerType::Unsigned);
+  case TensorProto::UINT16:
+    return integer(16, IntegerType::Unsigned);
+  case TensorProto::UINT32:
+    return integer(32, IntegerType::Unsigned);
+  case TensorProto::UINT64:
+    return integer(64, IntegerType::Unsigned);
+  default:
+    return {};
   }
 }
 
@@ -74,9 +88,7 @@ struct ExternalLocation {
   std::optional<uint64_t> length;
 };
 
-DecodedTensor corrupt(const Twine &message) {
-  return {DecodedTensor::Corrupt, {}, message.str()};
-}
+DecodedTensor corrupt(const Twine &message) { return {DecodedTensor::Corrupt, {}, message.str()}; }
 
 /// Whether `path` lies inside `directory` after symbolic links are resolved.
 bool isInside(StringRef path, StringRef directory) {
@@ -203,7 +215,9 @@ DecodedTensor decodeTensor(const TensorProto &tensor, StringRef directory, MLIRC
   if (!element && tensor.data_type() == TensorProto::UNDEFINED)
     return corrupt("field 'data_type' is missing");
   if (!element)
-    return {DecodedTensor::Unsupported, {}, "tensors of " + dataTypeName(tensor.data_type()) + " are not supported"};
+    return {DecodedTensor::Unsupported,
+            {},
+            "tensors of " + dataTypeName(tensor.data_type()) + " are not supported"};
   SmallVector<int64_t> dims(tensor.dims().begin(), tensor.dims().end());
   std::optional<int64_t> count = checkedElementCount(dims);
   int64_t size = 0;

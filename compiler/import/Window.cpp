@@ -19,14 +19,14 @@ namespace {
 constexpr int64_t kLimit = int64_t(1) << 30;
 
 /// An attribute with one entry per spatial dimension, `fallback` where absent.
-FailureOr<SmallVector<int64_t>> perDimension(NodeImporter &n, StringRef name, size_t count, int64_t fallback,
-                                             int64_t minimum) {
+FailureOr<SmallVector<int64_t>> perDimension(NodeImporter &n, StringRef name, size_t count,
+                                             int64_t fallback, int64_t minimum) {
   SmallVector<int64_t> values = n.intsAttr(name);
   if (values.empty())
     values.assign(count, fallback);
   if (values.size() != count)
-    return n.unsupported("attribute '" + name + "' has " + Twine(values.size()) + " entries, but needs " +
-                         Twine(count));
+    return n.unsupported("attribute '" + name + "' has " + Twine(values.size()) +
+                         " entries, but needs " + Twine(count));
   for (int64_t value : values)
     if (value < minimum || value > kLimit)
       return n.unsupported("attribute '" + name + "' has the entry " + Twine(value));
@@ -37,7 +37,8 @@ FailureOr<SmallVector<int64_t>> perDimension(NodeImporter &n, StringRef name, si
 void padToSame(Window &window, ArrayRef<int64_t> spatial, bool lower) {
   for (size_t i = 0; i < window.rank(); ++i) {
     int64_t positions = llvm::divideCeil(spatial[i], window.strides[i]);
-    int64_t total = std::max<int64_t>(0, (positions - 1) * window.strides[i] + window.span(i) - spatial[i]);
+    int64_t total =
+        std::max<int64_t>(0, (positions - 1) * window.strides[i] + window.span(i) - spatial[i]);
     window.padBegin[i] = lower ? total - total / 2 : total / 2;
     window.padEnd[i] = total - window.padBegin[i];
   }
@@ -60,13 +61,14 @@ FailureOr<Window> readWindow(NodeImporter &n, ArrayRef<int64_t> spatial, ArrayRe
   window.kernel.assign(kernel.begin(), kernel.end());
   size_t rank = spatial.size();
   if (kernel.size() != rank)
-    return n.unsupported("the kernel has rank " + Twine(kernel.size()) + ", but the input has " + Twine(rank) +
-                         " spatial dimensions");
+    return n.unsupported("the kernel has rank " + Twine(kernel.size()) + ", but the input has " +
+                         Twine(rank) + " spatial dimensions");
   if (rank < 1 || rank > 3)
     return n.unsupported("windows of rank " + Twine(rank) + " (1, 2 and 3 are supported)");
   for (auto [extent, taps] : llvm::zip(spatial, kernel))
     if (taps < 1 || taps > kLimit || extent > kLimit)
-      return n.unsupported("the kernel or the input has an extent of " + Twine(taps < 1 ? taps : extent));
+      return n.unsupported("the kernel or the input has an extent of " +
+                           Twine(taps < 1 ? taps : extent));
   FailureOr<SmallVector<int64_t>> strides = perDimension(n, "strides", rank, 1, 1);
   FailureOr<SmallVector<int64_t>> dilations = perDimension(n, "dilations", rank, 1, 1);
   FailureOr<SmallVector<int64_t>> pads = perDimension(n, "pads", 2 * rank, 0, -kLimit);

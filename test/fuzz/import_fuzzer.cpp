@@ -24,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   llvm::StringRef bytes(reinterpret_cast<const char *>(data), size);
   // A directory that does not exist: external data must not read real files.
-  nestor::import::ImportResult result =
-      nestor::import::importBytes(bytes, "/nonexistent/fuzz", nestor::import::ImportOptions(), context);
+  nestor::import::ImportResult result = nestor::import::importBytes(
+      bytes, "/nonexistent/fuzz", nestor::import::ImportOptions(), context);
   bool ok = result.status == nestor::import::ImportStatus::Ok;
   if (ok != bool(result.module) || ok != result.message.empty()) {
     std::fprintf(stderr, "status and result disagree: %s\n", result.message.c_str());

@@ -32,7 +32,8 @@ ModelBuilder smallModel() {
   return builder;
 }
 
-void expectCorrupt(const std::string &bytes, const std::string &word, const std::string &directory = "") {
+void expectCorrupt(const std::string &bytes, const std::string &word,
+                   const std::string &directory = "") {
   Imported imported(bytes, {}, directory);
   EXPECT_EQ(imported.result.status, ImportStatus::Corrupt) << imported.result.message;
   EXPECT_NE(imported.result.message.find(word), std::string::npos) << imported.result.message;
@@ -81,7 +82,8 @@ TEST(DamagedModel, RandomBytesNeverCrash) {
     for (int i = 0; i < 6; ++i)
       damaged[random() % damaged.size()] = char(random());
     Imported imported(damaged);
-    EXPECT_EQ(imported.ok(), imported.result.message.empty()) << "seed " << kSeed << " round " << round;
+    EXPECT_EQ(imported.ok(), imported.result.message.empty())
+        << "seed " << kSeed << " round " << round;
   }
 }
 
@@ -173,12 +175,14 @@ protected:
   }
   void TearDown() override { llvm::sys::fs::remove_directories(directory); }
 
-  std::string model(const std::string &location, const std::string &offset, const std::string &length) {
+  std::string model(const std::string &location, const std::string &offset,
+                    const std::string &length) {
     ModelBuilder builder = smallModel();
     auto *weight = builder.model.mutable_graph()->mutable_initializer(0);
     weight->clear_float_data();
     weight->set_data_location(onnx::TensorProto::EXTERNAL);
-    for (auto [key, value] : {std::pair("location", location), {"offset", offset}, {"length", length}}) {
+    for (auto [key, value] :
+         {std::pair("location", location), {"offset", offset}, {"length", length}}) {
       if (value.empty())
         continue;
       auto *entry = weight->add_external_data();

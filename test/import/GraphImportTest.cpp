@@ -52,8 +52,8 @@ TEST(GraphImport, ShapeOptionFixesTheSymbolEverywhere) {
 }
 
 TEST(GraphImport, ShapeOptionsThatDoNotFitAreUsageErrors) {
-  for (auto &[name, shape] : std::map<std::string, std::vector<int64_t>>{
-           {"q", {1, 3}}, {"x", {1, 3, 4}}}) {
+  for (auto &[name, shape] :
+       std::map<std::string, std::vector<int64_t>>{{"q", {1, 3}}, {"x", {1, 3, 4}}}) {
     import::ImportOptions options;
     options.shapes[name] = shape;
     EXPECT_EQ(Imported(reluModel({-1, 3}).bytes(), options).result.status, ImportStatus::Usage);
@@ -62,7 +62,8 @@ TEST(GraphImport, ShapeOptionsThatDoNotFitAreUsageErrors) {
   options.shapes["x"] = {1, 4};
   Imported imported(reluModel({-1, 3}).bytes(), options);
   EXPECT_EQ(imported.result.status, ImportStatus::Usage);
-  EXPECT_NE(imported.result.message.find("fixes at 3"), std::string::npos) << imported.result.message;
+  EXPECT_NE(imported.result.message.find("fixes at 3"), std::string::npos)
+      << imported.result.message;
 }
 
 TEST(GraphImport, BindingsTakeInputsAway) {
@@ -77,7 +78,8 @@ TEST(GraphImport, BindingsTakeInputsAway) {
   mlir::MLIRContext context;
   import::ImportOptions options;
   auto &value = options.bindings["s"];
-  value = reference::TensorValue::zeros(mlir::RankedTensorType::get({2}, mlir::IntegerType::get(&context, 64)));
+  value = reference::TensorValue::zeros(
+      mlir::RankedTensorType::get({2}, mlir::IntegerType::get(&context, 64)));
   value.as<int64_t>()[0] = value.as<int64_t>()[1] = 2;
   import::ImportResult bound = import::importBytes(builder.bytes(), "", options, context);
   ASSERT_EQ(bound.status, ImportStatus::Ok) << bound.message;

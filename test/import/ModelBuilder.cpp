@@ -16,7 +16,8 @@ ModelBuilder::ModelBuilder(int64_t opset) {
   model.mutable_graph()->set_name("test");
 }
 
-ModelBuilder &ModelBuilder::input(const std::string &name, const std::vector<int64_t> &shape, int type) {
+ModelBuilder &ModelBuilder::input(const std::string &name, const std::vector<int64_t> &shape,
+                                  int type) {
   onnx::ValueInfoProto *info = model.mutable_graph()->add_input();
   info->set_name(name);
   info->mutable_type()->mutable_tensor_type()->set_elem_type(type);
@@ -97,7 +98,8 @@ onnx::GraphProto &graphAttr(onnx::NodeProto &node, const std::string &name) {
   return *addAttr(node, name, onnx::AttributeProto::GRAPH).mutable_g();
 }
 
-Imported::Imported(const std::string &bytes, const import::ImportOptions &options, const std::string &directory)
+Imported::Imported(const std::string &bytes, const import::ImportOptions &options,
+                   const std::string &directory)
     : result(import::importBytes(bytes, directory, options, context)) {}
 
 std::vector<float> Imported::run(const std::vector<std::vector<float>> &inputs) {

@@ -29,7 +29,9 @@ TEST(OperatorImport, GemmWithConstantsIsOneConvolution) {
   Imported imported(builder.bytes());
   ASSERT_TRUE(imported.ok()) << imported.result.message;
   EXPECT_EQ(imported.count<nest::ConvOp>(), 1);
-  EXPECT_EQ(imported.count<nest::MapOp>() + imported.count<nest::MatmulOp>() + imported.count<nest::TransposeOp>(), 0);
+  EXPECT_EQ(imported.count<nest::MapOp>() + imported.count<nest::MatmulOp>() +
+                imported.count<nest::TransposeOp>(),
+            0);
   EXPECT_EQ(imported.run({{1, 0, 0, 0, 1, 1}}), (std::vector<float>{11, 24, 15, 31}));
 }
 
@@ -69,16 +71,37 @@ TEST(OperatorImport, EinsumDiagonalAndContraction) {
 
 /// Every family must refuse operands of the wrong rank or kind with a reason.
 TEST(OperatorImport, MisfitsAreRefusedWithAReason) {
-  for (const char *op :
-       {"Conv", "ConvTranspose", "MatMul", "Gemm", "MatMulInteger", "MaxPool", "AveragePool", "LpPool",
-        "GlobalMaxPool", "MaxUnpool", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
-        "GroupNormalization", "LRN", "LSTM", "GRU", "RNN", "Resize", "Loop", "Scan", "If", "Einsum"}) {
-    for (const std::vector<int64_t> &shape : std::vector<std::vector<int64_t>>{{}, {0}, {2, 0, 3}, {5, 4, 3, 2, 2, 2}}) {
+  for (const char *op : {"Conv",
+                         "ConvTranspose",
+                         "MatMul",
+                         "Gemm",
+                         "MatMulInteger",
+                         "MaxPool",
+                         "AveragePool",
+                         "LpPool",
+                         "GlobalMaxPool",
+                         "MaxUnpool",
+                         "BatchNormalization",
+                         "LayerNormalization",
+                         "InstanceNormalization",
+                         "GroupNormalization",
+                         "LRN",
+                         "LSTM",
+                         "GRU",
+                         "RNN",
+                         "Resize",
+                         "Loop",
+                         "Scan",
+                         "If",
+                         "Einsum"}) {
+    for (const std::vector<int64_t> &shape :
+         std::vector<std::vector<int64_t>>{{}, {0}, {2, 0, 3}, {5, 4, 3, 2, 2, 2}}) {
       ModelBuilder builder(18);
       builder.input("x", shape).output("y");
       builder.node(op, {"x", "x", "x", "x", "x"}, {"y"});
       Imported imported(builder.bytes());
-      EXPECT_TRUE(imported.ok() || !imported.result.unsupported.empty()) << op << ": " << imported.result.message;
+      EXPECT_TRUE(imported.ok() || !imported.result.unsupported.empty())
+          << op << ": " << imported.result.message;
     }
   }
 }

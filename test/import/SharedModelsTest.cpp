@@ -62,7 +62,8 @@ struct Golden {
 };
 
 std::optional<Golden> readGolden(const std::string &model) {
-  std::string directory = (llvm::sys::path::parent_path(model) + "/golden/" + llvm::sys::path::stem(model)).str();
+  std::string directory =
+      (llvm::sys::path::parent_path(model) + "/golden/" + llvm::sys::path::stem(model)).str();
   llvm::Expected<llvm::json::Value> meta = llvm::json::parse(readFile(directory + "/meta.json"));
   if (!meta) {
     llvm::consumeError(meta.takeError());
@@ -70,21 +71,23 @@ std::optional<Golden> readGolden(const std::string &model) {
   }
   Golden golden;
   for (const llvm::json::Value &input : *meta->getAsObject()->getArray("inputs")) {
-    std::vector<int64_t> &shape = golden.options.shapes[input.getAsObject()->getString("name")->str()];
+    std::vector<int64_t> &shape =
+        golden.options.shapes[input.getAsObject()->getString("name")->str()];
     for (const llvm::json::Value &extent : *input.getAsObject()->getArray("shape"))
       shape.push_back(*extent.getAsInteger());
-    golden.inputs.push_back(readFile(directory + "/input_" + std::to_string(golden.inputs.size()) + ".bin"));
+    golden.inputs.push_back(
+        readFile(directory + "/input_" + std::to_string(golden.inputs.size()) + ".bin"));
   }
   for (size_t i = 0; i < meta->getAsObject()->getArray("outputs")->size(); ++i)
     golden.outputs.push_back(readFile(directory + "/output_" + std::to_string(i) + ".bin"));
   return golden;
 }
 
-
 void compare(const reference::TensorValue &actual, const std::string &expected, size_t index) {
   ASSERT_EQ(actual.bytes.size(), expected.size()) << "output " << index;
   if (!actual.type.getElementType().isF32()) {
-    EXPECT_EQ(std::string(actual.bytes.begin(), actual.bytes.end()), expected) << "output " << index;
+    EXPECT_EQ(std::string(actual.bytes.begin(), actual.bytes.end()), expected)
+        << "output " << index;
     return;
   }
   auto *want = reinterpret_cast<const float *>(expected.data());
@@ -139,12 +142,13 @@ TEST_P(SharedModel, Imports) {
     evaluateAndCompare(*result.module, *golden);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shared, SharedModel, testing::ValuesIn(modelPaths()), [](const auto &info) {
-  std::string name = llvm::sys::path::stem(info.param).str();
-  for (char &c : name)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Shared, SharedModel, testing::ValuesIn(modelPaths()),
+                         [](const auto &info) {
+                           std::string name = llvm::sys::path::stem(info.param).str();
+                           for (char &c : name)
+                             c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+                           return name;
+                         });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SharedModel);
 
 TEST(SharedModels, ArePresent) {
