@@ -57,6 +57,12 @@ FailureOr<int64_t> readGroups(NodeImporter &n, int64_t channels) {
 }
 
 LogicalResult importConv(NodeImporter &n) {
+  Type input = n.type(0).getElementType(), filter = n.type(1).getElementType();
+  if (!isa<FloatType>(input) || input != filter) {
+    std::string types;
+    llvm::raw_string_ostream(types) << input << " and " << filter;
+    return n.unsupported("input and filter are " + types + ", not of one float type");
+  }
   FailureOr<Value> result = convolve(n, n.input(0), n.input(1), n.input(2));
   if (failed(result))
     return failure();
