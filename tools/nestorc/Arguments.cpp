@@ -190,7 +190,7 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
 Arguments parseArguments(int argc, char **argv) {
   CLI::App app("Compiles ONNX models into .nest artifacts.", "nestorc");
   app.set_version_flag("--version", "nestorc " NESTOR_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1); // None is reported below, an unknown one by its name.
   app.footer("'nestorc COMMAND --help' lists the flags of a command.");
   CompileArguments compile;
   CheckArguments check;
@@ -199,7 +199,7 @@ Arguments parseArguments(int argc, char **argv) {
   RawArguments raw;
   CLI::App *compileCommand = addCompile(app, compile, raw);
   CLI::App *checkCommand = addCheck(app, check, raw);
-  addOps(app, ops);
+  CLI::App *opsCommand = addOps(app, ops);
   CLI::App *verifyCommand = addVerify(app, verify, raw);
   try {
     app.parse(argc, argv);
@@ -215,7 +215,9 @@ Arguments parseArguments(int argc, char **argv) {
       finishModel(verify.model, raw);
       return verify;
     }
-    return ops;
+    if (opsCommand->parsed())
+      return ops;
+    throw CLI::RequiredError("A command (compile, check, ops or verify)");
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
   }
