@@ -7,8 +7,6 @@
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
-#include "compiler/reference/Evaluator.h"
-
 using namespace mlir;
 
 namespace nestor {
@@ -46,16 +44,12 @@ private:
   }
 
   LogicalResult fold(Operation *op) {
-    SmallVector<reference::TensorValue> operands, results;
-    for (Value operand : op->getOperands()) {
-      auto constant = operand.getDefiningOp<nest::ConstOp>();
-      operands.push_back(reference::TensorValue::fromAttr(constant.getValue()));
-    }
-    if (failed(reference::evaluate(op, operands, results)))
+    SmallVector<ElementsAttr> results;
+    if (failed(evaluateOnConstants(op, results)))
       return failure();
     OpBuilder builder(op);
     for (auto [result, value] : llvm::zip_equal(op->getResults(), results))
-      result.replaceAllUsesWith(nest::ConstOp::create(builder, op->getLoc(), value.toAttr()));
+      result.replaceAllUsesWith(nest::ConstOp::create(builder, op->getLoc(), value));
     SmallVector<Value> inputs(op->getOperands());
     op->erase();
     for (Value input : llvm::SetVector<Value>(inputs.begin(), inputs.end()))

@@ -8,6 +8,7 @@
 
 #include "compiler/reference/Evaluator.h"
 
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -19,19 +20,38 @@ int64_t bytesOf(Value value) {
   return type.getNumElements() * reference::elementBytes(type.getElementType());
 }
 
-Value insertFolded(OpBuilder &builder, Operation *op) {
-  SmallVector<reference::TensorValue> operands, results;
-  if (llvm::all_of(op->getOperands(), isConstant)) {
-    for (Value operand : op->getOperands())
-      operands.push_back(reference::TensorValue::fromAttr(
-          operand.getDefiningOp<nest::ConstOp>().getValue()));
-    if (succeeded(reference::evaluate(op, operands, results))) {
-      Value folded = nest::ConstOp::create(builder, op->getLoc(), results.front().toAttr());
-      op->destroy();
-      return folded;
-    }
+/// The same elements under another shape; weights are not copied for that.
+static ElementsAttr reshaped(ElementsAttr value, RankedTensorType type) {
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
+    return DenseResourceElementsAttr::get(type, resource.getRawHandle());
+  return cast<DenseElementsAttr>(value).reshape(type);
+}
+
+LogicalResult evaluateOnConstants(Operation *op, SmallVectorImpl<ElementsAttr> &results) {
+  SmallVector<ElementsAttr> constants;
+  for (Value operand : op->getOperands())
+    constants.push_back(operand.getDefiningOp<nest::ConstOp>().getValue());
+  if (auto reshape = dyn_cast<nest::ReshapeOp>(op)) {
+    results.push_back(reshaped(constants.front(), reshape.getType()));
+    return success();
   }
-  return builder.insert(op)->getResult(0);
+  SmallVector<reference::TensorValue> operands, values;
+  for (ElementsAttr constant : constants)
+    operands.push_back(reference::TensorValue::fromAttr(constant));
+  if (failed(reference::evaluate(op, operands, values)))
+    return failure();
+  for (const reference::TensorValue &value : values)
+    results.push_back(value.toAttr());
+  return success();
+}
+
+Value insertFolded(OpBuilder &builder, Operation *op) {
+  SmallVector<ElementsAttr> results;
+  if (!llvm::all_of(op->getOperands(), isConstant) || failed(evaluateOnConstants(op, results)))
+    return builder.insert(op)->getResult(0);
+  Value folded = nest::ConstOp::create(builder, op->getLoc(), results.front());
+  op->destroy();
+  return folded;
 }
 
 Value reshapeTo(OpBuilder &builder, Location loc, Value value, ArrayRef<int64_t> shape) {

@@ -32,6 +32,10 @@ inline bool hasEpilogue(mlir::Operation *op) {
 /// Bytes that the tensor takes in memory.
 int64_t bytesOf(mlir::Value value);
 
+/// What `op`, whose operands are constants, evaluates to.
+mlir::LogicalResult evaluateOnConstants(mlir::Operation *op,
+                                        llvm::SmallVectorImpl<mlir::ElementsAttr> &results);
+
 /// Inserts `op`, which has one result and is in no block yet, or, where its
 /// operands are constants, the constant that it evaluates to.
 mlir::Value insertFolded(mlir::OpBuilder &builder, mlir::Operation *op);
