@@ -34,6 +34,8 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       .Case([](nest::PadOp pad) { return describePad(pad); })
       .Case([](nest::PoolOp pool) { return describePool(pool); })
       .Case([](nest::ReduceOp reduce) { return describeReduce(reduce); })
+      .Case([](nest::ArgReduceOp reduce) { return describeArgReduce(reduce); })
+      .Case([](nest::ResizeOp resize) { return describeResize(resize); })
       .Case([](nest::SoftmaxOp softmax) { return describeSoftmax(softmax); })
       .Case([](nest::NormOp norm) { return describeNorm(norm); })
       .Case([](nest::CumsumOp cumsum) { return describeCumsum(cumsum); })

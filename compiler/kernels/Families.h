@@ -47,6 +47,8 @@ mlir::FailureOr<Calls> describePad(nest::PadOp op);
 // Windows and reductions.
 mlir::FailureOr<Calls> describePool(nest::PoolOp op);
 mlir::FailureOr<Calls> describeReduce(nest::ReduceOp op);
+mlir::FailureOr<Calls> describeArgReduce(nest::ArgReduceOp op);
+mlir::FailureOr<Calls> describeResize(nest::ResizeOp op);
 mlir::FailureOr<Calls> describeSoftmax(nest::SoftmaxOp op);
 mlir::FailureOr<Calls> describeNorm(nest::NormOp op);
 

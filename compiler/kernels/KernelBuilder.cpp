@@ -196,6 +196,22 @@ void KernelBuilder::store(Value value, Value pointer, Value index, Lanes lanes) 
     LLVM::StoreOp::create(*this, value, address, align);
 }
 
+Value KernelBuilder::table(DenseElementsAttr values) {
+  // Tables stand right before their kernel, with which they move.
+  OpBuilder outer(func);
+  std::string name = (func.getName() + "_table" + Twine(tables++)).str();
+  Type type = LLVM::LLVMArrayType::get(values.getElementType(), values.getNumElements());
+  auto global = LLVM::GlobalOp::create(outer, getLoc(), type, /*isConstant=*/true, LLVM::Linkage::Internal, name, values);
+  return LLVM::AddressOfOp::create(*this, global);
+}
+
+Value KernelBuilder::table(ArrayRef<int32_t> values) { return table(getI32TensorAttr(values)); }
+
+Value KernelBuilder::table(ArrayRef<float> values) {
+  auto type = RankedTensorType::get(int64_t(values.size()), getF32Type());
+  return table(DenseElementsAttr::get(type, values));
+}
+
 //===----------------------------------------------------------------------===//
 // Control flow
 //===----------------------------------------------------------------------===//

@@ -102,6 +102,11 @@ public:
   mlir::Value load(mlir::Type element, mlir::Value pointer, mlir::Value index, Lanes lanes = {});
   void store(mlir::Value value, mlir::Value pointer, mlir::Value index, Lanes lanes = {});
 
+  /// A pointer to constants that become part of the code image's read-only
+  /// data: what is known at compile time but too long to be in the code.
+  mlir::Value table(llvm::ArrayRef<int32_t> values);
+  mlir::Value table(llvm::ArrayRef<float> values);
+
   /// for (i = lower; i < upper; i += step)
   void loop(mlir::Value lower, mlir::Value upper, int64_t step,
             llvm::function_ref<void(mlir::Value)> body);
@@ -132,7 +137,10 @@ public:
   mlir::Value inlineScalarRegion(mlir::Region &region, mlir::ValueRange arguments, int64_t lanes);
 
 private:
+  mlir::Value table(mlir::DenseElementsAttr values);
+
   mlir::func::FuncOp func;
+  unsigned tables = 0;
 };
 
 /// A stable text of what a region computes, without locations or value names.

@@ -103,13 +103,15 @@ SmallVector<OwningOpRef<ModuleOp>> splitIntoChunks(ModuleOp module) {
   constexpr unsigned kernelsPerChunk = 4;
   SmallVector<OwningOpRef<ModuleOp>> chunks;
   unsigned inChunk = kernelsPerChunk;
-  for (func::FuncOp func : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+  for (Operation &op : llvm::make_early_inc_range(module.getOps())) {
     if (inChunk == kernelsPerChunk) {
       chunks.push_back(ModuleOp::create(module.getLoc()));
       inChunk = 0;
     }
-    func->moveBefore(chunks.back()->getBody(), chunks.back()->getBody()->end());
-    ++inChunk;
+    op.moveBefore(chunks.back()->getBody(), chunks.back()->getBody()->end());
+    // A kernel's tables stand before it.
+    if (isa<func::FuncOp>(op))
+      ++inChunk;
   }
   return chunks;
 }

@@ -22,8 +22,8 @@ KernelCall nestor::kernels::staticCall(Operation *op, StringRef family, StringRe
   auto addArgument = [&](Type type, CallArg arg, bool written) {
     auto tensor = cast<RankedTensorType>(type);
     text << ' ' << type;
-    int64_t bytes = tensor.getNumElements() * storageBytes(tensor.getElementType());
-    call.spec.args.push_back({Polynomial{{bytes, {}}}, written});
+    int64_t each = storageBytes(tensor.getElementType());
+    call.spec.args.push_back({Polynomial{{tensor.getNumElements() * each, {}}}, written, uint32_t(each)});
     call.args.push_back(arg);
   };
   for (auto [index, type] : llvm::enumerate(op->getOperandTypes()))
