@@ -78,6 +78,8 @@ Value fusibleInput(MapOp map) {
     if (!best || best.getDefiningOp()->isBeforeInBlock(producer))
       best = input;
   }
+  if (!best)
+    return best;
   bool readable = llvm::all_of(map.getInputs(), [&](Value other) {
     return other == best || canBeExtra(other, map.getType());
   });

@@ -148,3 +148,17 @@ func.func @transposed_heads(%q: tensor<1x2x4x8xf32>, %k: tensor<1x5x2x8xf32>) ->
   %1 = nest.matmul %q, %0 : (tensor<1x2x4x8xf32>, tensor<1x2x8x5xf32>) -> tensor<1x2x4x5xf32>
   return %1 : tensor<1x2x4x5xf32>
 }
+
+// -----
+
+// A map over scalars has no producer to look at, and no last dimension either.
+// CHECK-LABEL: func.func @scalars
+// CHECK: nest.map %arg0, %arg1 : tensor<f32>, tensor<f32> -> tensor<f32>
+func.func @scalars(%x: tensor<f32>, %y: tensor<f32>) -> tensor<f32> {
+  %0 = nest.map %x, %y : tensor<f32>, tensor<f32> -> tensor<f32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %a, %b : f32
+    nest.yield %s : f32
+  }
+  return %0 : tensor<f32>
+}
