@@ -71,7 +71,8 @@ struct Relayout {
 /// that is broadcast anyway.
 Value dropLeadingOnes(OpBuilder &builder, Location loc, Value value) {
   ArrayRef<int64_t> shape = shapeOf(value);
-  return reshapeTo(builder, loc, value, shape.drop_while([](int64_t extent) { return extent == 1; }));
+  auto isOne = [](int64_t extent) { return extent == 1; };
+  return reshapeTo(builder, loc, value, shape.drop_while(isOne));
 }
 
 } // namespace

@@ -53,7 +53,9 @@ struct SinkReshapeThroughMap final : OpRewritePattern<MapOp> {
   }
 
 private:
-  static bool isFusionTarget(Operation *op) { return hasEpilogue(op) || isa_and_nonnull<MapOp>(op); }
+  static bool isFusionTarget(Operation *op) {
+    return hasEpilogue(op) || isa_and_nonnull<MapOp>(op);
+  }
 
   /// The shape with which an operand that broadcasts to `to` broadcasts to
   /// `from`, where a reshape turns `from` into `to`.

@@ -49,8 +49,9 @@ TEST_P(PipelineOnModel, KeepsWhatItComputes) {
 INSTANTIATE_TEST_SUITE_P(
     Small, PipelineOnModel,
     testing::Values("har_cnn1d.onnx", "kws_ds_cnn.onnx", "resnet20_cifar10.onnx",
-                    "wild/cntk_mnist8.onnx", "wild/DTLN_model_1.onnx", "wild/magika_standard_v3_3.onnx",
-                    "wild/onnxmlir_pytorch_mnist.onnx", "wild/oww_hello_deepa.onnx"),
+                    "wild/cntk_mnist8.onnx", "wild/DTLN_model_1.onnx",
+                    "wild/magika_standard_v3_3.onnx", "wild/onnxmlir_pytorch_mnist.onnx",
+                    "wild/oww_hello_deepa.onnx"),
     [](const auto &test) {
       std::string name = test.param;
       std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');

@@ -204,14 +204,16 @@ private:
       return relu(x);
     Value input = toLast(x);
     auto type = tensor({shape[0], shape[2] / 2, shape[3] / 2, shape[1]});
-    return toFirst(PoolOp::create(builder, loc, type, input, pick(2) ? PoolKind::max : PoolKind::avg,
-                                  two, two, one, none, none, /*countIncludePad=*/false, /*p=*/2));
+    PoolKind kind = pick(2) ? PoolKind::max : PoolKind::avg;
+    return toFirst(PoolOp::create(builder, loc, type, input, kind, two, two, one, none, none,
+                                  /*countIncludePad=*/false, /*p=*/2));
   }
   Value squeezeExcite(Value x) {
     Shape shape(shapeOf(x));
     Value mean = ReduceOp::create(builder, loc, tensor({shape[0], shape[1], 1, 1}), x,
                                   ReduceKind::mean, Shape{2, 3});
-    Value gate = pick(2) ? toFirst(window11(toLast(mean))) : reshape(relu(dense(mean)), shapeOf(mean));
+    Value gate = pick(2) ? toFirst(window11(toLast(mean)))
+                         : reshape(relu(dense(mean)), shapeOf(mean));
     return binary<arith::MulFOp>(x, unary<math::TanhOp>(gate));
   }
   /// A 1x1 convolution that keeps the channels.
