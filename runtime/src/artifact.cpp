@@ -112,6 +112,7 @@ void Model::describe() {
     const nestor_format_Section &section = manifest->sections[i];
     sections.push_back({text(section.name), section.offset, section.size});
   }
+  const Cpu cpu;
   for (pb_size_t i = 0; i < manifest->targets_count; ++i) {
     const nestor_format_Target &target = manifest->targets[i];
     CodeTarget info;
@@ -119,7 +120,7 @@ void Model::describe() {
     info.arch = text(target.arch);
     for (pb_size_t j = 0; j < target.features_count; ++j)
       info.features.push_back(text(target.features[j]));
-    info.runnable = info.arch == kHostArch && missing_features(info.features).empty();
+    info.runnable = info.arch == kHostArch && cpu.missing(info.features).empty();
     targets.push_back(std::move(info));
   }
 }
@@ -132,7 +133,7 @@ static Status cannot_run(const std::vector<CodeTarget> &targets, const std::stri
       continue;
     reasons += (reasons.empty() ? "" : "; ") + target.name;
     reasons += target.arch != kHostArch ? " is for " + target.arch
-                                        : " needs " + missing_features(target.features);
+                                        : " needs " + Cpu().missing(target.features);
   }
   if (reasons.empty())
     return wanted.empty() ? error(StatusCode::corrupt, "manifest: targets is empty")

@@ -18,13 +18,23 @@ extern const char *const kHostArch;
 extern const uint16_t kElfMachine;
 extern const uint32_t kElfRelative;
 
-/// Whether the CPU has a feature, named as LLVM does (avx2, neon, ...), and
-/// the operating system saves the registers that it needs. Unknown names are
-/// absent features.
-bool cpu_has(const std::string &feature);
+/// The features of this CPU, read when it is made: under virtualisation every
+/// cpuid instruction costs microseconds.
+class Cpu {
+public:
+  Cpu();
 
-/// The features among `features` that this CPU lacks, separated by commas.
-std::string missing_features(const std::vector<std::string> &features);
+  /// Whether the CPU has a feature, named as LLVM does (avx2, neon, ...), and
+  /// the operating system saves the registers that it needs. Unknown names are
+  /// absent features.
+  bool has(const std::string &feature) const;
+
+  /// The features among `features` that this CPU lacks, separated by commas.
+  std::string missing(const std::vector<std::string> &features) const;
+
+private:
+  uint64_t words_[8] = {}; ///< What the architecture reports, in cpu.cpp's order.
+};
 
 /// CPUs that this process may use; at least 1.
 unsigned cpu_count();
