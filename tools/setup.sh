@@ -37,14 +37,13 @@ for group in "$@"; do
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
-# The cross build takes its libraries from Debian's arm64.
-case "${missing[*]}" in *:arm64*) dpkg --add-architecture arm64 ;; esac
-
 echo "setup: installing ${missing[*]}"
 if [ "$(id -u)" -ne 0 ]; then
-  echo "setup: this needs root. Run: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+  echo "setup: this needs root. Run: sudo tools/setup.sh $*, or apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 fi
+# The cross build takes its libraries from Debian's arm64.
+case "${missing[*]}" in *:arm64*) dpkg --add-architecture arm64 ;; esac
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

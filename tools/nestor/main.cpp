@@ -41,7 +41,7 @@ void addRun(CLI::App &app, RunArguments &run) {
       ->add_option("--input", run.inputs,
                    "NAME=@FILE.npy, NAME=@FILE.npz or NAME=random:SEED; repeatable. "
                    "Inputs that are not named are random:0")
-      ->take_all();
+      ->allow_extra_args(false);
   command->add_option("--output", run.output, "Write the outputs to this .npz file");
   CLI::Option *expect = command->add_option(
       "--expect", run.expect, "Compare the outputs with this .npz file; exit 1 if they differ");
@@ -71,8 +71,12 @@ void addEval(CLI::App &app, EvalArguments &eval) {
       ->required();
   command->add_option("--scale", eval.scale,
                       "For uint8 samples: the model's input is (x * scale - mean) / std");
-  command->add_option("--mean", eval.mean, "One value, or one for each channel")->delimiter(',');
-  command->add_option("--std", eval.std, "One value, or one for each channel")->delimiter(',');
+  command->add_option("--mean", eval.mean, "One value, or one for each channel")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--std", eval.std, "One value, or one for each channel")
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 } // namespace

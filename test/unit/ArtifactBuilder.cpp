@@ -1,0 +1,283 @@
+//===- ArtifactBuilder.cpp - Artifacts made in memory ---------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "ArtifactBuilder.h"
+
+#include <cstdio>
+#include <cstring>
+#include <elf.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace nestor::test {
+namespace {
+
+/// A protobuf message being written.
+class Message {
+public:
+  Message &varint(unsigned field, uint64_t value) {
+    tag(field, 0);
+    return raw(value);
+  }
+  Message &zigzag(unsigned field, int64_t value) { return varint(field, zigzagged(value)); }
+  Message &fixed32(unsigned field, float value) {
+    tag(field, 5);
+    bytes.append(reinterpret_cast<const char *>(&value), 4);
+    return *this;
+  }
+  Message &fixed64(unsigned field, uint64_t value) {
+    tag(field, 1);
+    bytes.append(reinterpret_cast<const char *>(&value), 8);
+    return *this;
+  }
+  Message &text(unsigned field, const std::string &value) {
+    tag(field, 2);
+    raw(value.size());
+    bytes += value;
+    return *this;
+  }
+  Message &message(unsigned field, const Message &value) { return text(field, value.bytes); }
+  template <typename T> Message &packed(unsigned field, const std::vector<T> &values, bool zigzag) {
+    Message content;
+    for (T value : values)
+      content.raw(zigzag ? zigzagged(static_cast<int64_t>(value)) : static_cast<uint64_t>(value));
+    return message(field, content);
+  }
+  std::string bytes;
+
+private:
+  static uint64_t zigzagged(int64_t value) {
+    return static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63);
+  }
+  void tag(unsigned field, unsigned wire) { raw(field << 3 | wire); }
+  Message &raw(uint64_t value) {
+    for (; value >= 0x80; value >>= 7)
+      bytes.push_back(static_cast<char>(value | 0x80));
+    bytes.push_back(static_cast<char>(value));
+    return *this;
+  }
+};
+
+Message encode(const Polynomial &polynomial) {
+  Message message;
+  for (const Term &term : polynomial)
+    message.message(1, Message().zigzag(1, term.coefficient).packed(2, term.factors, false));
+  return message;
+}
+
+Message encode(const TensorSpec &tensor) {
+  return Message().text(1, tensor.name).varint(2, tensor.dtype).packed(3, tensor.dims, false);
+}
+
+Message encode(const TargetSpec &target) {
+  Message message;
+  message.text(1, target.name).text(2, target.arch);
+  for (const std::string &feature : target.features)
+    message.text(3, feature);
+  return message;
+}
+
+Message encode(const KernelSpec &kernel) {
+  Message message;
+  message.text(1, kernel.name).text(2, "test " + kernel.name);
+  for (const ArgSpec &arg : kernel.args)
+    message.message(3, Message().message(1, encode(arg.bytes)).varint(2, arg.written)
+                           .varint(3, arg.align));
+  for (auto [min, max] : kernel.params)
+    message.message(4, Message().zigzag(1, min).zigzag(2, max));
+  return message.message(5, encode(kernel.grains)).packed(6, kernel.entry, false);
+}
+
+Message encode(const StepSpec &step) {
+  Message message;
+  message.varint(1, step.kernel).varint(2, step.layer);
+  for (const StepArgSpec &arg : step.args)
+    message.message(3, Message().varint(1, arg.space).varint(2, arg.index).varint(3, arg.offset));
+  return message.packed(4, step.params, true);
+}
+
+Message encode(const CapacitySpec &capacity) {
+  Message message;
+  message.fixed32(1, capacity.capacity).varint(5, capacity.arenaBytes);
+  message.varint(6, capacity.shells);
+  for (const StepSpec &step : capacity.steps)
+    message.message(7, encode(step));
+  for (uint32_t i = 0; i < capacity.layers; ++i)
+    message.message(8, Message().text(1, "layer" + std::to_string(i)).text(2, "Test")
+                           .varint(3, capacity.layerMacs));
+  return message;
+}
+
+/// GCC 12 warns about vector::insert of a range here for no reason.
+template <typename Bytes> void append(std::vector<uint8_t> &file, const Bytes &bytes) {
+  size_t end = file.size();
+  file.resize(end + bytes.size());
+  if (!bytes.empty())
+    std::memcpy(file.data() + end, bytes.data(), bytes.size());
+}
+
+uint64_t alignUp(uint64_t value) {
+  return (value + format::kSectionAlignment - 1) / format::kSectionAlignment *
+         format::kSectionAlignment;
+}
+
+/// The manifest of a file whose sections begin at `start`.
+Message encodeManifest(const ArtifactSpec &spec, uint64_t start) {
+  Message manifest;
+  manifest.text(2, "ArtifactBuilder").text(3, "example");
+  for (const TensorSpec &tensor : spec.inputs)
+    manifest.message(4, encode(tensor));
+  for (const TensorSpec &tensor : spec.outputs)
+    manifest.message(5, encode(tensor));
+  for (const SectionSpec &section : spec.sections) {
+    manifest.message(6, Message().varint(1, section.kind).text(2, section.name)
+                            .varint(3, section.index).varint(4, start)
+                            .varint(5, section.bytes.size())
+                            .fixed64(6, XXH3_64bits(section.bytes.data(), section.bytes.size())));
+    start = alignUp(start + section.bytes.size());
+  }
+  for (const TargetSpec &target : spec.targets)
+    manifest.message(7, encode(target));
+  for (const KernelSpec &kernel : spec.kernels)
+    manifest.message(8, encode(kernel));
+  for (const CapacitySpec &capacity : spec.capacities)
+    manifest.message(9, encode(capacity));
+  manifest.bytes += spec.extraManifestBytes;
+  return manifest;
+}
+
+} // namespace
+
+AlignedBytes::AlignedBytes(const std::vector<uint8_t> &bytes, size_t misalignment)
+    : storage(bytes.size() + 128), length(bytes.size()) {
+  start = (64 - reinterpret_cast<uintptr_t>(storage.data()) % 64) % 64 + misalignment;
+  if (!bytes.empty())
+    std::memcpy(data(), bytes.data(), bytes.size());
+}
+
+std::vector<uint8_t> ArtifactSpec::build() const {
+  // Offsets are varints, so the manifest's size depends on where it ends.
+  uint64_t start = format::kSectionAlignment;
+  std::string manifest = encodeManifest(*this, start).bytes;
+  while (alignUp(64 + manifest.size()) > start) {
+    start = alignUp(64 + manifest.size());
+    manifest = encodeManifest(*this, start).bytes;
+  }
+  std::vector<uint8_t> file(64);
+  append(file, manifest);
+  for (const SectionSpec &section : sections) {
+    file.resize(alignUp(file.size()));
+    append(file, section.bytes);
+  }
+  format::FileHeader header = {};
+  std::memcpy(header.magic, format::kMagic, sizeof header.magic);
+  header.major = major;
+  header.minor = format::kMinorVersion;
+  header.headerSize = sizeof header;
+  header.manifestOffset = sizeof header;
+  header.manifestSize = manifest.size();
+  header.fileSize = file.size();
+  std::memcpy(file.data(), &header, sizeof header);
+  fixHashes(file);
+  return file;
+}
+
+format::FileHeader readHeader(const std::vector<uint8_t> &file) {
+  format::FileHeader header;
+  std::memcpy(&header, file.data(), sizeof header);
+  return header;
+}
+
+void fixHashes(std::vector<uint8_t> &file) {
+  format::FileHeader header = readHeader(file);
+  if (header.manifestOffset <= file.size() &&
+      header.manifestSize <= file.size() - header.manifestOffset)
+    header.manifestHash = XXH3_64bits(file.data() + header.manifestOffset, header.manifestSize);
+  header.headerHash = XXH3_64bits(&header, offsetof(format::FileHeader, headerHash));
+  std::memcpy(file.data(), &header, sizeof header);
+}
+
+std::vector<uint8_t> readBytes(const std::string &path) {
+  std::vector<uint8_t> bytes;
+  if (FILE *file = std::fopen(path.c_str(), "rb")) {
+    uint8_t chunk[4096];
+    while (size_t count = std::fread(chunk, 1, sizeof chunk, file))
+      bytes.insert(bytes.end(), chunk, chunk + count);
+    std::fclose(file);
+  }
+  return bytes;
+}
+
+void writeBytes(const std::string &path, const std::vector<uint8_t> &bytes) {
+  FILE *file = std::fopen(path.c_str(), "wb");
+  std::fwrite(bytes.data(), 1, bytes.size(), file);
+  std::fclose(file);
+}
+
+const std::vector<uint8_t> &kernelImage() {
+  static const std::vector<uint8_t> image = readBytes(NESTOR_TEST_KERNELS);
+  return image;
+}
+
+uint64_t symbolOffset(const std::vector<uint8_t> &image, const std::string &name) {
+  auto at = [&](uint64_t offset) { return image.data() + offset; };
+  Elf64_Ehdr header;
+  std::memcpy(&header, image.data(), sizeof header);
+  std::vector<Elf64_Shdr> sections(header.e_shnum);
+  std::memcpy(sections.data(), at(header.e_shoff), sections.size() * sizeof(Elf64_Shdr));
+  for (const Elf64_Shdr &section : sections) {
+    if (section.sh_type != SHT_DYNSYM)
+      continue;
+    for (uint64_t i = 0; i < section.sh_size; i += sizeof(Elf64_Sym)) {
+      Elf64_Sym symbol;
+      std::memcpy(&symbol, at(section.sh_offset + i), sizeof symbol);
+      const uint8_t *text = at(sections[section.sh_link].sh_offset + symbol.st_name);
+      if (name == reinterpret_cast<const char *>(text))
+        return symbol.st_value;
+    }
+  }
+  return ~0ull;
+}
+
+ArtifactSpec exampleArtifact(int64_t rows) {
+  const int64_t columns = 16;
+  ArtifactSpec spec;
+  spec.inputs = {{"x", 1, {rows, columns}}};
+  spec.outputs = {{"y", 1, {rows, columns}}};
+#if defined(__x86_64__)
+  spec.targets = {{"x86-64", "x86_64", {"sse2"}}};
+#else
+  spec.targets = {{"aarch64+neon", "aarch64", {"neon"}}};
+#endif
+  std::vector<uint8_t> weights(columns * sizeof(float));
+  for (int64_t i = 0; i < columns; ++i) {
+    float value = static_cast<float>(i + 1);
+    std::memcpy(&weights[static_cast<size_t>(i) * sizeof value], &value, sizeof value);
+  }
+  spec.sections = {{kCode, 0, "code", kernelImage()}, {kWeights, 0, "shell1", weights}};
+  Polynomial matrix = {{4, {0, 1}}}, row = {{4, {1}}}, count = {{1, {0}}};
+  spec.kernels = {{"scale", {{matrix}, {row}, {matrix, true}}, {{1, 1 << 20}, {1, 64}}, count,
+                   {symbolOffset(kernelImage(), "scale")}},
+                  {"shift", {{matrix}, {matrix, true}}, {{1, 1 << 20}, {1, 64}}, count,
+                   {symbolOffset(kernelImage(), "shift")}}};
+  CapacitySpec capacity;
+  capacity.arenaBytes = static_cast<uint64_t>(rows * columns) * sizeof(float);
+  capacity.layers = 2;
+  capacity.layerMacs = static_cast<uint64_t>(rows * columns);
+  capacity.steps = {{0, 0, {{kInput}, {kShell}, {kArena}}, {rows, columns}},
+                    {1, 1, {{kArena}, {kOutput}}, {rows, columns}}};
+  spec.capacities = {capacity};
+  return spec;
+}
+
+std::vector<float> exampleResult(const std::vector<float> &x) {
+  std::vector<float> y(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    y[i] = x[i] * static_cast<float>(i % 16 + 1) + (i % 2 ? 0.75f : 0.5f);
+  return y;
+}
+
+} // namespace nestor::test

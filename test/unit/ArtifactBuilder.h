@@ -1,0 +1,121 @@
+//===- ArtifactBuilder.h - Artifacts made in memory ----------- -*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// A writer of the format that shares no code with the compiler's: it knows the
+// field numbers of artifact.proto and nothing else, so that tests can also
+// write what no compiler would.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_TEST_UNIT_ARTIFACTBUILDER_H
+#define NESTOR_TEST_UNIT_ARTIFACTBUILDER_H
+
+#include "runtime/format/header.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace nestor::test {
+
+struct Term {
+  int64_t coefficient = 1;
+  std::vector<uint32_t> factors;
+};
+using Polynomial = std::vector<Term>;
+
+struct TensorSpec {
+  std::string name;
+  uint32_t dtype = 1; // float32
+  std::vector<int64_t> dims;
+};
+struct SectionSpec {
+  uint32_t kind = 0, index = 0;
+  std::string name;
+  std::vector<uint8_t> bytes;
+};
+struct TargetSpec {
+  std::string name, arch;
+  std::vector<std::string> features;
+};
+struct ArgSpec {
+  Polynomial bytes;
+  bool written = false;
+  uint32_t align = 4;
+};
+struct KernelSpec {
+  std::string name;
+  std::vector<ArgSpec> args;
+  std::vector<std::pair<int64_t, int64_t>> params; // Their ranges.
+  Polynomial grains;
+  std::vector<uint64_t> entry;
+};
+struct StepArgSpec {
+  uint32_t space = 0, index = 0;
+  uint64_t offset = 0;
+};
+struct StepSpec {
+  uint32_t kernel = 0, layer = 0;
+  std::vector<StepArgSpec> args;
+  std::vector<int64_t> params;
+};
+struct CapacitySpec {
+  float capacity = 1;
+  uint64_t arenaBytes = 0;
+  uint32_t shells = 1;
+  std::vector<StepSpec> steps;
+  uint64_t layerMacs = 0; // Of every layer.
+  uint32_t layers = 1;
+};
+
+constexpr uint32_t kCode = 1, kWeights = 2;                        // SectionKind
+constexpr uint32_t kArena = 1, kShell = 2, kInput = 3, kOutput = 4; // Space
+
+/// Bytes that are only as aligned as a page, as those of a mapped file are.
+class AlignedBytes {
+public:
+  explicit AlignedBytes(const std::vector<uint8_t> &bytes, size_t misalignment = 0);
+  uint8_t *data() { return storage.data() + start; }
+  size_t size() const { return length; }
+
+private:
+  std::vector<uint8_t> storage;
+  size_t start, length;
+};
+
+struct ArtifactSpec {
+  std::vector<TensorSpec> inputs, outputs;
+  std::vector<SectionSpec> sections; // Written in this order.
+  std::vector<TargetSpec> targets;
+  std::vector<KernelSpec> kernels;
+  std::vector<CapacitySpec> capacities;
+  uint16_t major = format::kMajorVersion;
+  std::string extraManifestBytes; // Appended as they are.
+
+  std::vector<uint8_t> build() const;
+};
+
+/// Two layers over a float input x [rows, 16] and a float output y of that
+/// shape: scaled = x * w (w: 16 weights), y = scaled + (0.5 or 0.75 by turns),
+/// where the constants come through relocated pointers. One capacity, one
+/// target, code for this machine (test/unit/kernels.c).
+ArtifactSpec exampleArtifact(int64_t rows = 8);
+/// What it computes.
+std::vector<float> exampleResult(const std::vector<float> &x);
+
+/// The code image of the example, and the offset of a symbol in it.
+const std::vector<uint8_t> &kernelImage();
+uint64_t symbolOffset(const std::vector<uint8_t> &image, const std::string &name);
+
+/// Writes the hashes that belong to a file whose header or manifest was edited.
+void fixHashes(std::vector<uint8_t> &file);
+format::FileHeader readHeader(const std::vector<uint8_t> &file);
+
+std::vector<uint8_t> readBytes(const std::string &path);
+void writeBytes(const std::string &path, const std::vector<uint8_t> &bytes);
+
+} // namespace nestor::test
+
+#endif // NESTOR_TEST_UNIT_ARTIFACTBUILDER_H

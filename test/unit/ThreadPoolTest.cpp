@@ -1,0 +1,71 @@
+//===- ThreadPoolTest.cpp - Workers that share a kernel call --------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/src/thread_pool.h"
+
+#include <chrono>
+#include <gtest/gtest.h>
+#include <thread>
+
+using namespace nestor::detail;
+
+namespace {
+
+/// Adds 1 to args[0][i] for every grain i.
+void count(void *const *args, const int64_t *, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i)
+    ++static_cast<int *>(args[0])[i];
+}
+
+class ThreadPoolTest : public testing::TestWithParam<unsigned> {
+protected:
+  /// Runs one call and expects every grain to have been done once.
+  void expectEachGrainOnce(ThreadPool &pool, int64_t grains, uint32_t parts) {
+    std::vector<int> done(static_cast<size_t>(grains), 0);
+    void *args[] = {done.data()};
+    Call call = {count, 0, 0, grains, parts};
+    pool.parallel(call, args, nullptr);
+    for (int64_t i = 0; i < grains; ++i)
+      ASSERT_EQ(done[static_cast<size_t>(i)], 1)
+          << "grain " << i << " of " << grains << " in " << parts << " parts";
+  }
+};
+
+TEST_P(ThreadPoolTest, DoesEveryGrainOnce) {
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(GetParam()).ok());
+  pool.begin();
+  for (int64_t grains : {1, 2, 3, 7, 64, 1000})
+    for (uint32_t parts : {1, 2, 3, 7, 32})
+      expectEachGrainOnce(pool, grains, parts);
+  pool.end();
+}
+
+TEST_P(ThreadPoolTest, ManyShortCalls) {
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(GetParam()).ok());
+  for (int run = 0; run < 50; ++run) {
+    pool.begin();
+    for (int i = 0; i < 100; ++i)
+      expectEachGrainOnce(pool, 17, 5);
+    pool.end();
+  }
+}
+
+TEST_P(ThreadPoolTest, WakesUpAfterParking) {
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(GetParam()).ok());
+  for (int run = 0; run < 20; ++run) {
+    pool.begin();
+    expectEachGrainOnce(pool, 100, 8);
+    pool.end();
+    // Around and beyond the time that workers spin after a run.
+    std::this_thread::sleep_for(std::chrono::microseconds(20 * run));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Workers, ThreadPoolTest, testing::Values(0u, 1u, 2u, 5u));
+
+} // namespace
