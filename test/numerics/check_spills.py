@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# Part of Nestor. SPDX-License-Identifier: Apache-2.0
 """Checks code images: no vector is kept on the stack inside an inner loop.
 
 usage: check_spills.py [--objdump PROGRAM] IMAGE...
