@@ -2,7 +2,7 @@
 //
 // An app as a user writes it: includes only the installed header. Runs an
 // artifact with one float input and one float output on a ramp from 0 to 1,
-// and prints the index of the largest output.
+// and prints the index and the value of the largest output.
 #include <nestor/nestor.hpp>
 
 #include <algorithm>
@@ -38,6 +38,7 @@ int main(int argc, char **argv) {
   std::vector<float> scores(session.output(0).bytes() / sizeof(float));
   if (auto status = session.output(0).copy_to(scores); !status.ok())
     return report(status);
-  std::printf("%td\n", std::max_element(scores.begin(), scores.end()) - scores.begin());
+  auto best = std::max_element(scores.begin(), scores.end());
+  std::printf("class %td, score %.3f\n", best - scores.begin(), static_cast<double>(*best));
   return 0;
 }
