@@ -9,8 +9,9 @@
 //   auto created = opened.value().session(nestor::SessionOptions().threads(2));
 //   if (!created.ok()) return report(created.status());
 //   nestor::Session &session = created.value();
-//   session.input("x").copy_from(pixels);   // std::vector<float>
-//   session.run();
+//   if (auto s = session.input("x").copy_from(pixels); !s.ok()) // std::vector<float>
+//     return report(s);
+//   if (auto s = session.run(); !s.ok()) return report(s);
 //   const float *scores = session.output(0).data_as<float>();
 //
 //===----------------------------------------------------------------------===//
