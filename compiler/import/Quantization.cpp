@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/import/Utils.h"
+#include "compiler/import/Window.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -131,12 +132,103 @@ LogicalResult importDynamicQuantizeLinear(NodeImporter &n) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// ConvInteger, QLinearConv, QLinearMatMul
+//===----------------------------------------------------------------------===//
+
+/// x - zero in f32, the zero point along `axis`.
+FailureOr<Value> centred(NodeImporter &n, unsigned index, unsigned zeroIndex, int64_t axis) {
+  FailureOr<Value> zero = perAxis(n, zeroIndex, axis, n.shape(index).size());
+  if (failed(zero))
+    return failure();
+  Type f32 = n.builder.getF32Type();
+  Value x = n.cast(n.input(index), f32);
+  if (!*zero)
+    return x;
+  return elementwise(n, {x, n.cast(*zero, f32)},
+                     [](Scalars &s, ValueRange in) { return s.sub(in[0], in[1]); });
+}
+
+LogicalResult importConvInteger(NodeImporter &n) {
+  FailureOr<Value> input = centred(n, 0, 2, 0), filter = centred(n, 1, 3, 0);
+  if (failed(input) || failed(filter))
+    return failure();
+  FailureOr<Value> sum = convolve(n, *input, *filter, {});
+  if (failed(sum))
+    return failure();
+  n.setOutput(0, n.cast(*sum, n.builder.getI32Type()));
+  return success();
+}
+
+/// Checks that the given inputs are integers of 8 bits.
+LogicalResult requireQuantized(NodeImporter &n, ArrayRef<unsigned> indices) {
+  for (unsigned index : indices) {
+    auto type = dyn_cast<IntegerType>(n.type(index).getElementType());
+    if (!type || type.getWidth() != 8)
+      return n.unsupported("input " + Twine(index) + " must be an integer of 8 bits");
+  }
+  return success();
+}
+
+/// Sets output 0 to f32 `value` quantised by the scale and zero point at the
+/// inputs `index` and `index + 1`.
+LogicalResult setQuantized(NodeImporter &n, Value value, unsigned index, int64_t axis) {
+  int64_t rank = tensorType(value).getRank();
+  FailureOr<Value> scale = perAxis(n, index, axis, rank), zero = perAxis(n, index + 1, axis, rank);
+  if (failed(scale) || failed(zero))
+    return failure();
+  auto type = cast<IntegerType>(n.type(index + 1).getElementType());
+  n.setOutput(0, quantize(n, value, *scale, *zero, type));
+  return success();
+}
+
+/// Operands as integers about their zero points, products summed in f32, and
+/// one multiplication by both scales: sums of integers are exact, those of
+/// scaled values would be rounded at every step.
+LogicalResult importQLinearConv(NodeImporter &n) {
+  if (failed(requireQuantized(n, {0, 3, 7})) || n.shape(0).size() < 3)
+    return n.unsupported("operands of these types or ranks");
+  FailureOr<Value> input = centred(n, 0, 2, 0), filter = centred(n, 3, 5, 0);
+  if (failed(input) || failed(filter))
+    return failure();
+  FailureOr<Value> sum = convolve(n, *input, *filter, n.input(8));
+  if (failed(sum))
+    return failure();
+  FailureOr<Value> inputScale = perAxis(n, 1, 0, 0), filterScale = perAxis(n, 4, 1, n.shape(0).size());
+  if (failed(inputScale) || failed(filterScale))
+    return failure();
+  Value scaled = elementwise(n, {*sum, *inputScale, *filterScale}, [](Scalars &s, ValueRange in) {
+    return s.mul(in[0], s.mul(in[1], in[2]));
+  });
+  return setQuantized(n, scaled, 6, 1);
+}
+
+LogicalResult importQLinearMatMul(NodeImporter &n) {
+  if (failed(requireQuantized(n, {0, 3, 7})) || n.shape(0).empty() || n.shape(3).empty())
+    return n.unsupported("operands of these types or ranks");
+  int64_t rank = n.shape(0).size();
+  FailureOr<Value> lhs = centred(n, 0, 2, -2), rhs = centred(n, 3, 5, -1);
+  if (failed(lhs) || failed(rhs))
+    return failure();
+  FailureOr<Value> sum = matmul(n, *lhs, *rhs);
+  FailureOr<Value> lhsScale = perAxis(n, 1, -2, rank), rhsScale = perAxis(n, 4, -1, n.shape(3).size());
+  if (failed(sum) || failed(lhsScale) || failed(rhsScale))
+    return failure();
+  Value scaled = elementwise(n, {*sum, *lhsScale, *rhsScale}, [](Scalars &s, ValueRange in) {
+    return s.mul(in[0], s.mul(in[1], in[2]));
+  });
+  return setQuantized(n, scaled, 6, -2);
+}
+
 } // namespace
 
 void registerQuantizationRules(ImportRegistry &registry) {
   registry.add({"", "QuantizeLinear", 10, kNewestOpset, importQuantizeLinear, "8 and 16 bits, no blocks", 2});
   registry.add({"", "DequantizeLinear", 10, kNewestOpset, importDequantizeLinear, "no blocks", 2});
   registry.add({"", "DynamicQuantizeLinear", 11, kNewestOpset, importDynamicQuantizeLinear, ""});
+  registry.add({"", "ConvInteger", 10, kNewestOpset, importConvInteger, "sums exact up to 2^24", 2});
+  registry.add({"", "QLinearConv", 10, kNewestOpset, importQLinearConv, "sums exact up to 2^24", 8});
+  registry.add({"", "QLinearMatMul", 10, kNewestOpset, importQLinearMatMul, "8 bits; sums exact up to 2^24", 8});
 }
 
 } // namespace nestor::import
