@@ -200,6 +200,15 @@ Status ManifestOwner::check_kernels() const {
   return Status();
 }
 
+/// `Artifact::plan` shows steps to callers also where no session can check them.
+static Status check_layers(const nestor_format_Capacity &capacity) {
+  for (pb_size_t i = 0; i < capacity.steps_count; ++i)
+    if (capacity.steps[i].layer >= capacity.layers_count)
+      return error(StatusCode::corrupt, "steps[%u].layer: there is no layer %u", i,
+                   capacity.steps[i].layer);
+  return Status();
+}
+
 Status ManifestOwner::check_capacities(uint64_t size) {
   if (manifest_.capacities_count == 0 || manifest_.capacities_count > kMaxCapacities)
     return error(StatusCode::corrupt, "manifest: capacities has %u entries",
@@ -212,6 +221,8 @@ Status ManifestOwner::check_capacities(uint64_t size) {
                    "manifest: capacities[%u].capacity %g is not above the one before and at most 1",
                    i, static_cast<double>(capacity.capacity));
     previous = capacity.capacity;
+    if (Status status = check_layers(capacity); !status.ok())
+      return error(status.code(), "manifest: capacities[%u].%s", i, status.message().c_str());
     for (uint32_t s = shells_; s < capacity.shells; ++s)
       if (!find_section(manifest_, nestor_format_SectionKind_WEIGHTS, s))
         return error(StatusCode::corrupt, "manifest: capacities[%u].shells: there is no shell %u",

@@ -72,12 +72,8 @@ private:
 };
 
 Status PlanBuilder::build() {
-  for (pb_size_t i = 0; i < capacity_.steps_count; ++i) {
-    if (capacity_.steps[i].layer >= capacity_.layers_count)
-      return error(StatusCode::corrupt, "steps[%u].layer: there is no layer %u", i,
-                   capacity_.steps[i].layer);
+  for (pb_size_t i = 0; i < capacity_.steps_count; ++i)
     ++stepsOfLayer_[capacity_.steps[i].layer];
-  }
   for (pb_size_t i = 0; i < capacity_.steps_count; ++i)
     if (Status status = add_step(capacity_.steps[i]); !status.ok())
       return error(status.code(), "steps[%u].%s", i, status.message().c_str());
