@@ -10,6 +10,15 @@ add_compile_options(-Wall -Wextra)
 if(NESTOR_SANITIZE)
   add_compile_options(-fsanitize=${NESTOR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${NESTOR_SANITIZE})
+  # The vptr check compares type information, and the runtime has none (-fno-rtti).
+  if(NESTOR_SANITIZE MATCHES undefined)
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
+endif()
+
+# Coverage of all code leads the fuzzers; they alone link libFuzzer's main.
+if(NESTOR_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 # ccache is a convenience: it is used where it is found, and only there.

@@ -136,7 +136,7 @@ Message encodeManifest(const ArtifactSpec &spec, uint64_t start) {
     manifest.message(6, Message().varint(1, section.kind).text(2, section.name)
                             .varint(3, section.index).varint(4, start)
                             .varint(5, section.bytes.size())
-                            .fixed64(6, XXH3_64bits(section.bytes.data(), section.bytes.size())));
+                            .fixed64(6, hashOf(section.bytes)));
     start = alignUp(start + section.bytes.size());
   }
   for (const TargetSpec &target : spec.targets)
@@ -189,6 +189,10 @@ format::FileHeader readHeader(const std::vector<uint8_t> &file) {
   format::FileHeader header;
   std::memcpy(&header, file.data(), sizeof header);
   return header;
+}
+
+uint64_t hashOf(const std::vector<uint8_t> &bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
 }
 
 void fixHashes(std::vector<uint8_t> &file) {

@@ -109,6 +109,7 @@ std::vector<float> exampleResult(const std::vector<float> &x);
 const std::vector<uint8_t> &kernelImage();
 uint64_t symbolOffset(const std::vector<uint8_t> &image, const std::string &name);
 
+uint64_t hashOf(const std::vector<uint8_t> &bytes);
 /// Writes the hashes that belong to a file whose header or manifest was edited.
 void fixHashes(std::vector<uint8_t> &file);
 format::FileHeader readHeader(const std::vector<uint8_t> &file);
