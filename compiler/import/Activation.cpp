@@ -43,8 +43,8 @@ LogicalResult importPRelu(NodeImporter &n) {
   if (n.opset < 7 && n.shape(1).size() == 1 && n.shape(0).size() > 1)
     slope = alongAxis(n, slope, 1, n.shape(0).size());
   n.setOutput(0, elementwise(n, {x, slope}, [](Scalars &s, ValueRange in) {
-    return s.select(s.less(in[0], s.constant(0)), s.mul(in[0], in[1]), in[0]);
-  }));
+                return s.select(s.less(in[0], s.constant(0)), s.mul(in[0], in[1]), in[0]);
+              }));
   return success();
 }
 
@@ -157,13 +157,13 @@ LogicalResult importClip(NodeImporter &n) {
     inputs.push_back(n.reshape(n.input(i), {}));
   }
   n.setOutput(0, elementwise(n, inputs, [&](Scalars &s, ValueRange in) {
-    Value result = in[0];
-    if (hasLow)
-      result = s.max(result, asInputs ? in[1] : s.constant(low));
-    if (hasHigh)
-      result = s.min(result, asInputs ? in.back() : s.constant(high));
-    return result;
-  }));
+                Value result = in[0];
+                if (hasLow)
+                  result = s.max(result, asInputs ? in[1] : s.constant(low));
+                if (hasHigh)
+                  result = s.min(result, asInputs ? in.back() : s.constant(high));
+                return result;
+              }));
   return success();
 }
 

@@ -21,9 +21,8 @@ template <BinaryMethod method> LogicalResult importBinary(NodeImporter &n) {
   auto operands = binaryOperands(n);
   if (failed(operands))
     return failure();
-  n.setOutput(0, elementwise(n, {operands->first, operands->second}, [](Scalars &s, ValueRange in) {
-    return (s.*method)(in[0], in[1]);
-  }));
+  n.setOutput(0, elementwise(n, {operands->first, operands->second},
+                             [](Scalars &s, ValueRange in) { return (s.*method)(in[0], in[1]); }));
   return success();
 }
 
@@ -146,8 +145,8 @@ LogicalResult importPow(NodeImporter &n) {
   if (isa<IntegerType>(element) && isa<IntegerType>(exponentElement)) {
     exponent = n.cast(exponent, element);
     n.setOutput(0, elementwise(n, {base, exponent}, [](Scalars &s, ValueRange in) {
-      return integerPower(s, in[0], in[1]);
-    }));
+                  return integerPower(s, in[0], in[1]);
+                }));
     return success();
   }
   bool wide = element.isF64() || element.isInteger(64) || exponentElement.isF64();

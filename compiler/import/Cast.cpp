@@ -21,7 +21,7 @@ LogicalResult importCast(NodeImporter &n) {
   auto type = onnx::TensorProto::DataType(to->i());
   if (n.opset < 6 && !onnx::TensorProto::DataType_Parse(to->s(), &type))
     return n.unsupported("unknown type " + Twine(to->s()));
-  Type element = elementTypeOf(n.builder.getContext(), type);
+  Type element = computeTypeOf(n.builder.getContext(), type);
   if (!element)
     return n.unsupported("cannot cast to " + Twine(onnx::TensorProto::DataType_Name(type)));
   n.setOutput(0, n.cast(n.input(0), element));
@@ -37,7 +37,8 @@ LogicalResult importCastLike(NodeImporter &n) {
 
 void registerCastRules(ImportRegistry &registry) {
   registry.add({"", "Cast", 1, kNewestOpset, importCast, "no strings, no 8-bit floats"});
-  registry.add({"", "CastLike", 15, kNewestOpset, importCastLike, "no strings, no 8-bit floats", 2});
+  registry.add(
+      {"", "CastLike", 15, kNewestOpset, importCastLike, "no strings, no 8-bit floats", 2});
 }
 
 } // namespace nestor::import

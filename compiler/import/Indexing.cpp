@@ -84,7 +84,8 @@ LogicalResult importGatherND(NodeImporter &n) {
   FailureOr<SmallVector<int64_t>> shape = ndShape(n, batch);
   if (failed(shape))
     return failure();
-  n.setOutput(0, n.create<nest::GatherNDOp>(withShape(n.input(0), *shape), n.input(0), n.input(1), batch));
+  n.setOutput(
+      0, n.create<nest::GatherNDOp>(withShape(n.input(0), *shape), n.input(0), n.input(1), batch));
   return success();
 }
 
@@ -93,7 +94,8 @@ LogicalResult importGatherND(NodeImporter &n) {
 LogicalResult importCompress(NodeImporter &n) {
   std::optional<reference::TensorValue> condition = n.constant(1);
   if (!condition)
-    return n.unsupported("the condition must be known at compile time", "give it with --bind NAME=@file");
+    return n.unsupported("the condition must be known at compile time",
+                         "give it with --bind NAME=@file");
   Value input = n.input(0);
   if (!n.hasAttr("axis"))
     input = n.reshape(input, {n.type(0).getNumElements()});
@@ -156,7 +158,8 @@ LogicalResult importScatterND(NodeImporter &n) {
 LogicalResult importOneHot(NodeImporter &n) {
   std::optional<reference::TensorValue> depth = n.constant(1);
   if (!depth || depth->size() != 1)
-    return n.unsupported("depth must be a scalar known at compile time", "give it with --bind NAME=@file");
+    return n.unsupported("depth must be a scalar known at compile time",
+                         "give it with --bind NAME=@file");
   if (n.type(2).getNumElements() != 2)
     return n.unsupported("values must have two elements");
   SmallVector<int64_t> shape(n.shape(0));
@@ -189,7 +192,8 @@ void registerIndexingRules(ImportRegistry &registry) {
   registry.add({"", "Gather", 1, kNewestOpset, importGather, "", 2});
   registry.add({"", "GatherElements", 11, kNewestOpset, importGatherElements, "", 2});
   registry.add({"", "GatherND", 11, kNewestOpset, importGatherND, "", 2});
-  registry.add({"", "Compress", 9, kNewestOpset, importCompress, "condition known at compile time", 2});
+  registry.add(
+      {"", "Compress", 9, kNewestOpset, importCompress, "condition known at compile time", 2});
   registry.add({"", "Scatter", 9, 10, importScatterElements, "", 3});
   registry.add({"", "ScatterElements", 11, kNewestOpset, importScatterElements, "", 3});
   registry.add({"", "ScatterND", 11, kNewestOpset, importScatterND, "", 3});

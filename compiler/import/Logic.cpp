@@ -20,17 +20,16 @@ template <typename OpTy> LogicalResult importBits(NodeImporter &n) {
   if (!isa<IntegerType>(elementOf(operands->first)))
     return n.unsupported("the operands must be booleans or integers");
   n.setOutput(0, elementwise(n, {operands->first, operands->second}, [](Scalars &s, ValueRange in) {
-    return s.apply<OpTy>(in[0], in[1]);
-  }));
+                return s.apply<OpTy>(in[0], in[1]);
+              }));
   return success();
 }
 
 LogicalResult importNot(NodeImporter &n) {
   if (!isa<IntegerType>(n.type(0).getElementType()))
     return n.unsupported("the operand must be a boolean or an integer");
-  return setElementwise(n, [](Scalars &s, ValueRange in) {
-    return s.apply<arith::XOrIOp>(in[0], s.constant(-1));
-  });
+  return setElementwise(
+      n, [](Scalars &s, ValueRange in) { return s.apply<arith::XOrIOp>(in[0], s.constant(-1)); });
 }
 
 using Comparison = Value (Scalars::*)(Value, Value);

@@ -85,7 +85,7 @@ LogicalResult importQuantizeLinear(NodeImporter &n) {
   if (n.hasInput(2))
     type = n.type(2).getElementType();
   else if (int64_t given = n.intAttr("output_dtype", 0))
-    type = elementTypeOf(n.builder.getContext(), given);
+    type = computeTypeOf(n.builder.getContext(), given);
   auto integer = dyn_cast_or_null<IntegerType>(type);
   // Levels are computed in f32, which holds integers of 16 bits exactly.
   if (!integer || integer.getWidth() < 8 || integer.getWidth() > 16)
@@ -194,7 +194,8 @@ LogicalResult importQLinearConv(NodeImporter &n) {
   FailureOr<Value> sum = convolve(n, *input, *filter, n.input(8));
   if (failed(sum))
     return failure();
-  FailureOr<Value> inputScale = perAxis(n, 1, 0, 0), filterScale = perAxis(n, 4, 1, n.shape(0).size());
+  FailureOr<Value> inputScale = perAxis(n, 1, 0, 0),
+                   filterScale = perAxis(n, 4, 1, n.shape(0).size());
   if (failed(inputScale) || failed(filterScale))
     return failure();
   Value scaled = elementwise(n, {*sum, *inputScale, *filterScale}, [](Scalars &s, ValueRange in) {
@@ -211,7 +212,8 @@ LogicalResult importQLinearMatMul(NodeImporter &n) {
   if (failed(lhs) || failed(rhs))
     return failure();
   FailureOr<Value> sum = matmul(n, *lhs, *rhs);
-  FailureOr<Value> lhsScale = perAxis(n, 1, -2, rank), rhsScale = perAxis(n, 4, -1, n.shape(3).size());
+  FailureOr<Value> lhsScale = perAxis(n, 1, -2, rank),
+                   rhsScale = perAxis(n, 4, -1, n.shape(3).size());
   if (failed(sum) || failed(lhsScale) || failed(rhsScale))
     return failure();
   Value scaled = elementwise(n, {*sum, *lhsScale, *rhsScale}, [](Scalars &s, ValueRange in) {
@@ -223,12 +225,16 @@ LogicalResult importQLinearMatMul(NodeImporter &n) {
 } // namespace
 
 void registerQuantizationRules(ImportRegistry &registry) {
-  registry.add({"", "QuantizeLinear", 10, kNewestOpset, importQuantizeLinear, "8 and 16 bits, no blocks", 2});
+  registry.add({"", "QuantizeLinear", 10, kNewestOpset, importQuantizeLinear,
+                "8 and 16 bits, no blocks", 2});
   registry.add({"", "DequantizeLinear", 10, kNewestOpset, importDequantizeLinear, "no blocks", 2});
   registry.add({"", "DynamicQuantizeLinear", 11, kNewestOpset, importDynamicQuantizeLinear, ""});
-  registry.add({"", "ConvInteger", 10, kNewestOpset, importConvInteger, "sums exact up to 2^24", 2});
-  registry.add({"", "QLinearConv", 10, kNewestOpset, importQLinearConv, "sums exact up to 2^24", 8});
-  registry.add({"", "QLinearMatMul", 10, kNewestOpset, importQLinearMatMul, "8 bits; sums exact up to 2^24", 8});
+  registry.add(
+      {"", "ConvInteger", 10, kNewestOpset, importConvInteger, "sums exact up to 2^24", 2});
+  registry.add(
+      {"", "QLinearConv", 10, kNewestOpset, importQLinearConv, "sums exact up to 2^24", 8});
+  registry.add({"", "QLinearMatMul", 10, kNewestOpset, importQLinearMatMul,
+                "8 bits; sums exact up to 2^24", 8});
 }
 
 } // namespace nestor::import

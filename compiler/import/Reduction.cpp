@@ -64,7 +64,8 @@ Value reduceMean(NodeImporter &n, Value input, ArrayRef<int64_t> axes) {
   int64_t count = 1;
   for (int64_t axis : axes)
     count *= shapeOf(input)[axis];
-  return elementwise(n, sum, [&](Scalars &s, ValueRange in) { return s.div(in[0], s.constant(count)); });
+  return elementwise(n, sum,
+                     [&](Scalars &s, ValueRange in) { return s.div(in[0], s.constant(count)); });
 }
 
 Value reduceL1(NodeImporter &n, Value input, ArrayRef<int64_t> axes) {
@@ -73,7 +74,8 @@ Value reduceL1(NodeImporter &n, Value input, ArrayRef<int64_t> axes) {
 }
 
 Value reduceSumSquare(NodeImporter &n, Value input, ArrayRef<int64_t> axes) {
-  Value square = elementwise(n, input, [](Scalars &s, ValueRange in) { return s.mul(in[0], in[0]); });
+  Value square =
+      elementwise(n, input, [](Scalars &s, ValueRange in) { return s.mul(in[0], in[0]); });
   return reduce(n, square, ReduceKind::sum, axes);
 }
 
@@ -81,7 +83,8 @@ Value reduceSumSquare(NodeImporter &n, Value input, ArrayRef<int64_t> axes) {
 template <typename OpTy> Value throughFloat(NodeImporter &n, Value value) {
   Type element = elementOf(value);
   Value wide = isa<FloatType>(element) ? value : n.cast(value, n.builder.getF64Type());
-  Value result = elementwise(n, wide, [](Scalars &s, ValueRange in) { return s.apply<OpTy>(in[0]); });
+  Value result =
+      elementwise(n, wide, [](Scalars &s, ValueRange in) { return s.apply<OpTy>(in[0]); });
   return n.cast(result, element);
 }
 
@@ -98,10 +101,11 @@ Value reduceLogSumExp(NodeImporter &n, Value input, ArrayRef<int64_t> axes) {
   if (!isa<FloatType>(element))
     input = n.cast(input, n.builder.getF64Type());
   // Relative to the maximum nothing overflows; an infinite one is no origin.
-  Value origin = elementwise(n, reduce(n, input, ReduceKind::max, axes), [](Scalars &s, ValueRange in) {
-    Value infinity = s.constant(std::numeric_limits<double>::infinity());
-    return s.select(s.equal(s.abs(in[0]), infinity), s.constant(0), in[0]);
-  });
+  Value origin =
+      elementwise(n, reduce(n, input, ReduceKind::max, axes), [](Scalars &s, ValueRange in) {
+        Value infinity = s.constant(std::numeric_limits<double>::infinity());
+        return s.select(s.equal(s.abs(in[0]), infinity), s.constant(0), in[0]);
+      });
   Value powers = elementwise(n, {input, origin}, [](Scalars &s, ValueRange in) {
     return s.apply<math::ExpOp>(s.sub(in[0], in[1]));
   });
@@ -141,7 +145,8 @@ LogicalResult importCumSum(NodeImporter &n) {
   if (failed(axis))
     return failure();
   n.setOutput(0, n.create<nest::CumsumOp>(n.type(0), n.input(0), *axis,
-                                          bool(n.intAttr("exclusive", 0)), bool(n.intAttr("reverse", 0))));
+                                          bool(n.intAttr("exclusive", 0)),
+                                          bool(n.intAttr("reverse", 0))));
   return success();
 }
 
@@ -161,8 +166,8 @@ LogicalResult importTopK(NodeImporter &n) {
     return n.unsupported("k must lie between 0 and " + Twine(shape[*axis]));
   shape[*axis] = k;
   auto indices = RankedTensorType::get(shape, n.builder.getI64Type());
-  auto results = n.createMulti<nest::TopKOp>(withShape(n.input(0), shape), indices, n.input(0), k, *axis,
-                                             !n.intAttr("largest", 1));
+  auto results = n.createMulti<nest::TopKOp>(withShape(n.input(0), shape), indices, n.input(0), k,
+                                             *axis, !n.intAttr("largest", 1));
   n.setOutput(0, results[0]);
   if (n.wantsOutput(1))
     n.setOutput(1, results[1]);

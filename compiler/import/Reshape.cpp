@@ -64,7 +64,8 @@ LogicalResult importFlatten(NodeImporter &n) {
     axis = normalizeAxis(n, *axis, rank);
   if (failed(axis))
     return failure();
-  n.setOutput(0, n.reshape(n.input(0), {product(shape.take_front(*axis)), product(shape.drop_front(*axis))}));
+  n.setOutput(0, n.reshape(n.input(0),
+                           {product(shape.take_front(*axis)), product(shape.drop_front(*axis))}));
   return success();
 }
 
@@ -229,7 +230,8 @@ LogicalResult importTile(NodeImporter &n) {
 } // namespace
 
 void registerReshapeRules(ImportRegistry &registry) {
-  auto add = [&](StringRef op, ImportFunction import, unsigned minInputs = 1, StringRef limits = "") {
+  auto add = [&](StringRef op, ImportFunction import, unsigned minInputs = 1,
+                 StringRef limits = "") {
     registry.add({"", op, 1, kNewestOpset, import, limits, minInputs});
   };
   add("Reshape", importReshape, 1, "shape known at compile time");

@@ -47,7 +47,8 @@ TensorValue filled(Type element, ArrayRef<int64_t> shape, ArrayRef<char> bytes) 
 }
 
 /// A tensor of f32 or i64 from an attribute's numbers.
-template <typename T> Value fromNumbers(NodeImporter &n, Type element, ArrayRef<int64_t> shape, ArrayRef<T> numbers) {
+template <typename T>
+Value fromNumbers(NodeImporter &n, Type element, ArrayRef<int64_t> shape, ArrayRef<T> numbers) {
   TensorValue value = TensorValue::zeros(RankedTensorType::get(shape, element));
   llvm::copy(numbers, value.as<T>().begin());
   return n.constantOf(value);
@@ -64,7 +65,8 @@ FailureOr<TensorValue> decodeSparse(NodeImporter &n, const onnx::SparseTensorPro
   int64_t count = values->size(), width = indices->type.getRank() == 2 ? shape.size() : 1;
   if (indices->size() != count * width)
     return n.unsupported("a sparse constant's indices do not match its values");
-  TensorValue dense = TensorValue::zeros(RankedTensorType::get(shape, values->type.getElementType()));
+  TensorValue dense =
+      TensorValue::zeros(RankedTensorType::get(shape, values->type.getElementType()));
   int64_t size = reference::elementBytes(values->type.getElementType());
   for (int64_t i = 0; i < count; ++i) {
     int64_t position = width == 1 ? indices->getInt(i) : 0;
@@ -142,10 +144,9 @@ LogicalResult importRange(NodeImporter &n) {
     return n.unsupported("the range is not finite");
   Type element = n.type(0).getElementType();
   Value index = n.cast(n.constantInts(countTo(count)), element);
-  n.setOutput(0, elementwise(n, {index, n.reshape(n.input(0), {}), n.reshape(n.input(2), {})},
-                             [](Scalars &s, ValueRange in) {
-                               return s.add(in[1], s.mul(in[0], in[2]));
-                             }));
+  n.setOutput(
+      0, elementwise(n, {index, n.reshape(n.input(0), {}), n.reshape(n.input(2), {})},
+                     [](Scalars &s, ValueRange in) { return s.add(in[1], s.mul(in[0], in[2])); }));
   return success();
 }
 
@@ -154,11 +155,12 @@ LogicalResult importEyeLike(NodeImporter &n) {
     return n.unsupported("the input must be a matrix");
   Type element = n.type(0).getElementType();
   if (n.hasAttr("dtype"))
-    element = elementTypeOf(n.builder.getContext(), n.intAttr("dtype", 0));
+    element = computeTypeOf(n.builder.getContext(), n.intAttr("dtype", 0));
   if (!element)
     return n.unsupported("dtype is not numeric");
   int64_t rows = n.shape(0)[0], columns = n.shape(0)[1], k = n.intAttr("k", 0);
-  TensorValue eye = TensorValue::zeros(RankedTensorType::get({rows, columns}, n.builder.getI1Type()));
+  TensorValue eye =
+      TensorValue::zeros(RankedTensorType::get({rows, columns}, n.builder.getI1Type()));
   if (k > -rows && k < columns)
     for (int64_t row = std::max<int64_t>(0, -k); row < std::min(rows, columns - k); ++row)
       eye.bytes[row * columns + row + k] = 1;
@@ -193,7 +195,8 @@ void registerShapeRules(ImportRegistry &registry) {
   registry.add({"", "Shape", 1, kNewestOpset, importShape, ""});
   registry.add({"", "Size", 1, kNewestOpset, importSize, ""});
   registry.add({"", "Constant", 1, kNewestOpset, importConstant, "no strings", 0});
-  registry.add({"", "ConstantOfShape", 9, kNewestOpset, importConstantOfShape, "shape known at compile time"});
+  registry.add({"", "ConstantOfShape", 9, kNewestOpset, importConstantOfShape,
+                "shape known at compile time"});
   registry.add({"", "Range", 11, kNewestOpset, importRange, "inputs known at compile time", 3});
   registry.add({"", "EyeLike", 9, kNewestOpset, importEyeLike, ""});
   registry.add({"", "NonZero", 9, kNewestOpset, importNonZero, "input known at compile time"});

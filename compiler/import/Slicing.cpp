@@ -47,7 +47,8 @@ FailureOr<SmallVector<int64_t>> splitExtents(NodeImporter &n, int64_t extent) {
     return given;
   int64_t parts = n.numOutputs();
   if (parts == 0 || (n.opset < 18 && extent % parts))
-    return n.unsupported(Twine(extent) + " elements do not split into " + Twine(parts) + " equal parts");
+    return n.unsupported(Twine(extent) + " elements do not split into " + Twine(parts) +
+                         " equal parts");
   if (n.hasAttr("num_outputs") && n.intAttr("num_outputs", 0) != parts)
     return n.unsupported("num_outputs is not the number of outputs");
   int64_t chunk = (extent + parts - 1) / parts;
@@ -132,7 +133,8 @@ LogicalResult importSlice(NodeImporter &n) {
 //===----------------------------------------------------------------------===//
 
 /// Sets output 0 to the input extended by `low` and `high` (negative: cropped).
-LogicalResult setPadded(NodeImporter &n, Value fill, ArrayRef<int64_t> low, ArrayRef<int64_t> high, PadMode mode) {
+LogicalResult setPadded(NodeImporter &n, Value fill, ArrayRef<int64_t> low, ArrayRef<int64_t> high,
+                        PadMode mode) {
   SmallVector<int64_t> shape(n.shape(0));
   for (size_t i = 0; i < shape.size(); ++i) {
     if (std::min(low[i], high[i]) < -kMaxElements || std::max(low[i], high[i]) > kMaxElements)
@@ -146,7 +148,8 @@ LogicalResult setPadded(NodeImporter &n, Value fill, ArrayRef<int64_t> low, Arra
   }
   if (failed(checkShape(n, shape)))
     return failure();
-  n.setOutput(0, n.create<nest::PadOp>(withShape(n.input(0), shape), n.input(0), fill, low, high, mode));
+  n.setOutput(
+      0, n.create<nest::PadOp>(withShape(n.input(0), shape), n.input(0), fill, low, high, mode));
   return success();
 }
 
@@ -224,7 +227,8 @@ LogicalResult importTrilu(NodeImporter &n) {
   ArrayRef<int64_t> shape = n.shape(0);
   if (shape.size() < 2)
     return n.unsupported("the input must be a matrix or a batch of them");
-  if (n.hasInput(1) && (n.type(1).getNumElements() != 1 || !n.type(1).getElementType().isInteger(64)))
+  if (n.hasInput(1) &&
+      (n.type(1).getNumElements() != 1 || !n.type(1).getElementType().isInteger(64)))
     return n.unsupported("k must be an i64 scalar");
   bool upper = n.intAttr("upper", 1);
   int64_t rows = shape[shape.size() - 2], columns = shape.back();
@@ -239,8 +243,8 @@ LogicalResult importTrilu(NodeImporter &n) {
       },
       n.builder.getI1Type());
   n.setOutput(0, elementwise(n, {n.input(0), keep}, [](Scalars &s, ValueRange in) {
-    return s.select(in[1], in[0], s.constant(0));
-  }));
+                return s.select(in[1], in[0], s.constant(0));
+              }));
   return success();
 }
 
@@ -249,9 +253,11 @@ LogicalResult importTrilu(NodeImporter &n) {
 void registerSlicingRules(ImportRegistry &registry) {
   registry.add({"", "Concat", 1, kNewestOpset, importConcat, ""});
   registry.add({"", "Split", 1, kNewestOpset, importSplit, "split known at compile time"});
-  registry.add({"", "Slice", 1, kNewestOpset, importSlice, "starts, ends, axes, steps known at compile time"});
+  registry.add({"", "Slice", 1, kNewestOpset, importSlice,
+                "starts, ends, axes, steps known at compile time"});
   registry.add({"", "Pad", 1, kNewestOpset, importPad, "pads known at compile time"});
-  registry.add({"", "CenterCropPad", 18, kNewestOpset, importCenterCropPad, "shape known at compile time", 2});
+  registry.add({"", "CenterCropPad", 18, kNewestOpset, importCenterCropPad,
+                "shape known at compile time", 2});
   registry.add({"", "Trilu", 14, kNewestOpset, importTrilu, ""});
 }
 

@@ -49,7 +49,8 @@ template <SoftmaxKind kind> Value applySoftmax(NodeImporter &n, Value input, int
 template <SoftmaxKind kind> LogicalResult importSoftmax(NodeImporter &n) {
   Value input = n.input(0);
   SmallVector<int64_t> shape(n.shape(0));
-  FailureOr<int64_t> axis = normalizeAxis(n, n.intAttr("axis", n.opset < 13 ? 1 : -1), shape.size());
+  FailureOr<int64_t> axis =
+      normalizeAxis(n, n.intAttr("axis", n.opset < 13 ? 1 : -1), shape.size());
   if (failed(axis))
     return failure();
   if (n.type(0).getNumElements() == 0) {
@@ -88,7 +89,8 @@ LogicalResult setLoss(NodeImporter &n, Value logProbabilities, Value target, Val
   if (n.hasAttr("ignore_index")) {
     double ignored = n.intAttr("ignore_index", 0);
     Value keep = elementwise(
-        n, target, [&](Scalars &s, ValueRange in) { return s.notEqual(in[0], s.constant(ignored)); },
+        n, target,
+        [&](Scalars &s, ValueRange in) { return s.notEqual(in[0], s.constant(ignored)); },
         n.builder.getI1Type());
     // An ignored class may lie outside [0, C).
     target = elementwise(n, {target, keep}, [](Scalars &s, ValueRange in) {
@@ -97,7 +99,8 @@ LogicalResult setLoss(NodeImporter &n, Value logProbabilities, Value target, Val
     counted = n.cast(keep, element);
   }
   if (weights) {
-    Value picked = n.create<nest::GatherOp>(RankedTensorType::get(shapeOf(target), element), weights, target, 0);
+    Value picked = n.create<nest::GatherOp>(RankedTensorType::get(shapeOf(target), element),
+                                            weights, target, 0);
     counted = counted ? elementwise(n, {picked, counted},
                                     [](Scalars &s, ValueRange in) { return s.mul(in[0], in[1]); })
                       : picked;
@@ -105,8 +108,8 @@ LogicalResult setLoss(NodeImporter &n, Value logProbabilities, Value target, Val
 
   SmallVector<int64_t> column(targetShape);
   column.insert(column.begin() + 1, 1);
-  Value chosen = n.create<nest::GatherElementsOp>(withShape(logProbabilities, column), logProbabilities,
-                                                  n.reshape(target, column), 1);
+  Value chosen = n.create<nest::GatherElementsOp>(withShape(logProbabilities, column),
+                                                  logProbabilities, n.reshape(target, column), 1);
   SmallVector<Value> factors{n.reshape(chosen, shapeOf(target))};
   if (counted)
     factors.push_back(counted);
@@ -120,7 +123,8 @@ LogicalResult setLoss(NodeImporter &n, Value logProbabilities, Value target, Val
     loss = n.reshape(reduce(n, loss, kind, axes), {});
     if (reduction == "mean" && counted) {
       Value total = n.reshape(reduce(n, counted, ReduceKind::sum, axes), {});
-      loss = elementwise(n, {loss, total}, [](Scalars &s, ValueRange in) { return s.div(in[0], in[1]); });
+      loss = elementwise(n, {loss, total},
+                         [](Scalars &s, ValueRange in) { return s.div(in[0], in[1]); });
     }
   }
   n.setOutput(0, loss);
@@ -146,8 +150,10 @@ void registerSoftmaxRules(ImportRegistry &registry) {
   registry.add({"", "Softmax", 1, kNewestOpset, importSoftmax<SoftmaxKind::Plain>, ""});
   registry.add({"", "LogSoftmax", 1, kNewestOpset, importSoftmax<SoftmaxKind::Log>, ""});
   registry.add({"", "Hardmax", 1, kNewestOpset, importSoftmax<SoftmaxKind::Hard>, ""});
-  registry.add({"", "NegativeLogLikelihoodLoss", 12, kNewestOpset, importNegativeLogLikelihoodLoss, "", 2});
-  registry.add({"", "SoftmaxCrossEntropyLoss", 12, kNewestOpset, importSoftmaxCrossEntropyLoss, "", 2});
+  registry.add(
+      {"", "NegativeLogLikelihoodLoss", 12, kNewestOpset, importNegativeLogLikelihoodLoss, "", 2});
+  registry.add(
+      {"", "SoftmaxCrossEntropyLoss", 12, kNewestOpset, importSoftmaxCrossEntropyLoss, "", 2});
 }
 
 } // namespace nestor::import

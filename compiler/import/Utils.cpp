@@ -6,6 +6,8 @@
 
 #include "compiler/import/Utils.h"
 
+#include "compiler/import/TensorDecoder.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <algorithm>
@@ -115,19 +117,23 @@ Value Scalars::compare(arith::CmpFPredicate ordered, arith::CmpIPredicate ofSign
 }
 
 Value Scalars::less(Value a, Value b) {
-  return compare(arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt, arith::CmpIPredicate::ult, a, b);
+  return compare(arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt, arith::CmpIPredicate::ult, a,
+                 b);
 }
 
 Value Scalars::lessEqual(Value a, Value b) {
-  return compare(arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle, arith::CmpIPredicate::ule, a, b);
+  return compare(arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle, arith::CmpIPredicate::ule, a,
+                 b);
 }
 
 Value Scalars::equal(Value a, Value b) {
-  return compare(arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq, arith::CmpIPredicate::eq, a, b);
+  return compare(arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq, arith::CmpIPredicate::eq, a,
+                 b);
 }
 
 Value Scalars::notEqual(Value a, Value b) {
-  return compare(arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne, arith::CmpIPredicate::ne, a, b);
+  return compare(arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne, arith::CmpIPredicate::ne, a,
+                 b);
 }
 
 Value Scalars::select(Value condition, Value a, Value b) {
@@ -140,10 +146,11 @@ Value Scalars::select(Value condition, Value a, Value b) {
 
 Value elementwise(NodeImporter &n, ValueRange inputs, ScalarBody body, Type result) {
   Type element = elementOf(inputs.front());
-  return n.map(inputs, result ? result : element, [&](OpBuilder &builder, Location loc, ValueRange args) {
-    Scalars scalars(builder, loc, element);
-    return body(scalars, args);
-  });
+  return n.map(inputs, result ? result : element,
+               [&](OpBuilder &builder, Location loc, ValueRange args) {
+                 Scalars scalars(builder, loc, element);
+                 return body(scalars, args);
+               });
 }
 
 LogicalResult setElementwise(NodeImporter &n, ScalarBody body, Type result) {
@@ -195,7 +202,8 @@ FailureOr<int64_t> normalizeAxis(NodeImporter &n, int64_t axis, int64_t rank) {
   return axis < 0 ? axis + rank : axis;
 }
 
-FailureOr<SmallVector<int64_t>> normalizeAxes(NodeImporter &n, ArrayRef<int64_t> axes, int64_t rank) {
+FailureOr<SmallVector<int64_t>> normalizeAxes(NodeImporter &n, ArrayRef<int64_t> axes,
+                                              int64_t rank) {
   SmallVector<int64_t> result;
   for (int64_t axis : axes) {
     FailureOr<int64_t> normal = normalizeAxis(n, axis, rank);
@@ -214,7 +222,8 @@ FailureOr<SmallVector<int64_t>> intsFrom(NodeImporter &n, StringRef name, unsign
   return n.intsAttr(name);
 }
 
-FailureOr<SmallVector<int64_t>> broadcastShapes(NodeImporter &n, ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+FailureOr<SmallVector<int64_t>> broadcastShapes(NodeImporter &n, ArrayRef<int64_t> a,
+                                                ArrayRef<int64_t> b) {
   if (a.size() < b.size())
     std::swap(a, b);
   SmallVector<int64_t> result(a);
@@ -242,41 +251,17 @@ LogicalResult checkShape(NodeImporter &n, ArrayRef<int64_t> shape) {
   return success();
 }
 
-Type elementTypeOf(MLIRContext *context, int64_t onnxType) {
-  auto integer = [&](unsigned width, bool isUnsigned = false) {
-    return IntegerType::get(context, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless);
-  };
-  switch (onnxType) {
-  case onnx::TensorProto::FLOAT:
-  case onnx::TensorProto::FLOAT16:
-  case onnx::TensorProto::BFLOAT16:
-    return Float32Type::get(context);
-  case onnx::TensorProto::DOUBLE:
-    return Float64Type::get(context);
-  case onnx::TensorProto::BOOL:
-    return integer(1);
-  case onnx::TensorProto::INT8:
-    return integer(8);
-  case onnx::TensorProto::INT16:
-    return integer(16);
-  case onnx::TensorProto::INT32:
-    return integer(32);
-  case onnx::TensorProto::INT64:
-    return integer(64);
-  case onnx::TensorProto::UINT8:
-    return integer(8, true);
-  case onnx::TensorProto::UINT16:
-    return integer(16, true);
-  case onnx::TensorProto::UINT32:
-    return integer(32, true);
-  case onnx::TensorProto::UINT64:
-    return integer(64, true);
-  default:
+Type computeTypeOf(MLIRContext *context, int64_t onnxType) {
+  if (onnxType != int(onnxType))
     return {};
-  }
+  Type stored = elementTypeOf(int(onnxType), *context);
+  bool half = stored && (stored.isF16() || stored.isBF16());
+  return half ? Type(Float32Type::get(context)) : stored;
 }
 
-SmallVector<int64_t> countTo(int64_t count) { return llvm::to_vector(llvm::seq<int64_t>(0, count)); }
+SmallVector<int64_t> countTo(int64_t count) {
+  return llvm::to_vector(llvm::seq<int64_t>(0, count));
+}
 
 Value constantIndices(NodeImporter &n, ArrayRef<int64_t> shape, ArrayRef<int64_t> values) {
   reference::TensorValue tensor =

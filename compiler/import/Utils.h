@@ -96,8 +96,8 @@ mlir::RankedTensorType withShape(mlir::Value value, llvm::ArrayRef<int64_t> shap
 /// `axis` counted from the front. Records a reason if it is out of range.
 mlir::FailureOr<int64_t> normalizeAxis(NodeImporter &n, int64_t axis, int64_t rank);
 /// The same for several, which must differ.
-mlir::FailureOr<llvm::SmallVector<int64_t>> normalizeAxes(NodeImporter &n,
-                                                          llvm::ArrayRef<int64_t> axes, int64_t rank);
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+normalizeAxes(NodeImporter &n, llvm::ArrayRef<int64_t> axes, int64_t rank);
 
 /// Integers that older opsets pass as attribute `name` and newer ones as input
 /// `index`. Empty where there is neither.
@@ -105,17 +105,18 @@ mlir::FailureOr<llvm::SmallVector<int64_t>> intsFrom(NodeImporter &n, llvm::Stri
                                                      unsigned index);
 
 /// The shape that both broadcast to. Records a reason if there is none.
-mlir::FailureOr<llvm::SmallVector<int64_t>> broadcastShapes(NodeImporter &n, llvm::ArrayRef<int64_t> a,
-                                                            llvm::ArrayRef<int64_t> b);
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+broadcastShapes(NodeImporter &n, llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
 
 /// Sizes above this are refused: a corrupt shape must not exhaust memory.
 inline constexpr int64_t kMaxElements = int64_t(1) << 31;
 /// Records a reason if `shape` has a negative extent or too many elements.
 mlir::LogicalResult checkShape(NodeImporter &n, llvm::ArrayRef<int64_t> shape);
 
-/// The element type of an ONNX `TensorProto.DataType`; f16 and bf16 are f32.
-/// Null for types without a counterpart (strings, complex numbers).
-mlir::Type elementTypeOf(mlir::MLIRContext *context, int64_t onnxType);
+/// The element type that the importer computes in for an ONNX
+/// `TensorProto.DataType`: its own, but f32 for f16 and bf16. Null for types
+/// without a counterpart (strings, complex numbers).
+mlir::Type computeTypeOf(mlir::MLIRContext *context, int64_t onnxType);
 
 /// 0, 1, .., count - 1.
 llvm::SmallVector<int64_t> countTo(int64_t count);

@@ -17,32 +17,48 @@ namespace nestor::conformance {
 namespace {
 
 Type typeOf(DType type, Builder builder) {
-  auto unsignedInteger = [&](unsigned width) { return builder.getIntegerType(width, /*isSigned=*/false); };
+  auto unsignedInteger = [&](unsigned width) {
+    return builder.getIntegerType(width, /*isSigned=*/false);
+  };
   switch (type) {
-  case DType::float32: return builder.getF32Type();
-  case DType::float64: return builder.getF64Type();
-  case DType::float16: return builder.getF16Type();
-  case DType::bfloat16: return builder.getBF16Type();
-  case DType::int8: return builder.getI8Type();
-  case DType::int16: return builder.getI16Type();
-  case DType::int32: return builder.getI32Type();
-  case DType::int64: return builder.getI64Type();
-  case DType::uint8: return unsignedInteger(8);
-  case DType::uint16: return unsignedInteger(16);
-  case DType::uint32: return unsignedInteger(32);
-  case DType::uint64: return unsignedInteger(64);
-  case DType::boolean: return builder.getI1Type();
+  case DType::float32:
+    return builder.getF32Type();
+  case DType::float64:
+    return builder.getF64Type();
+  case DType::float16:
+    return builder.getF16Type();
+  case DType::bfloat16:
+    return builder.getBF16Type();
+  case DType::int8:
+    return builder.getI8Type();
+  case DType::int16:
+    return builder.getI16Type();
+  case DType::int32:
+    return builder.getI32Type();
+  case DType::int64:
+    return builder.getI64Type();
+  case DType::uint8:
+    return unsignedInteger(8);
+  case DType::uint16:
+    return unsignedInteger(16);
+  case DType::uint32:
+    return unsignedInteger(32);
+  case DType::uint64:
+    return unsignedInteger(64);
+  case DType::boolean:
+    return builder.getI1Type();
   }
   return {};
 }
 
 std::string describe(llvm::StringRef message, llvm::ArrayRef<import::Unsupported> unsupported) {
-  return unsupported.empty() ? message.str() : unsupported.front().op + ": " + unsupported.front().reason;
+  return unsupported.empty() ? message.str()
+                             : unsupported.front().op + ": " + unsupported.front().reason;
 }
 
 /// The values of the inputs named, in that order.
-bool select(const Tensors &inputs, llvm::ArrayRef<std::string> names, std::vector<TensorValue> &values,
-            std::string &error) {
+bool select(const Tensors &inputs, llvm::ArrayRef<std::string> names,
+            std::vector<TensorValue> &values, std::string &error) {
   for (const std::string &name : names) {
     auto input = inputs.find(name);
     if (input == inputs.end()) {
@@ -58,8 +74,8 @@ std::string nameOf(Attribute attribute) { return cast<StringAttr>(attribute).str
 
 } // namespace
 
-Outcome runCompiled(const std::string &path, const import::ImportOptions &imports, const Tensors &inputs,
-                    MLIRContext &context) {
+Outcome runCompiled(const std::string &path, const import::ImportOptions &imports,
+                    const Tensors &inputs, MLIRContext &context) {
   driver::CompileOptions options;
   options.import = imports;
   driver::CompileResult compiled = driver::compileFile(path, options, context);
@@ -91,8 +107,8 @@ Outcome runCompiled(const std::string &path, const import::ImportOptions &import
   return outcome;
 }
 
-Outcome runReference(const std::string &path, const import::ImportOptions &options, const Tensors &inputs,
-                     MLIRContext &context) {
+Outcome runReference(const std::string &path, const import::ImportOptions &options,
+                     const Tensors &inputs, MLIRContext &context) {
   import::ImportResult imported = import::importFile(path, options, context);
   Outcome outcome;
   if (imported.status != import::ImportStatus::Ok) {

@@ -13,8 +13,8 @@ namespace nestor::conformance {
 /// What came of a model and its inputs: outputs, or an error.
 struct Outcome {
   Tensors outputs;
-  std::string error;         ///< Empty if there are outputs.
-  bool unsupported = false;  ///< The importer said no.
+  std::string error;        ///< Empty if there are outputs.
+  bool unsupported = false; ///< The importer said no.
 };
 
 /// Runs the model at `path` on `inputs`, of which the bound ones are in

@@ -20,13 +20,32 @@ namespace {
 
 /// Operators and the operands of theirs that say where or how much, not what.
 const std::map<std::string, std::set<int>> kPositionOperands = {
-    {"BlackmanWindow", {0}},  {"Compress", {1}},       {"ConstantOfShape", {0}}, {"CumSum", {1}},
-    {"DFT", {1}},             {"Expand", {1}},         {"HammingWindow", {0}},   {"HannWindow", {0}},
-    {"Loop", {0, 1}},         {"MaxUnpool", {2}},      {"MelWeightMatrix", {0, 1, 2, 3, 4}},
-    {"OneHot", {1}},          {"Pad", {1}},            {"Range", {0, 1, 2}},     {"ReduceSum", {1}},
-    {"Reshape", {1}},         {"Resize", {1, 2, 3}},   {"STFT", {1, 3}},         {"Slice", {1, 2, 3, 4}},
-    {"Split", {1}},           {"SplitToSequence", {1}}, {"Squeeze", {1}},        {"Tile", {1, 2}},
-    {"TopK", {1}},            {"Unsqueeze", {1}},      {"Upsample", {1}},
+    {"BlackmanWindow", {0}},
+    {"Compress", {1}},
+    {"ConstantOfShape", {0}},
+    {"CumSum", {1}},
+    {"DFT", {1}},
+    {"Expand", {1}},
+    {"HammingWindow", {0}},
+    {"HannWindow", {0}},
+    {"Loop", {0, 1}},
+    {"MaxUnpool", {2}},
+    {"MelWeightMatrix", {0, 1, 2, 3, 4}},
+    {"OneHot", {1}},
+    {"Pad", {1}},
+    {"Range", {0, 1, 2}},
+    {"ReduceSum", {1}},
+    {"Reshape", {1}},
+    {"Resize", {1, 2, 3}},
+    {"STFT", {1, 3}},
+    {"Slice", {1, 2, 3, 4}},
+    {"Split", {1}},
+    {"SplitToSequence", {1}},
+    {"Squeeze", {1}},
+    {"Tile", {1, 2}},
+    {"TopK", {1}},
+    {"Unsqueeze", {1}},
+    {"Upsample", {1}},
 };
 
 template <typename Message> bool parse(const std::string &path, Message &message) {
@@ -37,14 +56,16 @@ template <typename Message> bool parse(const std::string &path, Message &message
 std::vector<std::string> entriesOf(llvm::StringRef directory) {
   std::vector<std::string> entries;
   std::error_code code;
-  for (llvm::sys::fs::directory_iterator it(directory, code), end; it != end && !code; it.increment(code))
+  for (llvm::sys::fs::directory_iterator it(directory, code), end; it != end && !code;
+       it.increment(code))
     entries.push_back(it->path());
   llvm::sort(entries);
   return entries;
 }
 
 /// Reads `prefix`0.pb, `prefix`1.pb, .. as the values of `names`.
-std::string readTensors(const std::string &prefix, const std::vector<const onnx::ValueInfoProto *> &infos,
+std::string readTensors(const std::string &prefix,
+                        const std::vector<const onnx::ValueInfoProto *> &infos,
                         mlir::MLIRContext &context, Tensors &tensors) {
   for (auto [i, info] : llvm::enumerate(infos)) {
     std::string path = prefix + std::to_string(i) + ".pb";
@@ -85,7 +106,9 @@ std::vector<Case> findCases(llvm::StringRef root) {
   for (const std::string &group : entriesOf(root))
     for (const std::string &path : entriesOf(group))
       if (llvm::sys::fs::exists(path + "/model.onnx"))
-        cases.push_back({(llvm::sys::path::filename(group) + "/" + llvm::sys::path::filename(path)).str(), path});
+        cases.push_back(
+            {(llvm::sys::path::filename(group) + "/" + llvm::sys::path::filename(path)).str(),
+             path});
   return cases;
 }
 

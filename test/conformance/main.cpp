@@ -62,8 +62,8 @@ std::string compareAll(const Tensors &actual, const Tensors &expected) {
 }
 
 /// Runs one data set, with inputs bound only where it does not go without.
-CaseResult runSet(const Case &which, const LoadedCase &loaded, const DataSet &set, Backend backend, bool bind,
-                  mlir::MLIRContext &context) {
+CaseResult runSet(const Case &which, const LoadedCase &loaded, const DataSet &set, Backend backend,
+                  bool bind, mlir::MLIRContext &context) {
   import::ImportOptions options;
   for (const auto &[name, value] : set.inputs)
     options.shapes[name] = value.type.getShape().vec();
@@ -121,7 +121,8 @@ Child start(const Case &which, const Options &options, pid_t &pid) {
   alarm(kSecondsPerCase);
   CaseResult result = runCase(which, options);
   std::string message(1, char(result.verdict));
-  message += result.reason.substr(0, result.reason.find('\n')).substr(0, 400); // Fits the pipe's buffer.
+  message +=
+      result.reason.substr(0, result.reason.find('\n')).substr(0, 400); // Fits the pipe's buffer.
   bool written = write(ends[1], message.data(), message.size()) == ssize_t(message.size());
   _exit(written ? 0 : 5); // No destructors: the child is done with what it holds.
 }
@@ -197,9 +198,10 @@ int report(const std::map<std::string, CaseResult> &results, const Options &opti
     }
     ok = compareWithList(results, known);
   }
-  std::printf("%u passed, %u failed (backend %s: %u plain, %u with bound inputs of which %u count)\n",
-              plain + std::min(bound, kCountedBindings), failed, options.backend.c_str(), plain, bound,
-              std::min(bound, kCountedBindings));
+  std::printf(
+      "%u passed, %u failed (backend %s: %u plain, %u with bound inputs of which %u count)\n",
+      plain + std::min(bound, kCountedBindings), failed, options.backend.c_str(), plain, bound,
+      std::min(bound, kCountedBindings));
   return ok ? 0 : 1;
 }
 
@@ -215,18 +217,21 @@ int main(int argc, char **argv) {
   app.add_option("--known-failures", options.known, "list that the failures must equal");
   app.add_flag("--update", options.update, "write the failures to that list");
   app.add_option("--filter", options.filter, "only cases whose name contains this");
-  app.add_flag("--bind,!--no-bind", options.bind, "bind run-time shapes and positions where needed");
+  app.add_flag("--bind,!--no-bind", options.bind,
+               "bind run-time shapes and positions where needed");
   app.add_option("-j,--jobs", options.jobs, "cases at a time")->check(CLI::PositiveNumber);
   app.add_flag("-v,--verbose", options.verbose, "print every case");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Case> cases = findCases(options.data);
   if (cases.empty()) {
-    std::fprintf(stderr, "conformance: no cases in %s; install libonnx-testdata\n", options.data.c_str());
+    std::fprintf(stderr, "conformance: no cases in %s; install libonnx-testdata\n",
+                 options.data.c_str());
     return 2;
   }
-  cases.erase(std::remove_if(cases.begin(), cases.end(),
-                             [&](const Case &c) { return c.name.find(options.filter) == std::string::npos; }),
+  cases.erase(std::remove_if(
+                  cases.begin(), cases.end(),
+                  [&](const Case &c) { return c.name.find(options.filter) == std::string::npos; }),
               cases.end());
   return report(runAll(cases, options), options);
 }
