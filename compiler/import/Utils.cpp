@@ -49,29 +49,15 @@ Value Scalars::mul(Value a, Value b) {
   return isFloat() ? apply<arith::MulFOp>(a, b) : apply<arith::MulIOp>(a, b);
 }
 
-Value Scalars::safeDivisor(Value b) {
-  Value one = constant(1), traps = equal(b, constant(0));
-  // The smallest integer has no quotient by -1.
-  if (isSigned())
-    traps = apply<arith::OrIOp>(traps, equal(b, constant(-1)));
-  return select(traps, one, b);
-}
-
 Value Scalars::div(Value a, Value b) {
   if (isFloat())
     return apply<arith::DivFOp>(a, b);
-  Value divisor = safeDivisor(b);
-  if (isUnsigned())
-    return apply<arith::DivUIOp>(a, divisor);
-  Value quotient = apply<arith::DivSIOp>(a, divisor);
-  return select(equal(b, constant(-1)), neg(a), quotient);
+  return isUnsigned() ? apply<arith::DivUIOp>(a, b) : apply<arith::DivSIOp>(a, b);
 }
 
 Value Scalars::remainder(Value a, Value b) {
-  if (isUnsigned())
-    return apply<arith::RemUIOp>(a, safeDivisor(b));
   if (!isFloat())
-    return apply<arith::RemSIOp>(a, safeDivisor(b));
+    return isUnsigned() ? apply<arith::RemUIOp>(a, b) : apply<arith::RemSIOp>(a, b);
   // The rounded quotient may be off by one next to an integer; the second step
   // brings the remainder back between 0 and b.
   Value remainder = sub(a, mul(apply<math::TruncOp>(div(a, b)), b));

@@ -39,7 +39,8 @@ public:
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value sub(mlir::Value a, mlir::Value b);
   mlir::Value mul(mlir::Value a, mlir::Value b);
-  /// Integers truncate. A zero divisor gives `a`: it must not trap.
+  /// Integers truncate; where ONNX leaves the result open (a zero divisor), the
+  /// evaluator and the kernels agree on one and do not trap.
   mlir::Value div(mlir::Value a, mlir::Value b);
   /// What truncating division leaves; has the sign of `a`.
   mlir::Value remainder(mlir::Value a, mlir::Value b);
@@ -60,8 +61,6 @@ public:
 private:
   mlir::Value compare(mlir::arith::CmpFPredicate ordered, mlir::arith::CmpIPredicate ofSigned,
                       mlir::arith::CmpIPredicate ofUnsigned, mlir::Value a, mlir::Value b);
-  /// A divisor that cannot trap: 1 in place of 0 and, if signed, of -1.
-  mlir::Value safeDivisor(mlir::Value b);
 
   mlir::OpBuilder &builder;
   mlir::Location loc;

@@ -104,8 +104,8 @@ FailureOr<Calls> nestor::kernels::describeReverseSequence(nest::ReverseSequenceO
     Value source = b.arg(0), length = b.arg(1), target = b.arg(2);
     b.loop(b.begin(), b.end(), 1, [&](Value row) {
       SmallVector<Value> at = unravel(b, row, outerShape);
-      // A length of n is index n of [0, time]: clamped, so the mirror stays inside.
-      Value count = loadIndex(b, lengths, length, at[batchAxis], outerShape[timeAxis] + 1);
+      // Clamped, so that the mirror stays inside.
+      Value count = loadLength(b, lengths, length, at[batchAxis], outerShape[timeAxis]);
       Value mirrored = b.sub(b.sub(count, b.i64(1)), at[timeAxis]);
       Value inside = b.less(at[timeAxis], count);
       at[timeAxis] = arith::SelectOp::create(b, inside, mirrored, at[timeAxis]);

@@ -294,6 +294,31 @@ Value KernelBuilder::maskOf(Value count, int64_t lanes) {
 // Scalar regions
 //===----------------------------------------------------------------------===//
 
+/// Clones an integer division or remainder of a scalar region. Divisors are
+/// user data, or the zeros in lanes that do not exist, and where arith leaves
+/// the result undefined processors trap. Here, as in the evaluator, x / 0 and
+/// x % 0 are 0, and the smallest number divided by -1 wraps.
+static Value cloneDivision(KernelBuilder &b, Operation &op, IRMapping &map) {
+  Value dividend = map.lookup(op.getOperand(0)), divisor = map.lookup(op.getOperand(1));
+  Type type = divisor.getType();
+  Value zero = b.constant(type, 0), byZero = b.equal(divisor, zero), byMinusOne, traps = byZero;
+  bool isSigned = isa<arith::DivSIOp, arith::RemSIOp>(op);
+  if (isSigned) {
+    byMinusOne = b.equal(divisor, b.constant(type, -1));
+    traps = arith::OrIOp::create(b, byZero, byMinusOne);
+  }
+  Value harmless = b.select(traps, b.constant(type, 1), divisor);
+  Operation *copy = b.clone(op, map);
+  copy->setOperand(1, harmless);
+  Value result = copy->getResult(0);
+  result.setType(type);
+  if (isa<arith::RemSIOp, arith::RemUIOp>(op)) // By 1, which leaves 0.
+    return result;
+  if (isSigned)
+    result = b.select(byMinusOne, b.sub(zero, dividend), result);
+  return b.select(byZero, zero, result);
+}
+
 Value KernelBuilder::inlineScalarRegion(Region &region, ValueRange arguments, int64_t lanes) {
   Block &block = region.front();
   IRMapping map;
@@ -304,6 +329,10 @@ Value KernelBuilder::inlineScalarRegion(Region &region, ValueRange arguments, in
       if (lanes > 1)
         value = DenseElementsAttr::get(VectorType::get(lanes, value.getType()), value);
       map.map(constant.getResult(), arith::ConstantOp::create(*this, value).getResult());
+      continue;
+    }
+    if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp>(op)) {
+      map.map(op.getResult(0), cloneDivision(*this, op, map));
       continue;
     }
     Operation *copy = clone(op, map);

@@ -116,10 +116,8 @@ void RecurrentScan::emitLine(Value direction, Value element, ArrayRef<Activation
   initialise(base, at.initialHidden, line);
   initialise(extra, at.initialCell, line);
   Value length = b.i64(steps);
-  if (at.lengths) {
-    // Read as an index into [0, steps], which also bounds it.
-    length = loadIndex(b, layer.lengthsType, at.lengths, element, steps + 1);
-  }
+  if (at.lengths)
+    length = loadLength(b, layer.lengthsType, at.lengths, element, steps);
   Value backwards = layer.reverse ? b.equal(direction, b.i64(0)) : b.equal(direction, b.i64(1));
   SmallVector<Value> start{base, b.add(base, padded)};
   SmallVector<Value> last = b.loop(b.i64(0), length, 1, start, [&](Value step, ValueRange buffers) {

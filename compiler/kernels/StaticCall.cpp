@@ -75,16 +75,22 @@ Value nestor::kernels::ravel(KernelBuilder &b, ValueRange coordinates, ArrayRef<
   return linear;
 }
 
+/// An element of any type as i64.
+static Value loadInteger(KernelBuilder &b, RankedTensorType type, Value pointer, Value position) {
+  Type element = type.getElementType();
+  Value value = b.load(element, pointer, position);
+  if (isa<FloatType>(element)) // ONNX allows any number as an index of OneHot.
+    return arith::FPToSIOp::create(b, b.getI64Type(), value);
+  if (element.getIntOrFloatBitWidth() == 64)
+    return value;
+  if (element.isUnsignedInteger())
+    return arith::ExtUIOp::create(b, b.getI64Type(), value);
+  return arith::ExtSIOp::create(b, b.getI64Type(), value);
+}
+
 Value nestor::kernels::loadIndexUnclamped(KernelBuilder &b, RankedTensorType type, Value pointer,
                                           Value position, int64_t extent) {
-  Type element = type.getElementType();
-  Value index = b.load(element, pointer, position);
-  if (isa<FloatType>(element)) // ONNX allows any number as an index of OneHot.
-    index = arith::FPToSIOp::create(b, b.getI64Type(), index);
-  else if (element.getIntOrFloatBitWidth() < 64)
-    index = element.isUnsignedInteger()
-                ? arith::ExtUIOp::create(b, b.getI64Type(), index).getResult()
-                : arith::ExtSIOp::create(b, b.getI64Type(), index).getResult();
+  Value index = loadInteger(b, type, pointer, position);
   Value negative = b.less(index, b.i64(0));
   return arith::SelectOp::create(b, negative, b.add(index, extent), index);
 }
@@ -93,6 +99,11 @@ Value nestor::kernels::loadIndex(KernelBuilder &b, RankedTensorType type, Value 
                                  Value position, int64_t extent) {
   Value index = loadIndexUnclamped(b, type, pointer, position, extent);
   return b.max(b.i64(0), b.min(index, b.i64(extent - 1)));
+}
+
+Value nestor::kernels::loadLength(KernelBuilder &b, RankedTensorType type, Value pointer,
+                                  Value position, int64_t most) {
+  return b.max(b.i64(0), b.min(loadInteger(b, type, pointer, position), b.i64(most)));
 }
 
 void nestor::kernels::copyRun(KernelBuilder &b, Type element, Value source, Value from,

@@ -47,6 +47,10 @@ mlir::Value loadIndex(KernelBuilder &b, mlir::RankedTensorType type, mlir::Value
 mlir::Value loadIndexUnclamped(KernelBuilder &b, mlir::RankedTensorType type, mlir::Value pointer,
                                mlir::Value position, int64_t extent);
 
+/// Reads the length of a sequence, clamped to [0, most].
+mlir::Value loadLength(KernelBuilder &b, mlir::RankedTensorType type, mlir::Value pointer,
+                       mlir::Value position, int64_t most);
+
 /// Copies `count` elements from source[from] to target[to].
 void copyRun(KernelBuilder &b, mlir::Type element, mlir::Value source, mlir::Value from,
              mlir::Value target, mlir::Value to, int64_t count);

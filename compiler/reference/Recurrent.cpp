@@ -60,7 +60,9 @@ template <typename Op> class Layer {
 public:
   Layer(Op op, const Operands &operands, int64_t gates, int64_t activationsPerDirection);
 
-  LogicalResult loadActivations();
+  /// Looks the activations up; fails, with an error, for a layer that cannot be
+  /// evaluated.
+  LogicalResult prepare();
 
   /// Calls `step(direction, x, h, sequence)` for each step in processing
   /// order; it updates the hidden state `h` in place. `x` is the input row and
@@ -105,7 +107,9 @@ Layer<Op>::Layer(Op op, const Operands &operands, int64_t gates, int64_t activat
   bias = operands.doublesOr(op.getBias(), directions * 2 * gates * hidden, 0);
 }
 
-template <typename Op> LogicalResult Layer<Op>::loadActivations() {
+template <typename Op> LogicalResult Layer<Op>::prepare() {
+  if (op.getPacked())
+    return op.emitError("is evaluated with weights in ONNX's layout, before they are packed");
   for (auto [i, name] : llvm::enumerate(op.getActivations().template getAsRange<StringAttr>())) {
     activations.push_back(
         activationOf(name, op.getActivationAlpha()[i], op.getActivationBeta()[i]));
@@ -163,7 +167,7 @@ void Layer<Op>::scan(Step &&step, Results &results) {
 LogicalResult nestor::reference::evaluateLstm(LstmOp op, const Operands &operands,
                                               Results &results) {
   Layer<LstmOp> layer(op, operands, /*gates=*/4, /*activationsPerDirection=*/3);
-  if (failed(layer.loadActivations()))
+  if (failed(layer.prepare()))
     return failure();
   enum Gate { I, O, F, C };
   int64_t hidden = layer.hidden;
@@ -195,7 +199,7 @@ LogicalResult nestor::reference::evaluateLstm(LstmOp op, const Operands &operand
 
 LogicalResult nestor::reference::evaluateGru(GruOp op, const Operands &operands, Results &results) {
   Layer<GruOp> layer(op, operands, /*gates=*/3, /*activationsPerDirection=*/2);
-  if (failed(layer.loadActivations()))
+  if (failed(layer.prepare()))
     return failure();
   enum Gate { Z, R, H };
   int64_t hidden = layer.hidden;
@@ -225,7 +229,7 @@ LogicalResult nestor::reference::evaluateGru(GruOp op, const Operands &operands,
 
 LogicalResult nestor::reference::evaluateRnn(RnnOp op, const Operands &operands, Results &results) {
   Layer<RnnOp> layer(op, operands, /*gates=*/1, /*activationsPerDirection=*/1);
-  if (failed(layer.loadActivations()))
+  if (failed(layer.prepare()))
     return failure();
   auto step = [&](int64_t d, const double *x, Row &h, int64_t) {
     Row before = h;

@@ -12,6 +12,7 @@
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "gtest/gtest.h"
 
 #include <cmath>
@@ -237,7 +238,26 @@ static void compareOnTarget(Operation *op, const TargetInfo &target, ArrayRef<Te
   }
 }
 
-void checkOperation(const std::string &source, uint64_t seed, double tolerance, InputRange range) {
+/// The values of `op`'s operands: what stands before it in `func` is evaluated.
+static SmallVector<TensorValue> evaluateOperands(func::FuncOp func, Operation *op, ArrayRef<TensorValue> arguments) {
+  DenseMap<Value, TensorValue> values;
+  for (auto [argument, value] : llvm::zip(func.getArguments(), arguments))
+    values[argument] = value;
+  auto operandsOf = [&](Operation &user) {
+    return llvm::map_to_vector(user.getOperands(), [&](Value operand) { return values.at(operand); });
+  };
+  for (Operation &before : llvm::make_range(func.front().begin(), op->getIterator())) {
+    SmallVector<TensorValue> results;
+    if (failed(reference::evaluate(&before, operandsOf(before), results)))
+      ADD_FAILURE() << "cannot evaluate " << before.getName().getStringRef().str();
+    for (auto [result, value] : llvm::zip(before.getResults(), results))
+      values[result] = value;
+  }
+  return operandsOf(*op);
+}
+
+void checkOperation(const std::string &source, uint64_t seed, double tolerance, InputRange range,
+                    std::unique_ptr<Pass> preparation) {
   SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
   DialectRegistry registry;
   registry.insert<nest::NestDialect, func::FuncDialect>();
@@ -246,14 +266,18 @@ void checkOperation(const std::string &source, uint64_t seed, double tolerance, 
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
   ASSERT_TRUE(module);
   func::FuncOp func = *module->getOps<func::FuncOp>().begin();
-  Operation *op = &func.front().front();
   std::mt19937_64 random(seed);
-  SmallVector<TensorValue> arguments, inputs, expected;
+  SmallVector<TensorValue> arguments, expected;
   for (Type type : func.getArgumentTypes())
     arguments.push_back(drawInput(cast<RankedTensorType>(type), random, range));
-  for (Value operand : op->getOperands())
-    inputs.push_back(arguments[cast<BlockArgument>(operand).getArgNumber()]);
   ASSERT_TRUE(succeeded(reference::evaluate(func, arguments, expected)));
+  if (preparation) {
+    PassManager passes(&context, func::FuncOp::getOperationName());
+    passes.addPass(std::move(preparation));
+    ASSERT_TRUE(succeeded(passes.run(func)));
+  }
+  Operation *op = func.front().getTerminator()->getPrevNode();
+  SmallVector<TensorValue> inputs = evaluateOperands(func, op, arguments);
   for (const TargetInfo *target : runnableTargets())
     compareOnTarget(op, *target, inputs, expected, tolerance, random);
 }

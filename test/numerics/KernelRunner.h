@@ -9,6 +9,8 @@
 #include "compiler/kernels/Kernel.h"
 #include "compiler/reference/Evaluator.h"
 
+#include "mlir/Pass/Pass.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -64,8 +66,11 @@ std::vector<const kernels::TargetInfo *> runnableTargets();
 /// Parses `source`, a module with one function that consists of one operation,
 /// and compares what its kernels compute on seeded random inputs with the
 /// reference evaluator, on every runnable target, whole and cut into parts.
-/// Failures name the seed and the operation.
-void checkOperation(const std::string &source, uint64_t seed, double tolerance = 1e-5, InputRange range = {});
+/// Failures name the seed and the operation. `preparation` is the pass that the
+/// operation goes through before it has kernels; what the pass puts before the
+/// operation is evaluated.
+void checkOperation(const std::string &source, uint64_t seed, double tolerance = 1e-5, InputRange range = {},
+                    std::unique_ptr<mlir::Pass> preparation = nullptr);
 
 } // namespace nestor::test
 

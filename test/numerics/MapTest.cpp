@@ -32,6 +32,26 @@ TEST(Map, Broadcasts) {
   checkOperation(binary("arith.xori", {3, 21}, {21}, {3, 21}, "i1"), 9, 0);
 }
 
+/// Zeros and -1 are among the drawn divisors, and lanes of a tail that do not
+/// exist read as zero; none of them may trap.
+TEST(Map, IntegerDivisionDoesNotTrap) {
+  uint64_t seed = 50;
+  for (const std::string op : {"arith.divsi", "arith.remsi", "arith.divui", "arith.remui"})
+    for (const std::string element : {"i8", "i32", "i64"}) {
+      checkOperation(binary(op, {517}, {517}, {517}, element), seed++, 0);
+      checkOperation(binary(op, {3, 1}, {3, 7}, {3, 7}, element), seed++, 0);
+    }
+}
+
+/// The smallest number divided by -1, which is among the drawn divisors, wraps.
+TEST(Map, IntegerDivisionWraps) {
+  for (const std::string op : {"arith.divsi", "arith.remsi"})
+    checkOperation(genericOp("nest.map", {tensorType({517}, "i32")}, "", {tensorType({517}, "i32")},
+                             "({\n^bb0(%x: i32):\n  %least = arith.constant -2147483648 : i32\n  %q = " + op +
+                                 " %least, %x : i32\n  nest.yield %q : i32\n})"),
+                   80, 0);
+}
+
 TEST(Map, RandomShapes) {
   for (uint64_t seed = 20; seed < 30; ++seed) {
     Draw draw(seed);
