@@ -217,7 +217,8 @@ std::vector<uint8_t> readBytes(const std::string &path) {
 
 void writeBytes(const std::string &path, const std::vector<uint8_t> &bytes) {
   FILE *file = std::fopen(path.c_str(), "wb");
-  std::fwrite(bytes.data(), 1, bytes.size(), file);
+  if (!bytes.empty()) // An empty vector's data may be null.
+    std::fwrite(bytes.data(), 1, bytes.size(), file);
   std::fclose(file);
 }
 
