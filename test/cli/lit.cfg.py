@@ -7,6 +7,14 @@ config.name = "Nestor command line"
 config.test_source_root = here
 config.substitutions.append(("%exits", os.path.join(here, "Inputs", "exits.sh")))
 config.substitutions.append(("%corrupt", "/usr/bin/python3 " + os.path.join(here, "Inputs", "corrupt.py")))
+config.substitutions.append(("%images", "/usr/bin/python3 " + os.path.join(here, "Inputs", "images.py")))
+
+# The targets whose code this CPU can run, by a flag that Linux names for each.
+with open("/proc/cpuinfo") as file:
+    flags = set(file.read().split())
+for target, flag in (("x86-64-v2", "sse4_2"), ("x86-64-v3", "avx2"), ("x86-64-v4", "avx512vl"), ("aarch64", "asimd")):
+    if flag in flags:
+        config.available_features.add(target)
 
 shared = os.environ.get("NESTOR_SHARED") or next(
     (path for path in (os.path.join(config.nestor_source_dir, up, "shared") for up in ("..", "../.."))
