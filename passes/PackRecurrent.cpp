@@ -87,8 +87,8 @@ private:
     if (high[dim] == 0)
       return value;
     shape[dim] += high[dim];
-    return nest::PadOp::create(builder, loc, tensorType(value).clone(shape), value, Value(), low, high,
-                               nest::PadMode::constant);
+    return nest::PadOp::create(builder, loc, tensorType(value).clone(shape), value, Value(), low,
+                               high, nest::PadMode::constant);
   }
 
   OpBuilder builder;
@@ -139,10 +139,11 @@ void pack(nest::RnnOp op) {
 struct PackRecurrentPass final : impl::PackRecurrentPassBase<PackRecurrentPass> {
   void runOnOperation() override {
     getOperation().walk([](Operation *op) {
-      llvm::TypeSwitch<Operation *>(op).Case<nest::LstmOp, nest::GruOp, nest::RnnOp>([](auto layer) {
-        if (!layer.getPacked())
-          pack(layer);
-      });
+      llvm::TypeSwitch<Operation *>(op).Case<nest::LstmOp, nest::GruOp, nest::RnnOp>(
+          [](auto layer) {
+            if (!layer.getPacked())
+              pack(layer);
+          });
     });
   }
 };

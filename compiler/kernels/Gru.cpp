@@ -25,14 +25,16 @@ public:
       : RecurrentScan(b, layer, pointers), linearBeforeReset(linearBeforeReset) {}
 
 private:
-  void emitCell(Value direction, Value projection, State state, ArrayRef<Activation> activations) override {
+  void emitCell(Value direction, Value projection, State state,
+                ArrayRef<Activation> activations) override {
     if (linearBeforeReset)
       return emitOnePass(direction, projection, state, activations);
     emitTwoPasses(direction, projection, state, activations);
   }
 
   /// h~ = g(x W + r * (h R + b)): all three products at once.
-  void emitOnePass(Value direction, Value projection, State state, ArrayRef<Activation> activations) {
+  void emitOnePass(Value direction, Value projection, State state,
+                   ArrayRef<Activation> activations) {
     forEachParts([&](Value panel, ArrayRef<PanelPart> parts) {
       SmallVector<Value> acc;
       for (PanelPart part : parts) {
@@ -53,7 +55,8 @@ private:
 
   /// h~ = g(x W + (r * h) R + b): r * h of all units must be there before the
   /// product. The update gate waits in `next` meanwhile.
-  void emitTwoPasses(Value direction, Value projection, State state, ArrayRef<Activation> activations) {
+  void emitTwoPasses(Value direction, Value projection, State state,
+                     ArrayRef<Activation> activations) {
     forEachParts([&](Value panel, ArrayRef<PanelPart> parts) {
       SmallVector<Value> acc;
       for (PanelPart part : parts)
@@ -86,7 +89,8 @@ private:
   void finish(Value update, Value hidden, Value panel, PanelPart part, State state) {
     Value rest = arith::SubFOp::create(b, b.constant(update.getType(), 1), update);
     Value last = loadState(state.last, panel, part);
-    storeState(b.fma(update, last, arith::MulFOp::create(b, rest, hidden)), state.next, panel, part);
+    storeState(b.fma(update, last, arith::MulFOp::create(b, rest, hidden)), state.next, panel,
+               part);
   }
 
   Value recurrentBias(Value direction, Value panel, PanelPart part) {
@@ -105,11 +109,13 @@ FailureOr<Calls> nestor::kernels::describeGru(nest::GruOp op) {
   FailureOr<RecurrentLayer> layer = recurrentLayerOf(op, kGates);
   if (failed(layer))
     return failure();
-  RecurrentOperands operands{op.getInput(),   op.getWeights(),       op.getRecurrence(), op.getBias(),
-                             op.getLengths(), op.getInitialHidden(), nullptr,            nullptr};
+  RecurrentOperands operands{op.getInput(), op.getWeights(), op.getRecurrence(),
+                             op.getBias(),  op.getLengths(), op.getInitialHidden(),
+                             nullptr,       nullptr};
   bool linearBeforeReset = op.getLinearBeforeReset();
-  return describeRecurrent(*layer, operands, kBiasRows, "gru",
-                           [=](KernelBuilder &b, const RecurrentLayer &l, RecurrentScan::Pointers pointers) {
-                             return std::make_unique<GruScan>(b, l, pointers, linearBeforeReset);
-                           });
+  return describeRecurrent(
+      *layer, operands, kBiasRows, "gru",
+      [=](KernelBuilder &b, const RecurrentLayer &l, RecurrentScan::Pointers pointers) {
+        return std::make_unique<GruScan>(b, l, pointers, linearBeforeReset);
+      });
 }

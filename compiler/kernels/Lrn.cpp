@@ -52,8 +52,13 @@ static void emitEdge(KernelBuilder &b, const Window &w, Value source, Value targ
 FailureOr<Calls> nestor::kernels::describeLrn(nest::LrnOp op) {
   RankedTensorType type = op.getType();
   int64_t size = op.getSize(), channels = type.getShape().back();
-  Window w{type.getElementType(), channels, (size - 1) / 2, size / 2, op.getAlpha().convertToDouble() / size,
-           op.getBeta().convertToDouble(), op.getK().convertToDouble()};
+  Window w{type.getElementType(),
+           channels,
+           (size - 1) / 2,
+           size / 2,
+           op.getAlpha().convertToDouble() / size,
+           op.getBeta().convertToDouble(),
+           op.getK().convertToDouble()};
   int64_t innerBegin = std::min(w.before, channels);
   int64_t innerEnd = std::max(innerBegin, channels - w.after);
   auto body = [=](KernelBuilder &b) {
@@ -61,18 +66,19 @@ FailureOr<Calls> nestor::kernels::describeLrn(nest::LrnOp op) {
     b.loop(b.begin(), b.end(), 1, [&](Value pixel) {
       Value base = b.mul(pixel, channels);
       emitEdge(b, w, source, target, base, 0, innerBegin);
-      b.vectorLoop(b.i64(innerBegin), b.i64(innerEnd), b.lanesFor(w.element), [&](Value c, Lanes lanes) {
-        Value squares = b.constant(withLanes(w.element, lanes.count), 0);
-        for (int64_t tap = -w.before; tap <= w.after; ++tap) {
-          Value x = b.load(w.element, source, b.add(base, b.add(c, tap)), lanes);
-          squares = b.fma(x, x, squares);
-        }
-        storeNormalised(b, w, source, target, b.add(base, c), squares, lanes);
-      });
+      b.vectorLoop(b.i64(innerBegin), b.i64(innerEnd), b.lanesFor(w.element),
+                   [&](Value c, Lanes lanes) {
+                     Value squares = b.constant(withLanes(w.element, lanes.count), 0);
+                     for (int64_t tap = -w.before; tap <= w.after; ++tap) {
+                       Value x = b.load(w.element, source, b.add(base, b.add(c, tap)), lanes);
+                       squares = b.fma(x, x, squares);
+                     }
+                     storeNormalised(b, w, source, target, b.add(base, c), squares, lanes);
+                   });
       emitEdge(b, w, source, target, base, innerEnd, channels);
     });
   };
-  std::string detail = llvm::formatv("size {0} alpha {1:e} beta {2:e} k {3:e}", size, op.getAlpha().convertToDouble(),
-                                     w.beta, w.k);
+  std::string detail = llvm::formatv("size {0} alpha {1:e} beta {2:e} k {3:e}", size,
+                                     op.getAlpha().convertToDouble(), w.beta, w.k);
   return Calls{staticCall(op, "lrn", detail, type.getNumElements() / channels, body)};
 }

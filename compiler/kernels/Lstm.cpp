@@ -24,7 +24,8 @@ public:
       : RecurrentScan(b, layer, pointers), inputForget(inputForget) {}
 
 private:
-  void emitCell(Value direction, Value projection, State state, ArrayRef<Activation> activations) override {
+  void emitCell(Value direction, Value projection, State state,
+                ArrayRef<Activation> activations) override {
     forEachParts([&](Value panel, ArrayRef<PanelPart> parts) {
       SmallVector<Value> acc;
       for (PanelPart part : parts)
@@ -32,7 +33,8 @@ private:
           acc.push_back(loadPart(at.projection, projection, panel, part, kGates, gate));
       accumulate(direction, panel, parts, {kInput, kOutput, kForget, kCell}, state.last, acc);
       for (auto [index, part] : llvm::enumerate(parts))
-        update(direction, panel, part, ArrayRef<Value>(acc).slice(index * kGates, kGates), state, activations);
+        update(direction, panel, part, ArrayRef<Value>(acc).slice(index * kGates, kGates), state,
+               activations);
     });
   }
 
@@ -68,11 +70,13 @@ FailureOr<Calls> nestor::kernels::describeLstm(nest::LstmOp op) {
   FailureOr<RecurrentLayer> layer = recurrentLayerOf(op, kGates);
   if (failed(layer))
     return failure();
-  RecurrentOperands operands{op.getInput(),   op.getWeights(),       op.getRecurrence(),  op.getBias(),
-                             op.getLengths(), op.getInitialHidden(), op.getInitialCell(), op.getPeephole()};
+  RecurrentOperands operands{op.getInput(),       op.getWeights(), op.getRecurrence(),
+                             op.getBias(),        op.getLengths(), op.getInitialHidden(),
+                             op.getInitialCell(), op.getPeephole()};
   bool inputForget = op.getInputForget();
-  return describeRecurrent(*layer, operands, kGates, "lstm",
-                           [=](KernelBuilder &b, const RecurrentLayer &l, RecurrentScan::Pointers pointers) {
-                             return std::make_unique<LstmScan>(b, l, pointers, inputForget);
-                           });
+  return describeRecurrent(
+      *layer, operands, kGates, "lstm",
+      [=](KernelBuilder &b, const RecurrentLayer &l, RecurrentScan::Pointers pointers) {
+        return std::make_unique<LstmScan>(b, l, pointers, inputForget);
+      });
 }

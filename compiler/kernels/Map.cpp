@@ -103,7 +103,8 @@ public:
   void emit() {
     size_t rank = extents.size();
     if (rank == 1)
-      return emitRun(b.begin(), b.end(), SmallVector<Value>(pointers.size() - 1, b.i64(0)), b.i64(0));
+      return emitRun(b.begin(), b.end(), SmallVector<Value>(pointers.size() - 1, b.i64(0)),
+                     b.i64(0));
     // A grain is one run along the innermost dimension.
     b.loop(b.begin(), b.end(), 1, [&](Value row) {
       SmallVector<Value> at = coordinatesOf(row);
@@ -153,8 +154,9 @@ private:
     b.vectorLoop(lower, upper, lanes, [&](Value index, Lanes part) {
       SmallVector<Value> arguments;
       for (size_t i = 0; i < offsets.size(); ++i)
-        arguments.push_back(repeated[i] ? b.broadcast(repeated[i], part.count)
-                                        : b.load(elementOf(i), pointers[i], b.add(offsets[i], index), part));
+        arguments.push_back(
+            repeated[i] ? b.broadcast(repeated[i], part.count)
+                        : b.load(elementOf(i), pointers[i], b.add(offsets[i], index), part));
       Value result = b.inlineScalarRegion(op.getBody(), arguments, part.count);
       // A body without arguments yields one constant for all lanes.
       if (part.count > 1 && !isa<VectorType>(result.getType()))
@@ -204,7 +206,8 @@ FailureOr<Calls> nestor::kernels::describeMap(nest::MapOp op) {
   KernelCall call;
   KernelSpec &spec = call.spec;
   spec.signature = signatureOf(op, space);
-  spec.name = kernelName("map", spec.signature + " rank " + std::to_string(rank) + fingerprint(op.getBody()));
+  spec.name = kernelName("map", spec.signature + " rank " + std::to_string(rank) +
+                                    fingerprint(op.getBody()));
   for (auto [index, input] : llvm::enumerate(op.getInputs())) {
     Type element = cast<RankedTensorType>(input.getType()).getElementType();
     spec.args.push_back({bytesOf(element, space.has[index])});

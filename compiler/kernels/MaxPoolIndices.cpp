@@ -48,8 +48,8 @@ Geometry geometryOf(nest::MaxPoolIndicesOp op) {
 /// Walks the taps from spatial dimension `dim` on. `offset` is the element's
 /// place in the channels-last input, `label` the index to report, `best` the
 /// maximum so far and its label.
-SmallVector<Value> scan(KernelBuilder &b, const Geometry &g, size_t dim, ValueRange window, Value source,
-                        Value offset, Value label, SmallVector<Value> best) {
+SmallVector<Value> scan(KernelBuilder &b, const Geometry &g, size_t dim, ValueRange window,
+                        Value source, Value offset, Value label, SmallVector<Value> best) {
   Type element = g.input.getElementType();
   if (dim == g.kernel.size()) {
     Value value = b.load(element, source, offset);
@@ -59,9 +59,11 @@ SmallVector<Value> scan(KernelBuilder &b, const Geometry &g, size_t dim, ValueRa
       larger = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, value, best[0]);
     else
       larger = arith::CmpIOp::create(
-          b, element.isUnsignedInteger() ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::sgt, value, best[0]);
+          b, element.isUnsignedInteger() ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::sgt,
+          value, best[0]);
     Value take = arith::OrIOp::create(b, first, larger);
-    return {arith::SelectOp::create(b, take, value, best[0]), arith::SelectOp::create(b, take, label, best[1])};
+    return {arith::SelectOp::create(b, take, value, best[0]),
+            arith::SelectOp::create(b, take, label, best[1])};
   }
   int64_t extent = g.input.getDimSize(dim + 1);
   int64_t stride = product(g.input.getShape(), dim + 2, g.input.getRank());

@@ -62,7 +62,8 @@ private:
       SmallVector<Value> w;
       for (int64_t g = 0; g < gates; ++g)
         w.push_back(b.load(layer.element, weights,
-                           b.add(b.add(weightBase, b.mul(i, width)), g * kRecurrentPanel + lane), {lanes, nullptr}));
+                           b.add(b.add(weightBase, b.mul(i, width)), g * kRecurrentPanel + lane),
+                           {lanes, nullptr}));
       for (int64_t r = 0; r < rows; ++r) {
         Value x = b.load(layer.element, input, b.add(b.mul(b.add(row, r), layer.inputs), i));
         x = b.broadcast(x, lanes);
@@ -72,9 +73,11 @@ private:
       return next;
     });
     for (int64_t r = 0; r < rows; ++r) {
-      Value to = b.add(b.mul(b.add(row, r), layer.directions * layer.gateRow()), b.mul(panel, width));
+      Value to =
+          b.add(b.mul(b.add(row, r), layer.directions * layer.gateRow()), b.mul(panel, width));
       for (int64_t g = 0; g < gates; ++g)
-        b.store(acc[r * gates + g], target, b.add(to, g * kRecurrentPanel + lane), {lanes, nullptr});
+        b.store(acc[r * gates + g], target, b.add(to, g * kRecurrentPanel + lane),
+                {lanes, nullptr});
     }
   }
 
@@ -96,7 +99,8 @@ void RecurrentScan::emit() {
   unsigned uses = layer.activationsPerDirection();
   ArrayRef<Activation> all(layer.activations);
   auto same = [&](unsigned i) {
-    return all[i].name == all[uses + i].name && all[i].alpha == all[uses + i].alpha && all[i].beta == all[uses + i].beta;
+    return all[i].name == all[uses + i].name && all[i].alpha == all[uses + i].alpha &&
+           all[i].beta == all[uses + i].beta;
   };
   bool shared = layer.directions == 1 || llvm::all_of(llvm::seq<unsigned>(0, uses), same);
   b.loop(b.begin(), b.end(), 1, [&](Value line) {
@@ -126,7 +130,8 @@ void RecurrentScan::emitLine(Value direction, Value element, ArrayRef<Activation
     Value row = b.add(b.mul(t, batch), element);
     Value projection = b.mul(b.add(b.mul(row, layer.directions), direction), layer.gateRow());
     emitCell(direction, projection, {buffers[0], buffers[1], extra}, activations);
-    Value to = b.mul(b.add(b.mul(b.add(b.mul(t, layer.directions), direction), batch), element), layer.hidden);
+    Value to = b.mul(b.add(b.mul(b.add(b.mul(t, layer.directions), direction), batch), element),
+                     layer.hidden);
     copyRun(b, layer.element, at.state, buffers[1], at.hidden, to, layer.hidden);
     return SmallVector<Value>{buffers[1], buffers[0]};
   });
@@ -140,7 +145,8 @@ void RecurrentScan::emitLine(Value direction, Value element, ArrayRef<Activation
 
 void RecurrentScan::initialise(Value offset, Value initial, Value line) {
   b.loop(b.i64(0), b.i64(layer.paddedHidden()), lanes, [&](Value i) {
-    b.store(b.constant(withLanes(layer.element, lanes), 0), at.state, b.add(offset, i), {lanes, nullptr});
+    b.store(b.constant(withLanes(layer.element, lanes), 0), at.state, b.add(offset, i),
+            {lanes, nullptr});
   });
   if (initial)
     copyRun(b, layer.element, initial, b.mul(line, layer.hidden), at.state, offset, layer.hidden);
@@ -171,29 +177,31 @@ void RecurrentScan::forEachParts(PartsBody body) {
   });
 }
 
-void RecurrentScan::accumulate(Value direction, Value panel, ArrayRef<PanelPart> parts, ArrayRef<int64_t> gates,
-                               Value source, SmallVectorImpl<Value> &acc) {
+void RecurrentScan::accumulate(Value direction, Value panel, ArrayRef<PanelPart> parts,
+                               ArrayRef<int64_t> gates, Value source, SmallVectorImpl<Value> &acc) {
   int64_t width = layer.gates * kRecurrentPanel;
   Value base = b.mul(b.add(b.mul(direction, layer.panels), panel), layer.hidden * width);
-  SmallVector<Value> sums = b.loop(b.i64(0), b.i64(layer.hidden), 1, acc, [&](Value k, ValueRange carried) {
-    SmallVector<Value> next;
-    Value h = b.broadcast(b.load(layer.element, at.state, b.add(source, k)), lanes);
-    Value row = b.add(base, b.mul(k, width));
-    for (PanelPart part : parts)
-      for (int64_t gate : gates) {
-        int64_t offset = part.panel * layer.hidden * width + gate * kRecurrentPanel + part.lane;
-        Value w = b.load(layer.element, at.recurrence, b.add(row, offset), {lanes, nullptr});
-        next.push_back(b.fma(h, w, carried[next.size()]));
-      }
-    return next;
-  });
+  SmallVector<Value> sums =
+      b.loop(b.i64(0), b.i64(layer.hidden), 1, acc, [&](Value k, ValueRange carried) {
+        SmallVector<Value> next;
+        Value h = b.broadcast(b.load(layer.element, at.state, b.add(source, k)), lanes);
+        Value row = b.add(base, b.mul(k, width));
+        for (PanelPart part : parts)
+          for (int64_t gate : gates) {
+            int64_t offset = part.panel * layer.hidden * width + gate * kRecurrentPanel + part.lane;
+            Value w = b.load(layer.element, at.recurrence, b.add(row, offset), {lanes, nullptr});
+            next.push_back(b.fma(h, w, carried[next.size()]));
+          }
+        return next;
+      });
   acc.assign(sums.begin(), sums.end());
 }
 
-Value RecurrentScan::loadPart(Value pointer, Value offset, Value panel, PanelPart part, int64_t rows, int64_t row) {
+Value RecurrentScan::loadPart(Value pointer, Value offset, Value panel, PanelPart part,
+                              int64_t rows, int64_t row) {
   Value from = b.mul(b.add(panel, part.panel), rows * kRecurrentPanel);
-  return b.load(layer.element, pointer, b.add(b.add(offset, from), row * kRecurrentPanel + part.lane),
-                {lanes, nullptr});
+  return b.load(layer.element, pointer,
+                b.add(b.add(offset, from), row * kRecurrentPanel + part.lane), {lanes, nullptr});
 }
 
 Value RecurrentScan::loadState(Value offset, Value panel, PanelPart part) {
@@ -266,8 +274,8 @@ std::string identityOf(const RecurrentLayer &layer) {
   return text;
 }
 
-KernelCall projectionCall(const RecurrentLayer &layer, const RecurrentOperands &operands, int64_t biasRows,
-                          int64_t scratchBytes) {
+KernelCall projectionCall(const RecurrentLayer &layer, const RecurrentOperands &operands,
+                          int64_t biasRows, int64_t scratchBytes) {
   KernelCall call;
   ArgumentList list(call, layer.op);
   list.operand(operands.input);
@@ -284,8 +292,8 @@ KernelCall projectionCall(const RecurrentLayer &layer, const RecurrentOperands &
   call.spec.emit = [=](func::FuncOp func, const TargetInfo &info) {
     KernelBuilder b(func, info);
     Value biasPointer = bias < 0 ? Value() : b.arg(bias);
-    Projection{b, layer, bias < 0 ? 0 : biasRows, b.arg(0), b.arg(1), biasPointer, b.arg(target),
-               b.lanesFor(layer.element)}
+    Projection{b,        layer,       bias < 0 ? 0 : biasRows, b.arg(0),
+               b.arg(1), biasPointer, b.arg(target),           b.lanesFor(layer.element)}
         .emit();
     return success();
   };
@@ -294,32 +302,36 @@ KernelCall projectionCall(const RecurrentLayer &layer, const RecurrentOperands &
 
 } // namespace
 
-Calls nestor::kernels::describeRecurrent(const RecurrentLayer &layer, const RecurrentOperands &operands,
-                                         int64_t biasRows, StringRef family, ScanFactory factory) {
+Calls nestor::kernels::describeRecurrent(const RecurrentLayer &layer,
+                                         const RecurrentOperands &operands, int64_t biasRows,
+                                         StringRef family, ScanFactory factory) {
   int64_t bytes = storageBytes(layer.element), lines = layer.directions * layer.batch;
   int64_t projected = layer.steps * layer.batch * layer.directions * layer.gateRow() * bytes;
   KernelCall call;
   ArgumentList list(call, layer.op);
   int projection = list.scratch(kProjectionScratch, projected, /*written=*/false);
   int recurrence = list.operand(operands.recurrence), bias = list.operand(operands.bias);
-  int lengths = list.operand(operands.lengths), initialHidden = list.operand(operands.initialHidden);
+  int lengths = list.operand(operands.lengths),
+      initialHidden = list.operand(operands.initialHidden);
   int initialCell = list.operand(operands.initialCell), peephole = list.operand(operands.peephole);
-  int state = list.scratch(kStateScratch, lines * 3 * layer.paddedHidden() * bytes, /*written=*/true);
+  int state =
+      list.scratch(kStateScratch, lines * 3 * layer.paddedHidden() * bytes, /*written=*/true);
   int hidden = list.result(0), lastHidden = list.result(1);
   int lastCell = layer.op->getNumResults() > 2 ? list.result(2) : -1;
 
   llvm::raw_string_ostream(call.spec.signature)
-      << family << " scan " << layer.steps << " steps, " << layer.directions << "x" << layer.hidden << " hidden";
+      << family << " scan " << layer.steps << " steps, " << layer.directions << "x" << layer.hidden
+      << " hidden";
   call.spec.name = kernelName((family + "_scan").str(), identityOf(layer));
   call.spec.grains = {{lines, {}}};
   call.macs = layer.steps * lines * layer.gates * layer.hidden * layer.hidden;
   call.spec.emit = [=](func::FuncOp func, const TargetInfo &info) {
     KernelBuilder b(func, info);
     auto pointer = [&](int index) { return index < 0 ? Value() : b.arg(index); };
-    RecurrentScan::Pointers pointers{pointer(projection),    pointer(recurrence),  pointer(bias),
-                                     pointer(lengths),       pointer(initialHidden), pointer(initialCell),
-                                     pointer(peephole),      pointer(state),       pointer(hidden),
-                                     pointer(lastHidden),    pointer(lastCell)};
+    RecurrentScan::Pointers pointers{
+        pointer(projection),    pointer(recurrence),  pointer(bias),     pointer(lengths),
+        pointer(initialHidden), pointer(initialCell), pointer(peephole), pointer(state),
+        pointer(hidden),        pointer(lastHidden),  pointer(lastCell)};
     factory(b, layer, pointers)->emit();
     return success();
   };

@@ -47,7 +47,7 @@ struct RecurrentLayer {
   mlir::Operation *op;
   mlir::Type element;
   int64_t steps, batch, inputs, hidden, directions, gates, panels;
-  bool reverse; ///< The first direction runs backwards.
+  bool reverse;                              ///< The first direction runs backwards.
   llvm::SmallVector<Activation> activations; ///< Per direction, then per use.
   std::optional<double> clip;
   mlir::RankedTensorType lengthsType; ///< Null without sequence lengths.
@@ -120,8 +120,8 @@ private:
 };
 
 /// Builds the scan for a kernel.
-using ScanFactory = std::function<std::unique_ptr<RecurrentScan>(KernelBuilder &, const RecurrentLayer &,
-                                                                 RecurrentScan::Pointers)>;
+using ScanFactory = std::function<std::unique_ptr<RecurrentScan>(
+    KernelBuilder &, const RecurrentLayer &, RecurrentScan::Pointers)>;
 
 /// Operands of a layer by role, null where absent.
 struct RecurrentOperands {
@@ -130,13 +130,12 @@ struct RecurrentOperands {
 
 /// The layer's two calls. `bias` is [D, P, biasRows, 16]; the projection adds
 /// its first G rows, what is left is for the scan.
-Calls describeRecurrent(const RecurrentLayer &layer, const RecurrentOperands &operands, int64_t biasRows,
-                        llvm::StringRef family, ScanFactory factory);
+Calls describeRecurrent(const RecurrentLayer &layer, const RecurrentOperands &operands,
+                        int64_t biasRows, llvm::StringRef family, ScanFactory factory);
 
 /// Reads what the three operations have in common; reports an error at the
 /// operation for weights that are not packed or an activation that is unknown.
-template <typename OpTy>
-mlir::FailureOr<RecurrentLayer> recurrentLayerOf(OpTy op, int64_t gates) {
+template <typename OpTy> mlir::FailureOr<RecurrentLayer> recurrentLayerOf(OpTy op, int64_t gates) {
   if (!op.getPacked())
     return op.emitError("recurrent weights must be packed (--nest-pack-recurrent)");
   auto input = llvm::cast<mlir::RankedTensorType>(op.getInput().getType());
@@ -152,7 +151,8 @@ mlir::FailureOr<RecurrentLayer> recurrentLayerOf(OpTy op, int64_t gates) {
   layer.gates = gates;
   layer.panels = llvm::divideCeil(layer.hidden, kRecurrentPanel);
   layer.reverse = op.getDirection() == nest::Direction::reverse;
-  for (auto [index, name] : llvm::enumerate(op.getActivations().template getAsValueRange<mlir::StringAttr>())) {
+  for (auto [index, name] :
+       llvm::enumerate(op.getActivations().template getAsValueRange<mlir::StringAttr>())) {
     if (!isKnownActivation(name))
       return op.emitError("has no activation '") << name << "'";
     layer.activations.push_back(

@@ -17,7 +17,9 @@ namespace {
 
 using Emitter = Value (*)(KernelBuilder &, Value x, Value alpha, Value beta);
 
-Value constantLike(KernelBuilder &b, Value x, double value) { return b.constant(x.getType(), value); }
+Value constantLike(KernelBuilder &b, Value x, double value) {
+  return b.constant(x.getType(), value);
+}
 Value positive(KernelBuilder &b, Value x) {
   return arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, x, constantLike(b, x, 0));
 }
@@ -44,7 +46,8 @@ Value thresholdedRelu(KernelBuilder &b, Value x, Value alpha, Value) {
   return arith::SelectOp::create(b, above, x, constantLike(b, x, 0));
 }
 Value scaledTanh(KernelBuilder &b, Value x, Value alpha, Value beta) {
-  return arith::MulFOp::create(b, alpha, math::TanhOp::create(b, arith::MulFOp::create(b, beta, x)));
+  return arith::MulFOp::create(b, alpha,
+                               math::TanhOp::create(b, arith::MulFOp::create(b, beta, x)));
 }
 Value hardSigmoid(KernelBuilder &b, Value x, Value alpha, Value beta) {
   return clampTo01(b, b.fma(alpha, x, beta));
@@ -86,5 +89,6 @@ Emitter find(StringRef name) {
 bool nestor::kernels::isKnownActivation(StringRef name) { return find(name) != nullptr; }
 
 Value nestor::kernels::emitActivation(KernelBuilder &b, const Activation &activation, Value x) {
-  return find(activation.name)(b, x, constantLike(b, x, activation.alpha), constantLike(b, x, activation.beta));
+  return find(activation.name)(b, x, constantLike(b, x, activation.alpha),
+                               constantLike(b, x, activation.beta));
 }

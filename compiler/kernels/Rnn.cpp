@@ -17,7 +17,8 @@ public:
   using RecurrentScan::RecurrentScan;
 
 private:
-  void emitCell(Value direction, Value projection, State state, ArrayRef<Activation> activations) override {
+  void emitCell(Value direction, Value projection, State state,
+                ArrayRef<Activation> activations) override {
     forEachParts([&](Value panel, ArrayRef<PanelPart> parts) {
       SmallVector<Value> acc;
       for (PanelPart part : parts)
@@ -35,10 +36,12 @@ FailureOr<Calls> nestor::kernels::describeRnn(nest::RnnOp op) {
   FailureOr<RecurrentLayer> layer = recurrentLayerOf(op, /*gates=*/1);
   if (failed(layer))
     return failure();
-  RecurrentOperands operands{op.getInput(),   op.getWeights(),       op.getRecurrence(), op.getBias(),
-                             op.getLengths(), op.getInitialHidden(), nullptr,            nullptr};
-  return describeRecurrent(*layer, operands, /*biasRows=*/1, "rnn",
-                           [](KernelBuilder &b, const RecurrentLayer &l, RecurrentScan::Pointers pointers) {
-                             return std::make_unique<RnnScan>(b, l, pointers);
-                           });
+  RecurrentOperands operands{op.getInput(), op.getWeights(), op.getRecurrence(),
+                             op.getBias(),  op.getLengths(), op.getInitialHidden(),
+                             nullptr,       nullptr};
+  return describeRecurrent(
+      *layer, operands, /*biasRows=*/1, "rnn",
+      [](KernelBuilder &b, const RecurrentLayer &l, RecurrentScan::Pointers pointers) {
+        return std::make_unique<RnnScan>(b, l, pointers);
+      });
 }

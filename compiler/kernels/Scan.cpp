@@ -26,21 +26,24 @@ FailureOr<Calls> nestor::kernels::describeCumsum(nest::CumsumOp op) {
     Type element = type.getElementType(), scalar = registerType(element);
     b.loop(b.begin(), b.end(), 1, [&](Value block) {
       Value base = b.mul(block, extent * inner);
-      b.vectorLoop(b.i64(0), b.i64(inner), inner == 1 ? 1 : b.lanesFor(element), [&](Value i, Lanes lanes) {
-        Value zero = b.constant(withLanes(scalar, lanes.count), 0);
-        b.loop(b.i64(0), b.i64(extent), 1, zero, [&](Value step, ValueRange carried) {
-          Value row = reverse ? b.sub(b.i64(extent - 1), step) : step;
-          Value at = b.add(b.add(base, b.mul(row, inner)), i);
-          Value value = b.load(element, source, at, lanes);
-          Value sum = isa<FloatType>(scalar) ? arith::AddFOp::create(b, carried[0], value).getResult()
-                                             : arith::AddIOp::create(b, carried[0], value).getResult();
-          b.store(exclusive ? carried[0] : sum, target, at, lanes);
-          return SmallVector<Value>{sum};
-        });
-      });
+      b.vectorLoop(b.i64(0), b.i64(inner), inner == 1 ? 1 : b.lanesFor(element),
+                   [&](Value i, Lanes lanes) {
+                     Value zero = b.constant(withLanes(scalar, lanes.count), 0);
+                     b.loop(b.i64(0), b.i64(extent), 1, zero, [&](Value step, ValueRange carried) {
+                       Value row = reverse ? b.sub(b.i64(extent - 1), step) : step;
+                       Value at = b.add(b.add(base, b.mul(row, inner)), i);
+                       Value value = b.load(element, source, at, lanes);
+                       Value sum = isa<FloatType>(scalar)
+                                       ? arith::AddFOp::create(b, carried[0], value).getResult()
+                                       : arith::AddIOp::create(b, carried[0], value).getResult();
+                       b.store(exclusive ? carried[0] : sum, target, at, lanes);
+                       return SmallVector<Value>{sum};
+                     });
+                   });
     });
   };
-  std::string detail = ("axis " + Twine(axis) + (exclusive ? " exclusive" : "") + (reverse ? " reverse" : "")).str();
+  std::string detail =
+      ("axis " + Twine(axis) + (exclusive ? " exclusive" : "") + (reverse ? " reverse" : "")).str();
   return Calls{staticCall(op, "cumsum", detail, outer, body)};
 }
 
@@ -86,16 +89,18 @@ FailureOr<Calls> nestor::kernels::describeTopK(nest::TopKOp op) {
       SmallVector<Value> none{b.i64(std::numeric_limits<int64_t>::max()), b.i64(-1)};
       b.loop(b.i64(0), b.i64(k), 1, none, [&](Value place, ValueRange last) {
         SmallVector<Value> start{lowest, b.i64(-1)};
-        SmallVector<Value> best = b.loop(b.i64(0), b.i64(extent), 1, start, [&](Value i, ValueRange so) {
-          Value key = sortKey(b, element, b.load(element, source, b.add(base, b.mul(i, inner))), smallest);
-          Value tie = arith::AndIOp::create(b, b.equal(key, last[0]), b.less(last[1], i));
-          Value after = arith::OrIOp::create(b, b.less(key, last[0]), tie);
-          Value first = b.less(so[1], b.i64(0));
-          Value better = arith::OrIOp::create(b, first, b.less(so[0], key));
-          Value take = arith::AndIOp::create(b, after, better);
-          return SmallVector<Value>{arith::SelectOp::create(b, take, key, so[0]),
-                                    arith::SelectOp::create(b, take, i, so[1])};
-        });
+        SmallVector<Value> best =
+            b.loop(b.i64(0), b.i64(extent), 1, start, [&](Value i, ValueRange so) {
+              Value key = sortKey(b, element, b.load(element, source, b.add(base, b.mul(i, inner))),
+                                  smallest);
+              Value tie = arith::AndIOp::create(b, b.equal(key, last[0]), b.less(last[1], i));
+              Value after = arith::OrIOp::create(b, b.less(key, last[0]), tie);
+              Value first = b.less(so[1], b.i64(0));
+              Value better = arith::OrIOp::create(b, first, b.less(so[0], key));
+              Value take = arith::AndIOp::create(b, after, better);
+              return SmallVector<Value>{arith::SelectOp::create(b, take, key, so[0]),
+                                        arith::SelectOp::create(b, take, i, so[1])};
+            });
         Value from = b.add(base, b.mul(best[1], inner)), to = b.add(out, b.mul(place, inner));
         b.store(b.load(element, source, from), values, to);
         b.store(best[1], indices, to);
@@ -103,6 +108,7 @@ FailureOr<Calls> nestor::kernels::describeTopK(nest::TopKOp op) {
       });
     });
   };
-  std::string detail = ("k " + Twine(k) + " axis " + Twine(axis) + (smallest ? " smallest" : "")).str();
+  std::string detail =
+      ("k " + Twine(k) + " axis " + Twine(axis) + (smallest ? " smallest" : "")).str();
   return Calls{staticCall(op, "topk", detail, outer * inner, body)};
 }

@@ -21,7 +21,8 @@ using namespace nestor::kernels;
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 /// What the element becomes that held `old`.
-static Value combine(KernelBuilder &b, nest::ScatterKind kind, Type element, Value old, Value update) {
+static Value combine(KernelBuilder &b, nest::ScatterKind kind, Type element, Value old,
+                     Value update) {
   bool isFloat = isa<FloatType>(element), isUnsigned = element.isUnsignedInteger();
   switch (kind) {
   case nest::ScatterKind::none:
@@ -98,15 +99,17 @@ FailureOr<Calls> nestor::kernels::describeScatterND(nest::ScatterNDOp op) {
     auto update = [&](Value tuple) {
       Value to = b.i64(0);
       for (int64_t i = 0; i < depth; ++i) {
-        Value pick = loadIndex(b, indices, index, b.add(b.mul(tuple, depth), i), data.getDimSize(i));
+        Value pick =
+            loadIndex(b, indices, index, b.add(b.mul(tuple, depth), i), data.getDimSize(i));
         to = b.add(to, b.mul(pick, strides[i]));
       }
       Value from = b.mul(tuple, inner);
-      b.vectorLoop(b.i64(0), b.i64(inner), inner == 1 ? 1 : b.lanesFor(element), [&](Value i, Lanes lanes) {
-        Value old = b.load(element, target, b.add(to, i), lanes);
-        Value value = b.load(element, updates, b.add(from, i), lanes);
-        b.store(combine(b, kind, element, old, value), target, b.add(to, i), lanes);
-      });
+      b.vectorLoop(b.i64(0), b.i64(inner), inner == 1 ? 1 : b.lanesFor(element),
+                   [&](Value i, Lanes lanes) {
+                     Value old = b.load(element, target, b.add(to, i), lanes);
+                     Value value = b.load(element, updates, b.add(from, i), lanes);
+                     b.store(combine(b, kind, element, old, value), target, b.add(to, i), lanes);
+                   });
     };
     once(b, [&] { b.loop(b.i64(0), b.i64(tuples), 1, update); });
   };

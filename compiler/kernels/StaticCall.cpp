@@ -23,7 +23,8 @@ KernelCall nestor::kernels::staticCall(Operation *op, StringRef family, StringRe
     auto tensor = cast<RankedTensorType>(type);
     text << ' ' << type;
     int64_t each = storageBytes(tensor.getElementType());
-    call.spec.args.push_back({Polynomial{{tensor.getNumElements() * each, {}}}, written, uint32_t(each)});
+    call.spec.args.push_back(
+        {Polynomial{{tensor.getNumElements() * each, {}}}, written, uint32_t(each)});
     call.args.push_back(arg);
   };
   for (auto [index, type] : llvm::enumerate(op->getOperandTypes()))
@@ -57,7 +58,8 @@ SmallVector<int64_t> nestor::kernels::stridesOf(ArrayRef<int64_t> shape) {
   return strides;
 }
 
-SmallVector<Value> nestor::kernels::unravel(KernelBuilder &b, Value linear, ArrayRef<int64_t> shape) {
+SmallVector<Value> nestor::kernels::unravel(KernelBuilder &b, Value linear,
+                                            ArrayRef<int64_t> shape) {
   SmallVector<Value> coordinates(shape.size());
   for (size_t i = shape.size(); i-- > 0;) {
     // The outermost coordinate is what is left.
