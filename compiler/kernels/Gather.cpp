@@ -13,8 +13,6 @@ using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 FailureOr<Calls> nestor::kernels::describeGather(nest::GatherOp op) {
   RankedTensorType input = typeOf(op.getInput()), indices = typeOf(op.getIndices());
   size_t axis = op.getAxis();

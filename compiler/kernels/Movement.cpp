@@ -15,8 +15,6 @@ using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 static std::string listOf(ArrayRef<int64_t> values) {
   std::string text;
   llvm::raw_string_ostream os(text);

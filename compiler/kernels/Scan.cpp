@@ -13,8 +13,6 @@ using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 FailureOr<Calls> nestor::kernels::describeCumsum(nest::CumsumOp op) {
   RankedTensorType type = op.getType();
   size_t axis = op.getAxis();

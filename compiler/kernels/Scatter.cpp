@@ -18,8 +18,6 @@ using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
-
 /// What the element becomes that held `old`.
 static Value combine(KernelBuilder &b, nest::ScatterKind kind, Type element, Value old,
                      Value update) {

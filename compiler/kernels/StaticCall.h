@@ -25,6 +25,10 @@ using StaticBody = std::function<void(KernelBuilder &)>;
 KernelCall staticCall(mlir::Operation *op, llvm::StringRef family, llvm::StringRef detail,
                       int64_t grains, StaticBody body);
 
+inline mlir::RankedTensorType typeOf(mlir::Value value) {
+  return mlir::cast<mlir::RankedTensorType>(value.getType());
+}
+
 /// The product of shape[first, last).
 int64_t product(llvm::ArrayRef<int64_t> shape, size_t first, size_t last);
 inline int64_t product(llvm::ArrayRef<int64_t> shape) { return product(shape, 0, shape.size()); }
