@@ -23,7 +23,14 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
                            llvm::cl::init(true)};
 };
 
-/// From an imported module to one whose operations are kernel calls.
+/// From an imported module to one in which batch norms are folded, tensors are
+/// channels last and nothing is fused yet: what nesting and learning work on.
+void buildPreparePipeline(mlir::OpPassManager &manager);
+
+/// From there to operations that are kernel calls: fusing and packing.
+void buildFinishPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+/// Both.
 void buildNestPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// Makes the passes and `nest-pipeline` known by name.

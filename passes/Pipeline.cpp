@@ -22,7 +22,7 @@ static void addCleanup(OpPassManager &func) {
   func.addPass(createCSEPass());
 }
 
-void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
+void buildPreparePipeline(OpPassManager &manager) {
   OpPassManager &func = manager.nest<func::FuncOp>();
   func.addPass(createFoldConstantsPass());
   addCleanup(func);
@@ -34,6 +34,11 @@ void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
   func.addPass(createFoldBatchNormPass());
   func.addPass(createLowerConvTransposePass());
   func.addPass(createRecognizeNormalizationPass());
+  addCleanup(func);
+}
+
+void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  OpPassManager &func = manager.nest<func::FuncOp>();
   func.addPass(createFusePass());
   addCleanup(func);
   if (options.packFilters) {
@@ -42,6 +47,11 @@ void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
   }
   func.addPass(createFoldConstantsPass());
   addCleanup(func);
+}
+
+void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
+  buildPreparePipeline(manager);
+  buildFinishPipeline(manager, options);
 }
 
 void registerNestPasses() {

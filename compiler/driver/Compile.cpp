@@ -10,7 +10,6 @@
 #include "compiler/kernels/Lowering.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
-#include "runtime/format/header.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -190,13 +189,7 @@ CompileResult compileBytes(StringRef bytes, StringRef directory, const CompileOp
 
 std::unique_ptr<llvm::MemoryBuffer> toMemory(CompileResult &result) {
   assert(result.ok() && "there is no artifact");
-  package::ArtifactWriter writer(result.plan, result.images);
-  auto buffer = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(
-      writer.size(), "artifact", llvm::Align(format::kBufferAlignment));
-  auto *begin = reinterpret_cast<uint8_t *>(buffer->getBufferStart());
-  std::fill_n(begin, writer.size(), 0);
-  writer.write({begin, size_t(writer.size())});
-  return buffer;
+  return package::toMemory(result.plan, result.images);
 }
 
 } // namespace nestor::driver

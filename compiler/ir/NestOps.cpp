@@ -106,11 +106,10 @@ LogicalResult MapOp::verify() {
 // Convolution, matrix product, pooling
 //===----------------------------------------------------------------------===//
 
-/// Checks that the extents of `result` follow from a window sliding over
-/// `input` (both [N, spatial.., C]). `exact` asks for the floor formula.
-static LogicalResult verifyWindow(Operation *op, Value input, Value result, ArrayRef<int64_t> kernel,
-                                  ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations,
-                                  ArrayRef<int64_t> padBegin, ArrayRef<int64_t> padEnd, bool exact) {
+LogicalResult nestor::nest::verifyWindow(Operation *op, Value input, Value result,
+                                         ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides,
+                                         ArrayRef<int64_t> dilations, ArrayRef<int64_t> padBegin,
+                                         ArrayRef<int64_t> padEnd, bool exact) {
   ArrayRef<int64_t> in = shapeOf(input), out = shapeOf(result);
   size_t n = kernel.size();
   if (n < 1 || n > 3)

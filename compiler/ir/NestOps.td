@@ -8,6 +8,7 @@
 
 include "NestAttrs.td"
 include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
@@ -64,6 +65,46 @@ def Nest_YieldOp : Nest_Op<"yield", [Pure, Terminator, ReturnLike,
   let summary = "ends a map or an epilogue";
   let arguments = (ins AnyType:$value);
   let assemblyFormat = "attr-dict $value `:` type($value)";
+}
+
+//===----------------------------------------------------------------------===//
+// Weights that capacities share
+//===----------------------------------------------------------------------===//
+
+def Nest_GlobalOp : Nest_Op<"global", [Symbol]> {
+  let summary = "a weight of which every capacity reads a part";
+  let description = [{
+    `value` is the weight of the full model. A dimension that shrinks is a
+    concatenation of parts (the inputs of a concat; most dimensions have one),
+    and a capacity keeps the first so many indices of each. `edges` has one
+    list for each dimension, empty where it never shrinks, of one array for
+    each part: the indices kept at each capacity, ascending; the last is the
+    part's whole extent.
+
+    ```mlir
+    nest.global @conv2 = dense_resource<w> : tensor<3x3x16x32xf32>
+        edges [[], [], [array<i64: 4, 8, 12, 16>], [array<i64: 8, 16, 24, 32>]]
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, ElementsAttr:$value, ArrayAttr:$edges);
+  let assemblyFormat = "$sym_name `=` $value `edges` $edges attr-dict";
+  let hasVerifier = 1;
+}
+
+def Nest_WeightOp : Nest_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "what one capacity reads of a shared weight";
+  let description = [{
+    The tensor of the indices that capacity number `capacity` keeps in each
+    dimension, in order.
+
+    ```mlir
+    %w = nest.weight @conv2 at 1 : tensor<3x3x8x16xf32>
+    ```
+    Kernels that read it do so in place (runtime/format/artifact.proto, Shells).
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$global, I64Attr:$capacity);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$global `at` $capacity attr-dict `:` type($result)";
 }
 
 //===----------------------------------------------------------------------===//
@@ -190,6 +231,42 @@ def Nest_MaxPoolIndicesOp : Nest_Op<"max_pool_indices", [Pure]> {
     DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd, UnitAttr:$columnMajor);
   let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients that no other operation expresses
+//===----------------------------------------------------------------------===//
+
+def Nest_ConvFilterGradOp : Nest_Op<"conv_filter_grad", [Pure]> {
+  let summary = "gradient of a convolution with respect to its filter";
+  let description = [{
+    `input` [N, D1.., Dn, C] is the convolution's, `grad` [N, E1.., En, O] the
+    gradient of its result; the result [K1.., Kn, C/groups, O] is
+    sum over n and e of input[n, e*stride + k*dilation - padBegin, i] *
+    grad[n, e, o], taps in the padding left out. Attributes as in `nest.conv`.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$grad,
+    DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd, I64Attr:$groups);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $grad attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Nest_PoolGradOp : Nest_Op<"pool_grad", [Pure]> {
+  let summary = "gradient of a pooling with respect to its input";
+  let description = [{
+    `input` [N, D1.., Dn, C] is the pooling's, `grad` [N, E1.., En, C] the
+    gradient of its result; the result has the input's shape. `max` gives a
+    window's gradient to its first maximum in row-major order, `avg` divides it
+    among the taps that the pooling divided by. Attributes as in `nest.pool`.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, AnyStaticShapeTensor:$grad, Nest_PoolKindAttr:$kind,
+    DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+    DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd, UnitAttr:$countIncludePad);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `,` $grad attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

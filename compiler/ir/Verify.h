@@ -35,6 +35,14 @@ mlir::LogicalResult verifyIntegers(mlir::Operation *op, llvm::StringRef name, ml
 mlir::LogicalResult verifyBroadcast(mlir::Operation *op, mlir::Value value,
                                     llvm::ArrayRef<int64_t> result);
 
+/// Checks that the extents of `result` follow from a window sliding over
+/// `input` (both [N, spatial.., C]). `exact` asks for the floor formula.
+mlir::LogicalResult verifyWindow(mlir::Operation *op, mlir::Value input, mlir::Value result,
+                                 llvm::ArrayRef<int64_t> kernel, llvm::ArrayRef<int64_t> strides,
+                                 llvm::ArrayRef<int64_t> dilations,
+                                 llvm::ArrayRef<int64_t> padBegin, llvm::ArrayRef<int64_t> padEnd,
+                                 bool exact);
+
 } // namespace nestor::nest
 
 #endif // NESTOR_IR_VERIFY_H

@@ -13,6 +13,17 @@ using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 
+int64_t nestor::kernels::evaluatePolynomial(const Polynomial &polynomial, ArrayRef<int64_t> params) {
+  int64_t sum = 0;
+  for (const Term &term : polynomial) {
+    int64_t product = term.coefficient;
+    for (uint32_t factor : term.factors)
+      product *= params[factor];
+    sum += product;
+  }
+  return sum;
+}
+
 FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *op) {
   return llvm::TypeSwitch<Operation *, FailureOr<Calls>>(op)
       .Case([](nest::ConvOp conv) { return describeConv(conv); })

@@ -61,6 +61,9 @@ struct Term {
 /// A sum of terms over a call's parameters.
 using Polynomial = llvm::SmallVector<Term, 2>;
 
+/// The value of `polynomial` for the given parameters.
+int64_t evaluatePolynomial(const Polynomial &polynomial, llvm::ArrayRef<int64_t> params);
+
 struct ArgSpec {
   Polynomial bytes;    ///< Extent touched from the pointer on: never exceeded.
   bool written = false;
@@ -89,12 +92,15 @@ struct KernelSpec {
 
 /// Where a call's pointer argument comes from.
 struct CallArg {
-  enum Kind { Operand, Result, Scratch } kind;
+  enum Kind { Operand, Result, Scratch, Block } kind;
   unsigned index = 0;       ///< Of the operand, the result or the scratch buffer.
   int64_t offsetBytes = 0;  ///< Into that value's buffer.
   /// Scratch only: the buffer's size. It is 64-byte aligned and lives through
   /// all calls of one operation; calls that name the same index share it.
   int64_t scratchBytes = 0;
+  /// Block only: which block (FilterBlocks.h) of the shared filter that operand
+  /// `index`, a `nest.pack` of a `nest.weight`, is.
+  unsigned block = 0;
 };
 
 /// One step of the plan.

@@ -82,17 +82,6 @@ Weight weightOf(ElementsAttr value) {
   return weight;
 }
 
-int64_t evaluatePolynomial(const Polynomial &polynomial, ArrayRef<int64_t> params) {
-  int64_t sum = 0;
-  for (const Term &term : polynomial) {
-    int64_t product = term.coefficient;
-    for (uint32_t factor : term.factors)
-      product *= params[factor];
-    sum += product;
-  }
-  return sum;
-}
-
 void setPolynomial(const Polynomial &polynomial, format::Polynomial &out) {
   for (const Term &term : polynomial) {
     format::Term *outTerm = out.add_terms();

@@ -126,4 +126,14 @@ Error ArtifactWriter::writeFile(StringRef path) {
   return (*buffer)->commit();
 }
 
+std::unique_ptr<MemoryBuffer> toMemory(Plan &plan, ArrayRef<CodeImage> images) {
+  ArtifactWriter writer(plan, images);
+  auto buffer = WritableMemoryBuffer::getNewUninitMemBuffer(writer.size(), "artifact",
+                                                            Align(format::kBufferAlignment));
+  auto *begin = reinterpret_cast<uint8_t *>(buffer->getBufferStart());
+  std::fill_n(begin, writer.size(), 0);
+  writer.write({begin, size_t(writer.size())});
+  return buffer;
+}
+
 } // namespace nestor::package

@@ -14,6 +14,9 @@
 #include "compiler/package/Plan.h"
 
 #include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <memory>
 
 namespace nestor::package {
 
@@ -43,6 +46,9 @@ private:
   llvm::ArrayRef<CodeImage> images;
   uint64_t fileSize = 0;
 };
+
+/// The artifact in memory, aligned so that the runtime opens it in place.
+std::unique_ptr<llvm::MemoryBuffer> toMemory(Plan &plan, llvm::ArrayRef<CodeImage> images);
 
 } // namespace nestor::package
 

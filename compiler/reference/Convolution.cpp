@@ -167,6 +167,30 @@ TensorValue nestor::reference::evaluateConvTranspose(ConvTransposeOp op, const O
   return fromVector(op.getType(), sums);
 }
 
+TensorValue nestor::reference::evaluateConvFilterGrad(ConvFilterGradOp op,
+                                                      const Operands &operands) {
+  ArrayRef<int64_t> in = op.getInput().getType().getShape(), out = op.getGrad().getType().getShape();
+  ConvGeometry geometry(in.slice(1, in.size() - 2), out.slice(1, out.size() - 2), op.getKernel(),
+                        op.getStrides(), op.getDilations(), op.getPadBegin());
+  int64_t channels = in.back(), outputs = out.back(), groups = op.getGroups();
+  int64_t inputsPerGroup = channels / groups, outputsPerGroup = outputs / groups;
+  std::vector<double> input = toVector<double>(operands[op.getInput()]);
+  std::vector<double> grad = toVector<double>(operands[op.getGrad()]);
+  std::vector<double> sums(product(op.getType().getShape()));
+  int64_t inPixels = product(geometry.wide), outPixels = product(geometry.narrow);
+  for (int64_t n = 0; n < in[0]; ++n)
+    geometry.forEachMeeting([&](int64_t inPixel, int64_t outPixel, int64_t tap) {
+      const double *pixel = input.data() + (n * inPixels + inPixel) * channels;
+      const double *row = grad.data() + (n * outPixels + outPixel) * outputs;
+      for (int64_t o = 0; o < outputs; ++o) {
+        int64_t firstInput = o / outputsPerGroup * inputsPerGroup;
+        for (int64_t i = 0; i < inputsPerGroup; ++i)
+          sums[(tap * inputsPerGroup + i) * outputs + o] += pixel[firstInput + i] * row[o];
+      }
+    });
+  return fromVector(op.getType(), sums);
+}
+
 TensorValue nestor::reference::evaluatePack(PackOp op, const Operands &operands) {
   ArrayRef<int64_t> shape = op.getFilter().getType().getShape();
   const TensorValue &filter = operands[op.getFilter()];

@@ -54,12 +54,18 @@ mlir::FailureOr<TensorValue> evaluateConv(nest::ConvOp op, const Operands &opera
 TensorValue evaluateConvTranspose(nest::ConvTransposeOp op, const Operands &operands);
 TensorValue evaluatePack(nest::PackOp op, const Operands &operands);
 
+TensorValue evaluateConvFilterGrad(nest::ConvFilterGradOp op, const Operands &operands);
+
+// Weight.cpp
+TensorValue evaluateWeight(nest::WeightOp op);
+
 // Matmul.cpp
 mlir::FailureOr<TensorValue> evaluateMatmul(nest::MatmulOp op, const Operands &operands);
 
 // Pooling.cpp
 TensorValue evaluatePool(nest::PoolOp op, const Operands &operands);
 TensorValue evaluateMaxPoolIndices(nest::MaxPoolIndicesOp op, const Operands &operands);
+TensorValue evaluatePoolGrad(nest::PoolGradOp op, const Operands &operands);
 
 // Reduction.cpp
 TensorValue evaluateReduce(nest::ReduceOp op, const Operands &operands);

@@ -123,3 +123,33 @@ TensorValue nestor::reference::evaluateMaxPoolIndices(MaxPoolIndicesOp op,
   });
   return fromVector(op.getType(), result);
 }
+
+TensorValue nestor::reference::evaluatePoolGrad(PoolGradOp op, const Operands &operands) {
+  ArrayRef<int64_t> in = op.getInput().getType().getShape(), out = op.getGrad().getType().getShape();
+  ArrayRef<int64_t> spatial = in.slice(1, in.size() - 2);
+  int64_t channels = in.back(), pixels = product(spatial);
+  std::vector<double> input = toVector<double>(operands[op.getInput()]);
+  std::vector<double> grad = toVector<double>(operands[op.getGrad()]);
+  std::vector<double> result(input.size());
+  int64_t window = 0;
+  forEachIndex(out.drop_back(), [&](ArrayRef<int64_t> at) {
+    Window taps = windowAt(op, spatial, at.drop_front());
+    for (int64_t c = 0; c < channels && !taps.pixels.empty(); ++c) {
+      auto index = [&](int64_t pixel) { return (at[0] * pixels + pixel) * channels + c; };
+      double value = grad[window * channels + c];
+      if (op.getKind() == PoolKind::max) {
+        int64_t best = taps.pixels.front();
+        for (int64_t pixel : taps.pixels)
+          if (exceeds(input[index(pixel)], input[index(best)]))
+            best = pixel;
+        result[index(best)] += value;
+        continue;
+      }
+      int64_t count = op.getCountIncludePad() ? taps.padded : taps.pixels.size();
+      for (int64_t pixel : taps.pixels)
+        result[index(pixel)] += value / count;
+    }
+    ++window;
+  });
+  return fromVector(op.getType(), result);
+}

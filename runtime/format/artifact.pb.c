@@ -45,6 +45,12 @@ PB_BIND(nestor_format_Layer, nestor_format_Layer, AUTO)
 PB_BIND(nestor_format_Capacity, nestor_format_Capacity, AUTO)
 
 
+PB_BIND(nestor_format_Group, nestor_format_Group, AUTO)
+
+
+PB_BIND(nestor_format_Whole, nestor_format_Whole, AUTO)
+
+
 PB_BIND(nestor_format_Manifest, nestor_format_Manifest, AUTO)
 
 

@@ -31,7 +31,8 @@ typedef enum _nestor_format_DType {
 typedef enum _nestor_format_SectionKind {
     nestor_format_SectionKind_SECTION_INVALID = 0,
     nestor_format_SectionKind_CODE = 1, /* an ELF image; `index` is the target */
-    nestor_format_SectionKind_WEIGHTS = 2 /* a shell; `index` is the shell, 0 belongs to the smallest capacity */
+    nestor_format_SectionKind_WEIGHTS = 2, /* a shell; `index` is the shell, 0 belongs to the smallest capacity */
+    nestor_format_SectionKind_GRAPH = 3 /* what `nestorc export` and `verify` read; the runtime does not */
 } nestor_format_SectionKind;
 
 typedef enum _nestor_format_Space {
@@ -165,7 +166,29 @@ typedef struct _nestor_format_Capacity {
     /* Share of the evaluation set with the right top-1, as measured at compile. */
     float accuracy;
     bool has_accuracy;
+    /* Share of the calibration set with the top-1 of the original model. */
+    float agreement;
+    bool has_agreement;
+    float requested; /* the fraction that was asked for */
+    float latency_us; /* median of one thread on the compiling host; 0: not measured */
+    pb_size_t skipped_count;
+    char **skipped; /* residual blocks that this capacity leaves out, by node */
 } nestor_format_Capacity;
+
+/* Channels that shrink together. Tools show them; plans do not refer to them. */
+typedef struct _nestor_format_Group {
+    char *name; /* the ONNX node that makes the channels */
+    uint32_t channels;
+    pb_size_t widths_count;
+    uint32_t *widths; /* channels kept by each capacity */
+    bool stream; /* lies on a residual connection */
+} nestor_format_Group;
+
+/* Why channels of a node do not shrink. */
+typedef struct _nestor_format_Whole {
+    char *node;
+    char *reason;
+} nestor_format_Whole;
 
 typedef struct _nestor_format_Manifest {
     uint32_t minor_version;
@@ -184,6 +207,13 @@ typedef struct _nestor_format_Manifest {
     pb_size_t capacities_count;
     struct _nestor_format_Capacity *capacities; /* ascending; the last one is 1 */
     char *options; /* the compile options that shaped the code, one a line */
+    pb_size_t groups_count;
+    struct _nestor_format_Group *groups;
+    pb_size_t whole_count;
+    struct _nestor_format_Whole *whole;
+    /* How compile turned the images of --data into floats; `eval` does the same. */
+    bool has_data_normalization;
+    nestor_format_Normalization data_normalization;
 } nestor_format_Manifest;
 
 
@@ -197,8 +227,8 @@ extern "C" {
 #define _nestor_format_DType_ARRAYSIZE ((nestor_format_DType)(nestor_format_DType_BOOL+1))
 
 #define _nestor_format_SectionKind_MIN nestor_format_SectionKind_SECTION_INVALID
-#define _nestor_format_SectionKind_MAX nestor_format_SectionKind_WEIGHTS
-#define _nestor_format_SectionKind_ARRAYSIZE ((nestor_format_SectionKind)(nestor_format_SectionKind_WEIGHTS+1))
+#define _nestor_format_SectionKind_MAX nestor_format_SectionKind_GRAPH
+#define _nestor_format_SectionKind_ARRAYSIZE ((nestor_format_SectionKind)(nestor_format_SectionKind_GRAPH+1))
 
 #define _nestor_format_Space_MIN nestor_format_Space_SPACE_INVALID
 #define _nestor_format_Space_MAX nestor_format_Space_MODEL_OUTPUT
@@ -222,6 +252,8 @@ extern "C" {
 
 
 
+
+
 /* Initializer values for message structs */
 #define nestor_format_Normalization_init_default {0, 0, NULL, 0, NULL}
 #define nestor_format_Tensor_init_default        {NULL, _nestor_format_DType_MIN, 0, NULL, false, nestor_format_Normalization_init_default}
@@ -235,8 +267,10 @@ extern "C" {
 #define nestor_format_StepArg_init_default       {_nestor_format_Space_MIN, 0, 0}
 #define nestor_format_Step_init_default          {0, 0, 0, NULL, 0, NULL}
 #define nestor_format_Layer_init_default         {NULL, NULL, 0}
-#define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0}
-#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL}
+#define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL}
+#define nestor_format_Group_init_default         {NULL, 0, 0, NULL, 0}
+#define nestor_format_Whole_init_default         {NULL, NULL}
+#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default}
 #define nestor_format_Normalization_init_zero    {0, 0, NULL, 0, NULL}
 #define nestor_format_Tensor_init_zero           {NULL, _nestor_format_DType_MIN, 0, NULL, false, nestor_format_Normalization_init_zero}
 #define nestor_format_Section_init_zero          {_nestor_format_SectionKind_MIN, NULL, 0, 0, 0, 0}
@@ -249,8 +283,10 @@ extern "C" {
 #define nestor_format_StepArg_init_zero          {_nestor_format_Space_MIN, 0, 0}
 #define nestor_format_Step_init_zero             {0, 0, 0, NULL, 0, NULL}
 #define nestor_format_Layer_init_zero            {NULL, NULL, 0}
-#define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0}
-#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL}
+#define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL}
+#define nestor_format_Group_init_zero            {NULL, 0, 0, NULL, 0}
+#define nestor_format_Whole_init_zero            {NULL, NULL}
+#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define nestor_format_Normalization_scale_tag    1
@@ -303,6 +339,17 @@ extern "C" {
 #define nestor_format_Capacity_layers_tag        8
 #define nestor_format_Capacity_accuracy_tag      9
 #define nestor_format_Capacity_has_accuracy_tag  10
+#define nestor_format_Capacity_agreement_tag     11
+#define nestor_format_Capacity_has_agreement_tag 12
+#define nestor_format_Capacity_requested_tag     13
+#define nestor_format_Capacity_latency_us_tag    14
+#define nestor_format_Capacity_skipped_tag       15
+#define nestor_format_Group_name_tag             1
+#define nestor_format_Group_channels_tag         2
+#define nestor_format_Group_widths_tag           3
+#define nestor_format_Group_stream_tag           4
+#define nestor_format_Whole_node_tag             1
+#define nestor_format_Whole_reason_tag           2
 #define nestor_format_Manifest_minor_version_tag 1
 #define nestor_format_Manifest_producer_tag      2
 #define nestor_format_Manifest_model_tag         3
@@ -313,6 +360,9 @@ extern "C" {
 #define nestor_format_Manifest_kernels_tag       8
 #define nestor_format_Manifest_capacities_tag    9
 #define nestor_format_Manifest_options_tag       10
+#define nestor_format_Manifest_groups_tag        11
+#define nestor_format_Manifest_whole_tag         12
+#define nestor_format_Manifest_data_normalization_tag 13
 
 /* Struct field encoding specification for nanopb */
 #define nestor_format_Normalization_FIELDLIST(X, a) \
@@ -420,11 +470,30 @@ X(a, STATIC,   SINGULAR, UINT32,   shells,            6) \
 X(a, POINTER,  REPEATED, MESSAGE,  steps,             7) \
 X(a, POINTER,  REPEATED, MESSAGE,  layers,            8) \
 X(a, STATIC,   SINGULAR, FLOAT,    accuracy,          9) \
-X(a, STATIC,   SINGULAR, BOOL,     has_accuracy,     10)
+X(a, STATIC,   SINGULAR, BOOL,     has_accuracy,     10) \
+X(a, STATIC,   SINGULAR, FLOAT,    agreement,        11) \
+X(a, STATIC,   SINGULAR, BOOL,     has_agreement,    12) \
+X(a, STATIC,   SINGULAR, FLOAT,    requested,        13) \
+X(a, STATIC,   SINGULAR, FLOAT,    latency_us,       14) \
+X(a, POINTER,  REPEATED, STRING,   skipped,          15)
 #define nestor_format_Capacity_CALLBACK NULL
 #define nestor_format_Capacity_DEFAULT NULL
 #define nestor_format_Capacity_steps_MSGTYPE nestor_format_Step
 #define nestor_format_Capacity_layers_MSGTYPE nestor_format_Layer
+
+#define nestor_format_Group_FIELDLIST(X, a) \
+X(a, POINTER,  SINGULAR, STRING,   name,              1) \
+X(a, STATIC,   SINGULAR, UINT32,   channels,          2) \
+X(a, POINTER,  REPEATED, UINT32,   widths,            3) \
+X(a, STATIC,   SINGULAR, BOOL,     stream,            4)
+#define nestor_format_Group_CALLBACK NULL
+#define nestor_format_Group_DEFAULT NULL
+
+#define nestor_format_Whole_FIELDLIST(X, a) \
+X(a, POINTER,  SINGULAR, STRING,   node,              1) \
+X(a, POINTER,  SINGULAR, STRING,   reason,            2)
+#define nestor_format_Whole_CALLBACK NULL
+#define nestor_format_Whole_DEFAULT NULL
 
 #define nestor_format_Manifest_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   minor_version,     1) \
@@ -436,7 +505,10 @@ X(a, POINTER,  REPEATED, MESSAGE,  sections,          6) \
 X(a, POINTER,  REPEATED, MESSAGE,  targets,           7) \
 X(a, POINTER,  REPEATED, MESSAGE,  kernels,           8) \
 X(a, POINTER,  REPEATED, MESSAGE,  capacities,        9) \
-X(a, POINTER,  SINGULAR, STRING,   options,          10)
+X(a, POINTER,  SINGULAR, STRING,   options,          10) \
+X(a, POINTER,  REPEATED, MESSAGE,  groups,           11) \
+X(a, POINTER,  REPEATED, MESSAGE,  whole,            12) \
+X(a, STATIC,   OPTIONAL, MESSAGE,  data_normalization,  13)
 #define nestor_format_Manifest_CALLBACK NULL
 #define nestor_format_Manifest_DEFAULT NULL
 #define nestor_format_Manifest_inputs_MSGTYPE nestor_format_Tensor
@@ -445,6 +517,9 @@ X(a, POINTER,  SINGULAR, STRING,   options,          10)
 #define nestor_format_Manifest_targets_MSGTYPE nestor_format_Target
 #define nestor_format_Manifest_kernels_MSGTYPE nestor_format_Kernel
 #define nestor_format_Manifest_capacities_MSGTYPE nestor_format_Capacity
+#define nestor_format_Manifest_groups_MSGTYPE nestor_format_Group
+#define nestor_format_Manifest_whole_MSGTYPE nestor_format_Whole
+#define nestor_format_Manifest_data_normalization_MSGTYPE nestor_format_Normalization
 
 extern const pb_msgdesc_t nestor_format_Normalization_msg;
 extern const pb_msgdesc_t nestor_format_Tensor_msg;
@@ -459,6 +534,8 @@ extern const pb_msgdesc_t nestor_format_StepArg_msg;
 extern const pb_msgdesc_t nestor_format_Step_msg;
 extern const pb_msgdesc_t nestor_format_Layer_msg;
 extern const pb_msgdesc_t nestor_format_Capacity_msg;
+extern const pb_msgdesc_t nestor_format_Group_msg;
+extern const pb_msgdesc_t nestor_format_Whole_msg;
 extern const pb_msgdesc_t nestor_format_Manifest_msg;
 
 /* Defines for backwards compatibility with code written before nanopb-0.4.0 */
@@ -475,6 +552,8 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 #define nestor_format_Step_fields &nestor_format_Step_msg
 #define nestor_format_Layer_fields &nestor_format_Layer_msg
 #define nestor_format_Capacity_fields &nestor_format_Capacity_msg
+#define nestor_format_Group_fields &nestor_format_Group_msg
+#define nestor_format_Whole_fields &nestor_format_Whole_msg
 #define nestor_format_Manifest_fields &nestor_format_Manifest_msg
 
 /* Maximum encoded size of messages (where known) */
@@ -489,6 +568,8 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 /* nestor_format_Step_size depends on runtime parameters */
 /* nestor_format_Layer_size depends on runtime parameters */
 /* nestor_format_Capacity_size depends on runtime parameters */
+/* nestor_format_Group_size depends on runtime parameters */
+/* nestor_format_Whole_size depends on runtime parameters */
 /* nestor_format_Manifest_size depends on runtime parameters */
 #define nestor_format_ParamRange_size            22
 #define nestor_format_StepArg_size               19

@@ -54,17 +54,6 @@ GuardedBuffer::~GuardedBuffer() {
 // Code
 //===----------------------------------------------------------------------===//
 
-static int64_t evaluate(const Polynomial &polynomial, ArrayRef<int64_t> params) {
-  int64_t sum = 0;
-  for (const Term &term : polynomial) {
-    int64_t product = term.coefficient;
-    for (uint32_t factor : term.factors)
-      product *= params[factor];
-    sum += product;
-  }
-  return sum;
-}
-
 /// Loads an ELF image; null and a failed test where that is impossible.
 static void *load(const std::string &elf) {
   char path[] = "/tmp/nestor-kernel-XXXXXX";
@@ -110,7 +99,7 @@ CompiledCalls::~CompiledCalls() {
 }
 
 int64_t CompiledCalls::grains(size_t call) const {
-  return evaluate(described[call].spec.grains, described[call].params);
+  return evaluatePolynomial(described[call].spec.grains, described[call].params);
 }
 
 void CompiledCalls::run(ArrayRef<char *> operands, ArrayRef<char *> results, ArrayRef<double> cuts) {

@@ -1,0 +1,121 @@
+//===- Executor.cpp - Runs a function while compiling ---------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/Executor.h"
+
+#include "compiler/package/Writer.h"
+#include "passes/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "nestor/nestor.hpp"
+
+using namespace mlir;
+
+namespace nestor::learn {
+
+struct Executor::State {
+  std::unique_ptr<llvm::MemoryBuffer> bytes;
+  std::optional<Artifact> artifact; ///< Refers to `bytes`.
+  std::optional<Session> session;
+};
+
+Executor::Executor(std::unique_ptr<State> state) : state(std::move(state)) {}
+Executor::Executor(Executor &&) noexcept = default;
+Executor &Executor::operator=(Executor &&) noexcept = default;
+Executor::~Executor() = default;
+
+static llvm::Error toError(const Status &status) {
+  return llvm::createStringError(status.message());
+}
+
+/// A module with nothing but a copy of `func` as `@main`, after the finish
+/// pipeline.
+static FailureOr<OwningOpRef<ModuleOp>> finish(func::FuncOp func) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
+  func::FuncOp copy = func.clone();
+  copy.setName("main");
+  module->push_back(copy);
+  PassManager manager(func.getContext());
+  buildFinishPipeline(manager, PipelineOptions());
+  if (failed(manager.run(*module)))
+    return failure();
+  package::copySharedResults(copy);
+  return module;
+}
+
+static FailureOr<std::unique_ptr<llvm::MemoryBuffer>> generate(ModuleOp module) {
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  FailureOr<package::Plan> plan = package::planExecution(main);
+  if (failed(plan))
+    return failure();
+  auto images =
+      package::buildCodeImages(plan->kernels, &kernels::hostTarget(), *module.getContext());
+  if (failed(images))
+    return failure();
+  return package::toMemory(*plan, *images);
+}
+
+llvm::Expected<Executor> Executor::compile(func::FuncOp func, unsigned threads) {
+  std::string errors;
+  ScopedDiagnosticHandler handler(func.getContext(), [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + diagnostic.str();
+    return success();
+  });
+  FailureOr<OwningOpRef<ModuleOp>> module = finish(func);
+  FailureOr<std::unique_ptr<llvm::MemoryBuffer>> bytes;
+  if (succeeded(module))
+    bytes = generate(**module);
+  if (failed(module) || failed(bytes))
+    return llvm::createStringError(errors);
+
+  auto state = std::make_unique<State>();
+  state->bytes = std::move(*bytes);
+  auto artifact = Artifact::open(state->bytes->getBufferStart(), state->bytes->getBufferSize());
+  if (!artifact.ok())
+    return toError(artifact.status());
+  state->artifact = std::move(artifact).value();
+  auto session = state->artifact->session(SessionOptions().threads(threads));
+  if (!session.ok())
+    return toError(session.status());
+  state->session = std::move(session).value();
+  return Executor(std::move(state));
+}
+
+size_t Executor::inputs() const { return state->artifact->inputs().size(); }
+size_t Executor::outputs() const { return state->artifact->outputs().size(); }
+
+llvm::MutableArrayRef<float> Executor::input(size_t index) {
+  Tensor tensor = state->session->input(index);
+  return {tensor.data_as<float>(), tensor.bytes() / sizeof(float)};
+}
+
+llvm::ArrayRef<float> Executor::output(size_t index) const {
+  Tensor tensor = state->session->output(index);
+  return {tensor.data_as<float>(), tensor.bytes() / sizeof(float)};
+}
+
+static void bind(Tensor tensor, void *memory) {
+  [[maybe_unused]] Status status = tensor.bind(memory, tensor.bytes());
+  assert(status.ok() && "the memory is aligned, and the tensor exists");
+}
+
+void Executor::bindInput(size_t index, const float *memory) {
+  // Inputs are only read; the runtime has one way to bind both.
+  bind(state->session->input(index), const_cast<float *>(memory));
+}
+void Executor::bindOutput(size_t index, float *memory) {
+  bind(state->session->output(index), memory);
+}
+
+void Executor::run() {
+  [[maybe_unused]] Status status = state->session->run();
+  assert(status.ok() && "a session that exists can run");
+}
+
+} // namespace nestor::learn
