@@ -9,6 +9,7 @@
 #include "compiler/ir/Nested.h"
 
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/DenseMap.h"
 
 #include <string>
 #include <vector>
@@ -47,7 +48,11 @@ public:
   void writeBack() const;
 
 private:
+  void addPrivate(mlir::Value vector, Parameter::Role role, int capacity);
+
   std::vector<Parameter> list;
+  /// By the global or the constant.
+  llvm::DenseMap<mlir::Operation *, unsigned> indices;
 };
 
 /// A function that takes its parameters as arguments.

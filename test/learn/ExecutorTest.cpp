@@ -1,0 +1,134 @@
+//===- ExecutorTest.cpp - Functions that run while compiling --------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "LearnTest.h"
+
+#include "compiler/learn/Executor.h"
+#include "compiler/learn/Parameters.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace nestor::learn;
+
+namespace nestor::test {
+namespace {
+
+/// Two capacities of a convolution, an activation and a dense layer; filters of
+/// which the first capacity keeps 2 of 4 channels, in two parts of one each.
+const char *const nested = R"(
+nest.global @a = dense_resource<a> : tensor<3x3x2x4xf32>
+    edges [[], [], [], [array<i64: 1, 2>, array<i64: 1, 2>]]
+nest.global @b = dense_resource<b> : tensor<1x1x4x3xf32>
+    edges [[], [], [array<i64: 1, 2>, array<i64: 1, 2>], []]
+func.func @capacity_0(%x: tensor<1x5x5x2xf32>) -> tensor<1x3xf32> {
+  %w = nest.weight @a at 0 : tensor<3x3x2x2xf32>
+  %s = nest.const dense<[2.0, 0.5]> : tensor<2xf32>
+  %0 = nest.conv %x, %w scale %s {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+         dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1 : i64}
+       : (tensor<1x5x5x2xf32>, tensor<3x3x2x2xf32>, tensor<2xf32>) -> tensor<1x5x5x2xf32>
+  %1 = nest.reduce %0 {kind = #nest.reduce_kind<mean>, axes = array<i64: 1, 2>} : (tensor<1x5x5x2xf32>) -> tensor<1x1x1x2xf32>
+  %v = nest.weight @b at 0 : tensor<1x1x2x3xf32>
+  %2 = nest.conv %1, %v {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>,
+         dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1 : i64}
+       : (tensor<1x1x1x2xf32>, tensor<1x1x2x3xf32>) -> tensor<1x1x1x3xf32>
+  %3 = nest.reshape %2 : (tensor<1x1x1x3xf32>) -> tensor<1x3xf32>
+  return %3 : tensor<1x3xf32>
+}
+func.func @main(%x: tensor<1x5x5x2xf32>) -> tensor<1x3xf32> {
+  %0 = nest.reshape %x : (tensor<1x5x5x2xf32>) -> tensor<1x50xf32>
+  %1 = nest.slice %0 {starts = array<i64: 0, 4>, steps = array<i64: 1, 2>} : (tensor<1x50xf32>) -> tensor<1x3xf32>
+  return %1 : tensor<1x3xf32>
+}
+{-# dialect_resources: { builtin: {
+  a: "RESOURCE_A", b: "RESOURCE_B"
+} } #-}
+)";
+
+/// `nested` with random filters.
+std::string withResources(std::mt19937_64 &random) {
+  std::normal_distribution<float> normal;
+  auto blob = [&](size_t count) {
+    std::string hex = "0x04000000";
+    for (size_t i = 0; i < count; ++i) {
+      float value = normal(random);
+      hex += llvm::toHex(llvm::StringRef(reinterpret_cast<char *>(&value), sizeof value));
+    }
+    return hex;
+  };
+  std::string text = nested;
+  text.replace(text.find("RESOURCE_A"), 10, blob(72));
+  text.replace(text.find("RESOURCE_B"), 10, blob(12));
+  return text;
+}
+
+class ExecutorTest : public LearnTest {};
+
+TEST_F(ExecutorTest, ParameterizedFunctionComputesTheCapacity) {
+  auto module = parse(withResources(random));
+  ParameterSet set(*module);
+  ASSERT_EQ(set.size(), 3u); // Two filters, one scale.
+  auto capacity = nest::capacityFunctions(*module).front();
+  ParameterizedFunction function = parameterize(capacity, set);
+  ASSERT_EQ(function.parameters.size(), 3u);
+  auto executor = Executor::compile(function.func, 1);
+  ASSERT_TRUE(bool(executor)) << toString(executor.takeError());
+
+  std::vector<float> x = draw(50);
+  llvm::copy(x, executor->input(0).begin());
+  for (auto [i, parameter] : llvm::enumerate(function.parameters))
+    llvm::copy(set[parameter].value, executor->input(function.inputs + i).begin());
+  executor->run();
+  std::vector<float> expected = evaluate(capacity, {x});
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(executor->output(0)[i], expected[i], 1e-4);
+}
+
+TEST_F(ExecutorTest, WrittenBackParametersChangeTheModule) {
+  auto module = parse(withResources(random));
+  ParameterSet set(*module);
+  for (Parameter &parameter : set.parameters())
+    for (float &value : parameter.value)
+      value *= 2;
+  set.writeBack();
+  ParameterSet again(*module);
+  for (size_t i = 0; i < set.size(); ++i)
+    EXPECT_EQ(again[i].value, set[i].value);
+}
+
+TEST_F(ExecutorTest, BatchComputesEverySample) {
+  auto module = parse(withResources(random));
+  for (func::FuncOp func : nest::capacityFunctions(*module)) {
+    std::string reason;
+    auto batched = withBatch(func, 3, reason);
+    ASSERT_TRUE(batched) << reason;
+    std::vector<float> all, expected;
+    for (int sample = 0; sample < 3; ++sample) {
+      std::vector<float> x = draw(50);
+      llvm::append_range(all, x);
+      llvm::append_range(expected, evaluate(func, {x}));
+    }
+    batched->setName("batched");
+    func::FuncOp inserted = batched.release();
+    module->push_back(inserted);
+    EXPECT_EQ(evaluate(inserted, {all}), expected);
+    inserted.erase();
+  }
+}
+
+TEST_F(ExecutorTest, BatchRefusesWhatMixesSamples) {
+  auto module = parse(R"(
+func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %0 = nest.reduce %x {kind = #nest.reduce_kind<sum>, axes = array<i64: 0>} : (tensor<1x4xf32>) -> tensor<1x4xf32>
+  return %0 : tensor<1x4xf32>
+})");
+  std::string reason;
+  EXPECT_FALSE(withBatch(*module->getOps<func::FuncOp>().begin(), 2, reason));
+  EXPECT_NE(reason.find("nest.reduce"), std::string::npos) << reason;
+}
+
+} // namespace
+} // namespace nestor::test
