@@ -8,6 +8,7 @@ config.test_source_root = here
 config.substitutions.append(("%exits", os.path.join(here, "Inputs", "exits.sh")))
 config.substitutions.append(("%corrupt", "/usr/bin/python3 " + os.path.join(here, "Inputs", "corrupt.py")))
 config.substitutions.append(("%images", "/usr/bin/python3 " + os.path.join(here, "Inputs", "images.py")))
+config.substitutions.append(("%samples", "/usr/bin/python3 " + os.path.join(here, "Inputs", "samples.py")))
 
 # The targets whose code this CPU can run, by a flag that Linux names for each.
 with open("/proc/cpuinfo") as file:

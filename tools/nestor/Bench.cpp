@@ -6,49 +6,23 @@
 #include "Peak.h"
 #include "Support.h"
 
+#include "tools/support/Latency.h"
+
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <sys/resource.h>
 
 namespace nestor::tool {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double microsecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
+using support::Clock;
+using support::Latencies;
+using support::microsecondsSince;
 
 uint64_t peakResidentBytes() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024; // Linux counts KiB.
-}
-
-/// Times of all runs, sorted.
-struct Latencies {
-  std::vector<double> us;
-  double percentile(double p) const {
-    return us[std::min(us.size() - 1, static_cast<size_t>(p * static_cast<double>(us.size())))];
-  }
-};
-
-/// Runs for `seconds`, three times at least, after a tenth of that to warm up.
-Expected<Latencies> measure(Session &session, double seconds) {
-  Latencies latencies;
-  latencies.us.reserve(1 << 16); // No allocation between most of the runs.
-  double warmUp = seconds * 1e5, limit = seconds * 1e6;
-  for (auto start = Clock::now(); microsecondsSince(start) < warmUp;)
-    if (Status status = session.run(); !status.ok())
-      return Failure(status);
-  for (auto start = Clock::now(); microsecondsSince(start) < limit || latencies.us.size() < 3;) {
-    auto before = Clock::now();
-    if (Status status = session.run(); !status.ok())
-      return Failure(status);
-    latencies.us.push_back(microsecondsSince(before));
-  }
-  std::sort(latencies.us.begin(), latencies.us.end());
-  return latencies;
 }
 
 /// The time of every layer: for each step the median over the runs, and for
@@ -166,19 +140,20 @@ ExitStatus runBench(const BenchArguments &arguments) {
   if (Status status = session->run(); !status.ok())
     return Failure(status).exitStatus();
   double firstRun = microsecondsSince(start);
-  Expected<Latencies> latencies = measure(*session, arguments.seconds);
-  if (!latencies)
-    return latencies.exitStatus();
+  Result<Latencies> measured = support::measureLatencies(*session, arguments.seconds);
+  if (!measured.ok())
+    return Failure(measured.status()).exitStatus();
+  const Latencies &latencies = measured.value();
 
   Json report = {{"capacity", session->capacity()},
                  {"threads", session->threads()},
-                 {"min_us", latencies->us.front()},
-                 {"median_us", latencies->percentile(0.5)},
-                 {"p90_us", latencies->percentile(0.9)},
-                 {"p99_us", latencies->percentile(0.99)},
+                 {"min_us", latencies.us.front()},
+                 {"median_us", latencies.percentile(0.5)},
+                 {"p90_us", latencies.percentile(0.9)},
+                 {"p99_us", latencies.percentile(0.99)},
                  {"load_us", load},
                  {"first_run_us", firstRun},
-                 {"runs", latencies->us.size()},
+                 {"runs", latencies.us.size()},
                  {"rss_peak_bytes", peakResidentBytes()},
                  {"mapped_bytes", artifact->mapped_bytes()},
                  {"session_bytes", session->memory_bytes()}};
@@ -194,7 +169,7 @@ ExitStatus runBench(const BenchArguments &arguments) {
     printJson(std::move(report));
     return exitOk;
   }
-  printResult(report, *latencies);
+  printResult(report, latencies);
   if (profile)
     printProfile(*profile);
   return exitOk;

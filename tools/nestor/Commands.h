@@ -6,6 +6,8 @@
 #ifndef NESTOR_TOOLS_NESTOR_COMMANDS_H
 #define NESTOR_TOOLS_NESTOR_COMMANDS_H
 
+#include "tools/support/Samples.h"
+
 #include <string>
 #include <vector>
 
@@ -42,8 +44,7 @@ struct BenchArguments : CommonArguments {
 
 struct EvalArguments : CommonArguments {
   std::string data;
-  float scale = 0; ///< 0: as stored in the artifact.
-  std::vector<float> mean, std;
+  support::NormalizationFlags normalization;
 };
 
 struct InspectArguments : CommonArguments {

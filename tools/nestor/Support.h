@@ -9,6 +9,7 @@
 #include "Commands.h"
 #include "nestor/nestor.hpp"
 #include "tools/support/Npz.h"
+#include "tools/support/Tensor.h"
 
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +17,9 @@
 namespace nestor::tool {
 
 using Json = nlohmann::ordered_json;
+using support::describe;
+using support::npyDtype;
+using support::toDoubles;
 
 /// An error on its way to `main`: printed once, then the exit code.
 class Failure {
@@ -53,16 +57,8 @@ Expected<float> parseCapacity(const std::string &text);
 /// A session at `--capacity` with `--threads`.
 Expected<Session> openSession(const Artifact &artifact, const CommonArguments &arguments);
 
-/// numpy's short name of a type: f4, u1, ...; empty for bfloat16.
-std::string npyDtype(DType type);
-/// "float32 [1, 3, 224, 224]".
-std::string describe(const TensorInfo &info);
-std::string describe(const support::NpyArray &array);
-
 /// Fills an input with reproducible values: floats in [-1, 1), small integers.
 void fillRandom(const Tensor &input, uint64_t seed);
-/// The elements of an array or a tensor as doubles.
-std::vector<double> toDoubles(const std::string &dtype, const void *data, size_t count);
 
 /// Adds "schema_version" and prints.
 void printJson(Json report);

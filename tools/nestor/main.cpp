@@ -69,12 +69,12 @@ void addEval(CLI::App &app, EvalArguments &eval) {
       ->add_option("--data", eval.data,
                    "A .npz file: samples named like the input (or x), labels y (optional)")
       ->required();
-  command->add_option("--scale", eval.scale,
+  command->add_option("--scale", eval.normalization.scale,
                       "For uint8 samples: the model's input is (x * scale - mean) / std");
-  command->add_option("--mean", eval.mean, "One value, or one for each channel")
+  command->add_option("--mean", eval.normalization.mean, "One value, or one for each channel")
       ->delimiter(',')
       ->allow_extra_args(false);
-  command->add_option("--std", eval.std, "One value, or one for each channel")
+  command->add_option("--std", eval.normalization.std, "One value, or one for each channel")
       ->delimiter(',')
       ->allow_extra_args(false);
 }

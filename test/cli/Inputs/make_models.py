@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from samples import quadrants
+
 
 def save(name, nodes, inputs, outputs, initializers=(), opset=13):
     graph = helper.make_graph(nodes, name, inputs, outputs, list(initializers))
@@ -40,3 +42,41 @@ save("wrong_type", [helper.make_node("Conv", ["x", "w"], ["y"], name="conv1")],
      [floats("y", [1, 8, 6, 6])], [weights])
 save("huge", [helper.make_node("Relu", ["x"], ["y"], name="relu1")],
      [floats("x", [1 << 40, 1 << 40])], [floats("y", [1 << 40, 1 << 40])])
+
+
+def convolve(x, w, stride):
+    """A 3x3 convolution with padding 1 of [N, C, H, W], for the features of `tiny`."""
+    x = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))[:, :, ::stride, ::stride]
+    return np.einsum("ncijkl,ockl->noij", windows, w, optimize=True)
+
+
+# Says which quadrant of an 8x8 image is brightest: random filters, and a last layer fitted to them.
+filters = {"w1": (16, 3), "w2": (16, 16), "w3": (16, 16), "w4": (32, 16)}
+filters = {name: (random.standard_normal((o, i, 3, 3)) * np.sqrt(2 / (9 * i))).astype(np.float32)
+           for name, (o, i) in filters.items()}
+images, labels = quadrants(random, 2000)
+x = (images / 255 - 0.5).astype(np.float32)
+a = np.maximum(convolve(x, filters["w1"], 1), 0)
+b = convolve(np.maximum(convolve(a, filters["w2"], 1), 0), filters["w3"], 1)
+c = np.maximum(convolve(np.maximum(a + b, 0), filters["w4"], 2), 0)
+features = c.reshape(-1, 32, 2, 2, 2, 2).mean((3, 5)).reshape(len(c), 128)
+features = np.c_[features, np.ones(len(c), np.float32)]
+last = np.linalg.lstsq(features, 4 * np.eye(4)[labels] - 1, rcond=None)[0].T.astype(np.float32)
+nodes = [
+    helper.make_node("Conv", ["image", "w1"], ["c1"], name="conv1", pads=[1] * 4),
+    helper.make_node("Relu", ["c1"], ["a"], name="relu1"),
+    helper.make_node("Conv", ["a", "w2"], ["c2"], name="block/conv1", pads=[1] * 4),
+    helper.make_node("Relu", ["c2"], ["b"], name="block/relu1"),
+    helper.make_node("Conv", ["b", "w3"], ["c3"], name="block/conv2", pads=[1] * 4),
+    helper.make_node("Add", ["a", "c3"], ["s"], name="block/add"),
+    helper.make_node("Relu", ["s"], ["t"], name="block/relu2"),
+    helper.make_node("Conv", ["t", "w4"], ["c4"], name="conv2", pads=[1] * 4, strides=[2, 2]),
+    helper.make_node("Relu", ["c4"], ["u"], name="relu2"),
+    helper.make_node("AveragePool", ["u"], ["p"], name="pool", kernel_shape=[2, 2], strides=[2, 2]),
+    helper.make_node("Flatten", ["p"], ["f"], name="flatten"),
+    helper.make_node("Gemm", ["f", "w5", "b5"], ["scores"], name="classify", transB=1),
+]
+weights = dict(filters, w5=last[:, :128].copy(), b5=last[:, 128].copy())
+save("tiny", nodes, [floats("image", ["N", 3, 8, 8])], [floats("scores", ["N", 4])],
+     [numpy_helper.from_array(value, name) for name, value in weights.items()])

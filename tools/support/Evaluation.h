@@ -1,0 +1,54 @@
+//===- Evaluation.h - What the capacities of an artifact are worth -*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// `nestor eval` and `nestorc compile --eval` measure the same way.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_TOOLS_SUPPORT_EVALUATION_H
+#define NESTOR_TOOLS_SUPPORT_EVALUATION_H
+
+#include "tools/support/Samples.h"
+
+#include <functional>
+#include <optional>
+
+namespace nestor::support {
+
+/// The class of each sample.
+using Classes = std::vector<int64_t>;
+
+/// Called now and then with the number of samples done and their total.
+using SampleProgress = std::function<void(int64_t, int64_t)>;
+
+/// The class that the session's capacity gives each sample: the largest value
+/// of the sample's part of the first output.
+Result<Classes> classify(Session &session, const Samples &samples, const SampleProgress &progress);
+
+/// Share of equal elements; both have the same size, which is not 0.
+double shareOfEqual(const Classes &a, const Classes &b);
+
+/// What one capacity is worth.
+struct Score {
+  float capacity = 1;
+  int64_t samples = 0;
+  std::optional<double> top1; ///< Without labels there is none.
+  double agreement = 1;       ///< With `EvaluationOptions::reference`.
+};
+
+struct EvaluationOptions {
+  std::vector<float> capacities; ///< Empty: all.
+  unsigned threads = 1;
+  /// What the original model says; null: what the full capacity says.
+  const Classes *reference = nullptr;
+  SampleProgress progress;
+};
+
+Result<std::vector<Score>> evaluate(const Artifact &artifact, const Samples &samples,
+                                    const EvaluationOptions &options);
+
+} // namespace nestor::support
+
+#endif // NESTOR_TOOLS_SUPPORT_EVALUATION_H
