@@ -13,6 +13,7 @@
 
 #include "compiler/driver/CameraInput.h"
 #include "compiler/import/Import.h"
+#include "compiler/learn/Nest.h"
 #include "compiler/package/CodeImage.h"
 #include "compiler/package/Plan.h"
 
@@ -46,6 +47,11 @@ struct CompileOptions {
   import::ImportOptions import;
   std::vector<CameraInput> cameraInputs;
   std::vector<const kernels::TargetInfo *> targets; ///< Empty: this host.
+  /// How capacities are made; `nest.data` is set by the compile from `data`.
+  learn::NestOptions nest;
+  std::string data; ///< Path of an .npz with samples to recover with; may be empty.
+  /// How its uint8 images become floats; stored in the artifact for `eval`.
+  std::optional<learn::Normalization> normalization;
   Stage stopAt = Stage::Artifact;
   /// Called with the name of each stage as it begins.
   std::function<void(llvm::StringRef)> progress;
@@ -57,6 +63,8 @@ struct CompileResult {
   std::string message;                          ///< For people, where status is not Ok.
   std::vector<import::Unsupported> unsupported; ///< Where status is Unsupported.
   std::vector<std::string> notes;               ///< What the user should know in any case.
+  learn::NestReport nesting;
+  std::optional<learn::Dataset> data; ///< The samples that recovery could see.
 
   /// The module as far as it came; owns what `plan` refers to. The context is
   /// that of the caller.
