@@ -1,0 +1,52 @@
+//===- Checkpoint.h - Training that goes on later ---------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_LEARN_CHECKPOINT_H
+#define NESTOR_LEARN_CHECKPOINT_H
+
+#include "compiler/learn/Optimizer.h"
+#include "compiler/learn/Options.h"
+
+#include "llvm/Support/Error.h"
+
+namespace nestor::learn {
+
+/// All that a training run has made: with it, the run goes on as if it had not
+/// been interrupted.
+struct TrainingState {
+  int64_t stage = 0;    ///< Freeze-and-grow trains in stages.
+  int64_t step = 0;     ///< Steps made in this stage.
+  int64_t steps = 0;    ///< Steps of a stage; 0: not decided on yet.
+  double seconds = 0;   ///< Spent, in all runs so far.
+  AlignedFloats values; ///< Parameters (ParameterBlock.h).
+  OptimizerState optimizer;
+  AlignedFloats best; ///< Parameters of the best state so far; empty: none.
+  std::vector<double> bestScores;
+  std::vector<Progress> history;
+};
+
+/// The file `recover.ckpt` of a directory. It is replaced in one move, so that
+/// a run killed at any moment leaves a whole one.
+class Checkpoint {
+public:
+  /// `key`: a hash of what the run depends on.
+  Checkpoint(std::string directory, uint64_t key) : directory(std::move(directory)), key(key) {}
+
+  /// Makes the directory, too.
+  llvm::Error save(const TrainingState &state) const;
+  /// Nothing where there is no file. The error says that it is damaged, or of
+  /// another model, data or options.
+  llvm::Expected<std::optional<TrainingState>> load() const;
+
+private:
+  std::string path() const;
+
+  std::string directory;
+  uint64_t key;
+};
+
+} // namespace nestor::learn
+
+#endif // NESTOR_LEARN_CHECKPOINT_H
