@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Arguments.h"
+#include "NestFlags.h"
 
 #include "compiler/kernels/Kernel.h"
 
@@ -21,13 +22,8 @@ namespace {
 /// The text of the flags of one run, before it is checked.
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
-  std::vector<float> mean, std;
-  float scale = 1;
+  NestFlags nest;
 };
-
-[[noreturn]] void fail(const std::string &flag, const std::string &reason) {
-  throw CLI::ValidationError(flag, reason);
-}
 
 std::pair<std::string, std::vector<int64_t>> parseShape(llvm::StringRef text) {
   auto [name, extents] = text.rsplit('=');
@@ -61,8 +57,7 @@ const nestor::kernels::TargetInfo *parseTarget(const std::string &name) {
 
 void addImportOptions(CLI::App &command, RawArguments &raw) {
   command
-      .add_option("--shape", raw.shapes,
-                  "Shape of an input with dynamic dimensions; repeatable")
+      .add_option("--shape", raw.shapes, "Shape of an input with dynamic dimensions; repeatable")
       ->type_name("NAME=N,N,...")
       ->take_all()
       ->allow_extra_args(false);
@@ -97,23 +92,21 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
       ->type_name("FEATURES")
       ->take_all()
       ->allow_extra_args(false);
-  CLI::Option *camera =
-      command
-          ->add_option("--uint8-input", raw.cameraInputs,
-                       "Input that is given as uint8 images, channels last; the artifact computes "
-                       "(x * scale - mean) / std; repeatable")
-          ->type_name("NAME")
-          ->take_all()
-          ->allow_extra_args(false);
-  command->add_option("--scale", raw.scale, "Of --uint8-input; default 1")->needs(camera);
-  command->add_option("--mean", raw.mean, "Of --uint8-input: one value, or one a channel; default 0")
-      ->type_name("X,X,...")
-      ->delimiter(',')
-      ->needs(camera);
-  command->add_option("--std", raw.std, "Of --uint8-input: one value, or one a channel; default 1")
-      ->type_name("X,X,...")
-      ->delimiter(',')
-      ->needs(camera);
+  command
+      ->add_option("--uint8-input", raw.cameraInputs,
+                   "Input that is given as uint8 images, channels last; the artifact computes "
+                   "(x * scale - mean) / std; repeatable")
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false);
+  addNestFlags(*command, raw.nest);
+  command
+      ->add_option("--report", compile.report,
+                   "Write a page that shows the capacities: one file, no network needed")
+      ->type_name("OUT.html");
+  command->add_flag("--store-latency", compile.storeLatency,
+                    "Store the measured latencies in the artifact, which then differs from run to "
+                    "run");
   const std::map<std::string, nestor::driver::Stage> stages{
       {"import", nestor::driver::Stage::Import},
       {"optimize", nestor::driver::Stage::Optimize},
@@ -145,7 +138,9 @@ CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
   CLI::App *command = app.add_subcommand(
       "verify", "Compare an artifact with a naive evaluation of the model it was compiled from");
   command->add_option("artifact", verify.artifact, "Artifact")->required()->type_name("F.nest");
-  command->add_option("--onnx", verify.model.path, "The model")->required()->type_name("MODEL.onnx");
+  command->add_option("--onnx", verify.model.path, "The model")
+      ->required()
+      ->type_name("MODEL.onnx");
   addImportOptions(*command, raw);
   CLI::Option *data =
       command
@@ -173,14 +168,15 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
       fail("--target", "'" + name + "' is given twice");
     compile.targets.push_back(target);
   }
+  finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
+  nestor::learn::Normalization normalization =
+      compile.nest.normalization.value_or(nestor::learn::Normalization());
   for (const std::string &name : raw.cameraInputs) {
     nestor::driver::CameraInput input;
     input.name = name;
-    input.scale = raw.scale;
-    if (!raw.mean.empty())
-      input.mean = raw.mean;
-    if (!raw.std.empty())
-      input.std = raw.std;
+    input.scale = normalization.scale;
+    input.mean = normalization.mean;
+    input.std = normalization.std;
     compile.cameraInputs.push_back(std::move(input));
   }
 }

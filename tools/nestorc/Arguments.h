@@ -7,6 +7,7 @@
 #define NESTORC_ARGUMENTS_H
 
 #include "compiler/driver/Compile.h"
+#include "compiler/learn/Options.h"
 
 #include <map>
 #include <optional>
@@ -23,13 +24,32 @@ struct ModelArguments {
   std::map<std::string, std::string> bindings; ///< Input name to file.
 };
 
+/// What the user says about capacities. What depends on the model and its data
+/// is decided when they are known (Defaults.h).
+struct NestArguments {
+  std::vector<double> capacities{0.25, 0.5, 0.75, 1};        ///< Ascending; the last is 1.
+  std::string data, eval;                                    ///< Empty: none.
+  std::optional<nestor::learn::Normalization> normalization; ///< Of uint8 samples.
+  std::optional<nestor::learn::OrderMethod> order;
+  std::optional<nestor::learn::RecoverLevel> recover;
+  std::optional<nestor::learn::TopRule> top;
+  nestor::learn::Budget budget = nestor::learn::Budget::Latency;
+  nestor::learn::TrainOptions train; ///< minutes 0: not given.
+  bool allowSkips = true;
+  uint64_t seed = 0;
+  unsigned threads = 2;
+};
+
 struct CompileArguments {
   ModelArguments model;
+  NestArguments nest;
   std::string output;
+  std::string report; ///< Empty: none.
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;
   nestor::driver::Stage emit = nestor::driver::Stage::Artifact;
   bool json = false;
+  bool storeLatency = false;
 };
 
 struct CheckArguments {

@@ -1,0 +1,259 @@
+//===- NestFlags.cpp - Flags of compile that make capacities --------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "NestFlags.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <CLI/CLI.hpp>
+
+using namespace nestor::learn;
+
+namespace nestorc {
+
+void fail(const std::string &flag, const std::string &reason) {
+  throw CLI::ValidationError(flag, reason);
+}
+
+namespace {
+
+void addDataFlags(CLI::App &command, NestFlags &flags) {
+  command
+      .add_option("--data", flags.data,
+                  "Samples to order channels and to recover accuracy with: arrays named like the "
+                  "inputs, or x; labels y are optional")
+      ->type_name("D.npz");
+  command
+      .add_option("--eval", flags.eval,
+                  "Held-out samples, in the same form, to measure every capacity with")
+      ->type_name("E.npz");
+  command.add_option("--scale", flags.scale,
+                     "Of --uint8-input and of uint8 samples: the model's input is "
+                     "(x * scale - mean) / std; default 1");
+  command.add_option("--mean", flags.mean, "One value, or one a channel; default 0")
+      ->type_name("X,X,...")
+      ->delimiter(',');
+  command.add_option("--std", flags.std, "One value, or one a channel; default 1")
+      ->type_name("X,X,...")
+      ->delimiter(',');
+}
+
+void addShapeFlags(CLI::App &command, NestFlags &flags) {
+  command
+      .add_option("--capacities", flags.capacities,
+                  "Sizes of the model, as fractions of its MACs; 1 is always there; default "
+                  "0.25,0.5,0.75,1")
+      ->type_name("C,C,...")
+      ->delimiter(',');
+  command
+      .add_option("--order", flags.order,
+                  "What makes a channel important; default: obs with --data, else l1")
+      ->type_name("obs|l1|activation|trr");
+  command
+      .add_option("--budget", flags.budget,
+                  "What widths save, inside a capacity's MACs; default latency")
+      ->type_name("latency|macs");
+  command.add_flag("--no-skips", flags.noSkips,
+                   "Keep every residual block at every capacity, narrower");
+}
+
+void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
+  command
+      .add_option("--recover", flags.recover,
+                  "How accuracy is won back; default: distill with --data (solve with few "
+                  "samples), else none")
+      ->type_name("none|affine|solve|distill|freeze-grow");
+  command
+      .add_option("--top", flags.top,
+                  "May the full capacity change? Default: exact, or tolerance with solve and "
+                  "distill")
+      ->type_name("exact|tolerance|free");
+  command.add_option("--minutes", flags.minutes,
+                     "Time for training; default: by the size of the model and the data");
+  command.add_option("--epochs", flags.epochs, "Passes over --data at most");
+  command.add_option("--steps", flags.steps,
+                     "Exact number of steps; repeats a run that ended in time");
+  command.add_option("--optimizer", flags.optimizer, "Default sgd")->type_name("sgd|adamw");
+  command.add_option("--learning-rate", flags.learningRate, "Default: the optimizer's");
+  command
+      .add_option("--augment", flags.augment,
+                  "Vary training images: mirror them, move them by up to N pixels")
+      ->type_name("flip,shift=N")
+      ->delimiter(',');
+  command
+      .add_option("--checkpoint", flags.checkpoint,
+                  "Folder that keeps the state of training; the same command goes on from there")
+      ->type_name("DIR");
+  command.add_option("--seed", flags.seed, "Of everything random; default 0");
+  command.add_option("--threads", flags.threads, "Threads of ordering and training; default 2")
+      ->check(CLI::Range(1, 256));
+}
+
+/// The value that `text` names.
+template <typename T>
+T choose(const std::string &flag, const std::string &text,
+         std::initializer_list<std::pair<const char *, T>> values) {
+  std::string known;
+  for (const auto &[name, value] : values) {
+    if (text == name)
+      return value;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  fail(flag, "'" + text + "' is none of " + known);
+}
+
+template <typename T>
+void chooseOptional(const std::string &flag, const std::optional<std::string> &text,
+                    std::initializer_list<std::pair<const char *, T>> values,
+                    std::optional<T> &chosen) {
+  if (text)
+    chosen = choose(flag, *text, values);
+}
+
+std::vector<double> finishCapacities(std::vector<double> capacities) {
+  for (double capacity : capacities)
+    if (!(capacity > 0 && capacity <= 1))
+      fail("--capacities", "a capacity is a fraction of the full model's MACs: more than 0, at "
+                           "most 1, as in 0.25,0.5,1");
+  capacities.push_back(1);
+  llvm::sort(capacities);
+  capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());
+  return capacities;
+}
+
+Augmentation parseAugmentation(const std::vector<std::string> &parts) {
+  Augmentation result;
+  for (llvm::StringRef part : parts) {
+    llvm::StringRef number = part;
+    if (part == "flip")
+      result.flip = true;
+    else if (!number.consume_front("shift=") || number.getAsInteger(10, result.shift) ||
+             result.shift < 1)
+      fail("--augment", "'" + part.str() + "' is neither flip nor shift=N with N at least 1");
+  }
+  return result;
+}
+
+/// Flags that only training reads, in the order of the help.
+std::string firstTrainingFlag(const NestFlags &flags) {
+  return flags.minutes               ? "--minutes"
+         : flags.epochs              ? "--epochs"
+         : flags.steps               ? "--steps"
+         : flags.optimizer           ? "--optimizer"
+         : flags.learningRate        ? "--learning-rate"
+         : !flags.augment.empty()    ? "--augment"
+         : !flags.checkpoint.empty() ? "--checkpoint"
+                                     : "";
+}
+
+void finishTraining(const NestFlags &flags, TrainOptions &train) {
+  if (flags.minutes && !(*flags.minutes > 0))
+    fail("--minutes", "training needs more than 0 minutes; --recover solve does not train");
+  if (flags.epochs && *flags.epochs < 1)
+    fail("--epochs", "training needs at least 1 epoch; --recover solve does not train");
+  if (flags.steps && *flags.steps < 1)
+    fail("--steps", "training needs at least 1 step; --recover solve does not train");
+  if (flags.steps && (flags.minutes || flags.epochs))
+    fail("--steps", "the number of steps is exact; leave out --minutes and --epochs");
+  if (flags.learningRate && !(*flags.learningRate > 0))
+    fail("--learning-rate", "it must be more than 0");
+  train.minutes = flags.minutes.value_or(0);
+  train.epochs = flags.epochs.value_or(0);
+  train.steps = flags.steps.value_or(0);
+  train.learningRate = flags.learningRate.value_or(0);
+  train.adam = flags.optimizer &&
+               choose<bool>("--optimizer", *flags.optimizer, {{"sgd", false}, {"adamw", true}});
+  train.augmentation = parseAugmentation(flags.augment);
+  train.checkpoint = flags.checkpoint;
+}
+
+void finishNormalization(const NestFlags &flags, bool hasCamera, NestArguments &nest) {
+  const char *given = flags.scale           ? "--scale"
+                      : !flags.mean.empty() ? "--mean"
+                      : !flags.std.empty()  ? "--std"
+                                            : nullptr;
+  if (!given)
+    return;
+  if (!hasCamera && flags.data.empty() && flags.eval.empty())
+    throw CLI::RequiresError(given, "--uint8-input, --data or --eval");
+  if (llvm::is_contained(flags.std, 0.0f))
+    fail("--std", "samples cannot be divided by 0");
+  Normalization normalization;
+  normalization.scale = flags.scale.value_or(1);
+  if (!flags.mean.empty())
+    normalization.mean = flags.mean;
+  if (!flags.std.empty())
+    normalization.std = flags.std;
+  nest.normalization = normalization;
+}
+
+/// Flags that are fine alone and contradict each other.
+void checkTogether(const NestFlags &flags, const NestArguments &nest) {
+  bool learns = nest.recover && *nest.recover != RecoverLevel::None;
+  bool trains = !nest.recover ? !nest.data.empty()
+                              : *nest.recover == RecoverLevel::Distill ||
+                                    *nest.recover == RecoverLevel::FreezeGrow;
+  if (learns && nest.data.empty())
+    fail("--recover", *flags.recover + " learns from samples; give them with --data D.npz, or "
+                                       "recover none");
+  if (nest.order && *nest.order != OrderMethod::L1 && nest.data.empty())
+    fail("--order", *flags.order + " looks at samples; give them with --data D.npz, or order l1");
+  if (nest.capacities.size() == 1 && learns)
+    fail("--recover", "there is nothing to recover, since the full model is the only capacity; "
+                      "list smaller ones with --capacities");
+  if (std::string flag = firstTrainingFlag(flags); !flag.empty() && !trains)
+    fail(flag, nest.data.empty() ? "there is no training without samples; give them with --data "
+                                   "D.npz"
+                                 : "only distill and freeze-grow train; leave it out, or use "
+                                   "--recover distill");
+  if (nest.recover == RecoverLevel::FreezeGrow && nest.top != TopRule::Free)
+    fail("--recover", "freeze-grow gives the full capacity new weights without a guard; say so "
+                      "with --top free");
+}
+
+} // namespace
+
+void addNestFlags(CLI::App &command, NestFlags &flags) {
+  addShapeFlags(command, flags);
+  addDataFlags(command, flags);
+  addRecoveryFlags(command, flags);
+}
+
+void finishNestFlags(const NestFlags &flags, bool hasCamera, NestArguments &nest) {
+  if (!flags.capacities.empty())
+    nest.capacities = finishCapacities(flags.capacities);
+  nest.data = flags.data;
+  nest.eval = flags.eval;
+  nest.allowSkips = !flags.noSkips;
+  nest.seed = flags.seed;
+  nest.threads = flags.threads;
+  chooseOptional<OrderMethod>("--order", flags.order,
+                              {{"obs", OrderMethod::Obs},
+                               {"l1", OrderMethod::L1},
+                               {"activation", OrderMethod::Activation},
+                               {"trr", OrderMethod::Trr}},
+                              nest.order);
+  chooseOptional<RecoverLevel>("--recover", flags.recover,
+                               {{"none", RecoverLevel::None},
+                                {"affine", RecoverLevel::Affine},
+                                {"solve", RecoverLevel::Solve},
+                                {"distill", RecoverLevel::Distill},
+                                {"freeze-grow", RecoverLevel::FreezeGrow}},
+                               nest.recover);
+  chooseOptional<TopRule>(
+      "--top", flags.top,
+      {{"exact", TopRule::Exact}, {"tolerance", TopRule::Tolerance}, {"free", TopRule::Free}},
+      nest.top);
+  if (flags.budget)
+    nest.budget = choose<Budget>("--budget", *flags.budget,
+                                 {{"latency", Budget::Latency}, {"macs", Budget::Macs}});
+  finishTraining(flags, nest.train);
+  finishNormalization(flags, hasCamera, nest);
+  checkTogether(flags, nest);
+}
+
+} // namespace nestorc
