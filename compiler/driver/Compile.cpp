@@ -127,32 +127,13 @@ CompileResult Compilation::run(OwningOpRef<ModuleOp> module) {
   return std::move(result);
 }
 
-CompileResult compileImported(import::ImportResult imported, const CompileOptions &options,
-                              MLIRContext &context) {
-  CompileResult result;
-  if (imported.status == import::ImportStatus::Ok)
-    result = compileModule(std::move(imported.module), options, context);
-  else
-    result.status = static_cast<ExitStatus>(imported.status);
-  if (result.message.empty())
-    result.message = std::move(imported.message);
-  result.unsupported = std::move(imported.unsupported);
-  result.notes.insert(result.notes.begin(), imported.notes.begin(), imported.notes.end());
-  return result;
-}
-
-CompileResult compileMlirFile(StringRef path, const CompileOptions &options,
-                              MLIRContext &context) {
-  CompileResult result;
-  OwningOpRef<ModuleOp> module;
-  {
-    DiagnosticCollector diagnostics(context);
-    module = parseSourceFile<ModuleOp>(path, &context);
-    result.message = diagnostics.errors();
-  }
-  if (module)
-    return compileModule(std::move(module), options, context);
-  result.status = ExitStatus::Corrupt;
+import::ImportResult readMlirFile(StringRef path, MLIRContext &context) {
+  import::ImportResult result;
+  DiagnosticCollector diagnostics(context);
+  result.module = parseSourceFile<ModuleOp>(path, &context);
+  result.message = diagnostics.errors();
+  if (!result.module)
+    result.status = import::ImportStatus::Corrupt;
   return result;
 }
 
@@ -173,12 +154,31 @@ CompileResult compileModule(OwningOpRef<ModuleOp> module, const CompileOptions &
   return Compilation(options, context).run(std::move(module));
 }
 
-CompileResult compileFile(StringRef path, const CompileOptions &options, MLIRContext &context) {
+import::ImportResult importModel(StringRef path, const CompileOptions &options,
+                                 MLIRContext &context) {
   if (options.progress)
     options.progress("importing");
   if (path.ends_with(".mlir"))
-    return compileMlirFile(path, options, context);
-  return compileImported(import::importFile(path, options.import, context), options, context);
+    return readMlirFile(path, context);
+  return import::importFile(path, options.import, context);
+}
+
+CompileResult compileImported(import::ImportResult imported, const CompileOptions &options,
+                              MLIRContext &context) {
+  CompileResult result;
+  if (imported.status == import::ImportStatus::Ok)
+    result = compileModule(std::move(imported.module), options, context);
+  else
+    result.status = static_cast<ExitStatus>(imported.status);
+  if (result.message.empty())
+    result.message = std::move(imported.message);
+  result.unsupported = std::move(imported.unsupported);
+  result.notes.insert(result.notes.begin(), imported.notes.begin(), imported.notes.end());
+  return result;
+}
+
+CompileResult compileFile(StringRef path, const CompileOptions &options, MLIRContext &context) {
+  return compileImported(importModel(path, options, context), options, context);
 }
 
 CompileResult compileBytes(StringRef bytes, StringRef directory, const CompileOptions &options,

@@ -47,10 +47,10 @@ struct CompileOptions {
   import::ImportOptions import;
   std::vector<CameraInput> cameraInputs;
   std::vector<const kernels::TargetInfo *> targets; ///< Empty: this host.
-  /// How capacities are made; `nest.data` is set by the compile from `data`.
+  /// How capacities are made, with samples that fit the imported model
+  /// (Samples.h); the default is the full capacity alone.
   learn::NestOptions nest;
-  std::string data; ///< Path of an .npz with samples to recover with; may be empty.
-  /// How its uint8 images become floats; stored in the artifact for `eval`.
+  /// How uint8 images became floats; stored in the artifact for `eval`.
   std::optional<learn::Normalization> normalization;
   Stage stopAt = Stage::Artifact;
   /// Called with the name of each stage as it begins.
@@ -63,8 +63,7 @@ struct CompileResult {
   std::string message;                          ///< For people, where status is not Ok.
   std::vector<import::Unsupported> unsupported; ///< Where status is Unsupported.
   std::vector<std::string> notes;               ///< What the user should know in any case.
-  learn::NestReport nesting;
-  std::optional<learn::Dataset> data; ///< The samples that recovery could see.
+  learn::NestReport nesting; ///< Without groups where there is one capacity.
 
   /// The module as far as it came; owns what `plan` refers to. The context is
   /// that of the caller.
@@ -78,8 +77,17 @@ struct CompileResult {
 /// A context with the dialects that a compile needs, all loaded.
 std::unique_ptr<mlir::MLIRContext> createContext();
 
-/// Compiles an ONNX file, or a .mlir file of the nest dialect such as the
+/// Imports an ONNX file, or reads a .mlir file of the nest dialect such as the
 /// reproducer of an internal error.
+import::ImportResult importModel(llvm::StringRef path, const CompileOptions &options,
+                                 mlir::MLIRContext &context);
+
+/// Compiles what was imported; where that failed, the result says so. In two
+/// steps with `importModel` for those who choose options by the model.
+CompileResult compileImported(import::ImportResult imported, const CompileOptions &options,
+                              mlir::MLIRContext &context);
+
+/// Both steps.
 CompileResult compileFile(llvm::StringRef path, const CompileOptions &options,
                           mlir::MLIRContext &context);
 

@@ -36,7 +36,7 @@ struct Column {
 };
 
 template <typename... Args> Error failure(const Args &...parts) {
-  std::string text = "--data: ";
+  std::string text;
   raw_string_ostream stream(text);
   (stream << ... << parts);
   return createStringError(text);

@@ -89,30 +89,30 @@ TEST(DatasetTest, SeveralInputs) {
   NpyArray a = array<float>("f4", {2, 1}, {1, 2}), b = array<float>("f4", {2, 2}, {3, 4, 5, 6});
   EXPECT_EQ(errorOf({{"b", b}, {"a", a}}, inputs), "");
   EXPECT_EQ(errorOf({{"a", a}}, inputs),
-            "--data: there is no array 'b', of shape [N,...] with samples of [2]");
+            "there is no array 'b', of shape [N,...] with samples of [2]");
   NpyArray short_ = array<float>("f4", {1, 2}, {3, 4});
-  EXPECT_EQ(errorOf({{"a", a}, {"b", short_}}, inputs), "--data: 'a' has 2 samples and 'b' 1");
+  EXPECT_EQ(errorOf({{"a", a}, {"b", short_}}, inputs), "'a' has 2 samples and 'b' 1");
 }
 
 TEST(DatasetTest, SaysWhatWasExpected) {
   NpyArray good = array<float>("f4", {2, 2}, {1, 2, 3, 4});
   EXPECT_EQ(errorOf({{"x", good}}), "");
   EXPECT_EQ(errorOf({}),
-            "--data: there is no array 'input' (or 'x'), of shape [N,...] with samples of [2]");
+            "there is no array 'input' (or 'x'), of shape [N,...] with samples of [2]");
   EXPECT_EQ(errorOf({{"x", good}, {"z", good}}),
-            "--data: array 'z' is no input of the model, and not the labels y");
+            "array 'z' is no input of the model, and not the labels y");
   EXPECT_EQ(errorOf({{"x", array<float>("f4", {2}, {1, 2})}}),
-            "--data: 'input' must be samples of shape [2], so [N,...]; it is f4[2]");
-  EXPECT_EQ(errorOf({{"x", array<float>("f4", {0, 2}, {})}}), "--data: 'input' holds no samples");
+            "'input' must be samples of shape [2], so [N,...]; it is f4[2]");
+  EXPECT_EQ(errorOf({{"x", array<float>("f4", {0, 2}, {})}}), "'input' holds no samples");
   EXPECT_EQ(errorOf({{"x", array<int32_t>("i4", {1, 2}, {1, 2})}}),
-            "--data: 'input' must be float32, float64 or uint8; it is i4[1,2]");
+            "'input' must be float32, float64 or uint8; it is i4[1,2]");
   EXPECT_EQ(errorOf({{"x", array<uint8_t>("u1", {1, 2}, {1, 2})}}),
-            "--data: 'input' is uint8 and the model takes floats: give --scale, --mean or --std");
+            "'input' is uint8 and the model takes floats: give --scale, --mean or --std");
   EXPECT_EQ(errorOf({{"x", array<float>("f4", {2, 2}, {1, 2, 3, NAN})}}),
-            "--data: sample 1 of 'input' holds a NaN or an infinite value");
+            "sample 1 of 'input' holds a NaN or an infinite value");
   NpyArray image = array<uint8_t>("u1", {1, 3, 2, 2}, std::vector<uint8_t>(12));
   EXPECT_EQ(errorOf({{"x", image}}, kImage, 3, Normalization{1, {1, 2}, {1}}),
-            "--data: --mean and --std take one value, or one for each of the 3 channels of "
+            "--mean and --std take one value, or one for each of the 3 channels of "
             "'image', not 2");
 }
 
@@ -122,13 +122,13 @@ TEST(DatasetTest, ChecksLabels) {
   };
   EXPECT_EQ(withLabels(array<uint8_t>("u1", {2, 1}, {0, 2})), "");
   EXPECT_EQ(withLabels(array<int64_t>("i8", {2}, {0, 3})),
-            "--data: label 3 of sample 1 is outside the model's 3 classes, 0 to 2");
+            "label 3 of sample 1 is outside the model's 3 classes, 0 to 2");
   EXPECT_EQ(withLabels(array<int64_t>("i8", {2}, {-1, 0})),
-            "--data: label -1 of sample 0 is outside the model's 3 classes, 0 to 2");
+            "label -1 of sample 0 is outside the model's 3 classes, 0 to 2");
   EXPECT_EQ(withLabels(array<int64_t>("i8", {3}, {0, 1, 2})),
-            "--data: there are 2 samples, so y must have as many labels; it is i8[3]");
+            "there are 2 samples, so y must have as many labels; it is i8[3]");
   EXPECT_EQ(withLabels(array<float>("f4", {2}, {0, 1})),
-            "--data: the labels y must be integers; they are f4[2]");
+            "the labels y must be integers; they are f4[2]");
 }
 
 TEST(DatasetTest, FindsEqualSamples) {
