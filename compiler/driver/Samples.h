@@ -12,9 +12,15 @@
 
 namespace nestor::driver {
 
-/// The samples of `archive` for `main` as it was imported: one is what an
-/// argument holds beside its first dimension, the batch. Labels are classes of
-/// the first result. The error says what does not fit.
+/// Each input of `main` without its batch dimension, as samples must have it.
+llvm::SmallVector<learn::SampleShape> sampleShapes(mlir::func::FuncOp main);
+
+/// How many classes the first output of `main` scores: [N, classes], or with
+/// more dimensions of extent 1; 0 where it is no classification.
+int64_t classCount(mlir::func::FuncOp main);
+
+/// The samples of `archive` for `main` as it was imported. The error says what
+/// does not fit.
 llvm::Expected<learn::Dataset>
 samplesFor(mlir::func::FuncOp main, const support::NpzArchive &archive,
            const std::optional<learn::Normalization> &normalization);
