@@ -39,6 +39,8 @@ void buildPreparePipeline(OpPassManager &manager) {
 
 void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options) {
   OpPassManager &func = manager.nest<func::FuncOp>();
+  // Gradients of strided convolutions are transposed ones.
+  func.addPass(createLowerConvTransposePass());
   func.addPass(createFusePass());
   addCleanup(func);
   if (options.packFilters) {

@@ -47,10 +47,11 @@ std::string ConvGeometry::describe() const {
   return batch > 1 ? text + " batch " + std::to_string(batch) : text;
 }
 
-ConvGeometry ConvGeometry::get(nest::ConvOp op) {
+/// From any operation with the attributes of a convolution.
+template <typename Op> static ConvGeometry geometryOf(Op op, Value wide, Value narrow) {
   ConvGeometry g;
-  ArrayRef<int64_t> in = cast<RankedTensorType>(op.getInput().getType()).getShape();
-  ArrayRef<int64_t> out = op.getType().getShape();
+  ArrayRef<int64_t> in = cast<RankedTensorType>(wide.getType()).getShape();
+  ArrayRef<int64_t> out = cast<RankedTensorType>(narrow.getType()).getShape();
   g.batch = in[0];
   int missing = 3 - int(op.getKernel().size());
   for (int dim = 0; dim < 3; ++dim) {
@@ -63,11 +64,20 @@ ConvGeometry ConvGeometry::get(nest::ConvOp op) {
     g.dilation[dim] = present ? op.getDilations()[i] : 1;
     g.pad[dim] = present ? op.getPadBegin()[i] : 0;
   }
+  return g;
+}
+
+ConvGeometry ConvGeometry::get(nest::ConvOp op) {
+  ConvGeometry g = geometryOf(op, op.getInput(), op.getResult());
   if (g.isPointwise()) {
     g.in = g.out = {1, 1, g.inPixels()};
     g.batch = 1;
   }
   return g;
+}
+
+ConvGeometry ConvGeometry::get(nest::ConvFilterGradOp op) {
+  return geometryOf(op, op.getInput(), op.getGrad());
 }
 
 std::string ConvSpec::identity() const {

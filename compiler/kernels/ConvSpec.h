@@ -37,6 +37,8 @@ struct ConvGeometry {
   std::string describe() const;
 
   static ConvGeometry get(nest::ConvOp op);
+  /// Of the convolution that `op` belongs to, pixels in their rows.
+  static ConvGeometry get(nest::ConvFilterGradOp op);
 };
 
 /// What the work is counted in; see `KernelSpec::grains`.

@@ -27,6 +27,7 @@ int64_t nestor::kernels::evaluatePolynomial(const Polynomial &polynomial, ArrayR
 FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *op) {
   return llvm::TypeSwitch<Operation *, FailureOr<Calls>>(op)
       .Case([](nest::ConvOp conv) { return describeConv(conv); })
+      .Case([](nest::ConvFilterGradOp grad) { return describeConvFilterGrad(grad); })
       .Case([](nest::ConvTransposeOp conv) { return describeConvTranspose(conv); })
       .Case([](nest::MatmulOp matmul) { return describeMatmul(matmul); })
       .Case([](nest::PackOp pack) { return describePack(pack); })
@@ -44,6 +45,7 @@ FailureOr<SmallVector<KernelCall, 1>> nestor::kernels::describeCalls(Operation *
       .Case([](nest::ConcatOp concat) { return describeConcat(concat); })
       .Case([](nest::PadOp pad) { return describePad(pad); })
       .Case([](nest::PoolOp pool) { return describePool(pool); })
+      .Case([](nest::PoolGradOp grad) { return describePoolGrad(grad); })
       .Case([](nest::ReduceOp reduce) { return describeReduce(reduce); })
       .Case([](nest::ArgReduceOp reduce) { return describeArgReduce(reduce); })
       .Case([](nest::ResizeOp resize) { return describeResize(resize); })

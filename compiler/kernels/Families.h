@@ -20,6 +20,7 @@ using Calls = llvm::SmallVector<KernelCall, 1>;
 
 // Dense linear algebra.
 mlir::FailureOr<Calls> describeConv(nest::ConvOp op);
+mlir::FailureOr<Calls> describeConvFilterGrad(nest::ConvFilterGradOp op);
 mlir::FailureOr<Calls> describeConvTranspose(nest::ConvTransposeOp op);
 mlir::FailureOr<Calls> describeMatmul(nest::MatmulOp op);
 mlir::FailureOr<Calls> describePack(nest::PackOp op);
@@ -46,6 +47,7 @@ mlir::FailureOr<Calls> describePad(nest::PadOp op);
 
 // Windows and reductions.
 mlir::FailureOr<Calls> describePool(nest::PoolOp op);
+mlir::FailureOr<Calls> describePoolGrad(nest::PoolGradOp op);
 mlir::FailureOr<Calls> describeReduce(nest::ReduceOp op);
 mlir::FailureOr<Calls> describeArgReduce(nest::ArgReduceOp op);
 mlir::FailureOr<Calls> describeResize(nest::ResizeOp op);

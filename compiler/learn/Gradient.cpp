@@ -191,7 +191,8 @@ static DenseSet<Value> dependents(func::FuncOp func, ArrayRef<unsigned> argument
 
 /// The operations through which the loss depends on one of `arguments`, in
 /// order.
-static SmallVector<Operation *> operationsBetween(func::FuncOp func, const DenseSet<Value> &active) {
+static SmallVector<Operation *> operationsBetween(func::FuncOp func,
+                                                  const DenseSet<Value> &active) {
   DenseSet<Value> needed{func.front().getTerminator()->getOperand(0)};
   SmallVector<Operation *> operations;
   for (Operation &op : llvm::reverse(func.front().without_terminator())) {

@@ -84,7 +84,8 @@ private:
     return {adjoint.value, guard};
   }
   Value negated(Value condition) {
-    return make<arith::XOrIOp>(condition, arith::ConstantOp::create(b, b.getBoolAttr(true)).getResult());
+    return make<arith::XOrIOp>(condition,
+                               arith::ConstantOp::create(b, b.getBoolAttr(true)).getResult());
   }
 
   /// Adds to the gradient of `value`, a value of the original body.
@@ -158,10 +159,10 @@ bool isFlat(Operation *op) {
 
 /// Operations of one float operand for which `derivative` has a formula.
 bool isSmoothUnary(Operation *op) {
-  return isa<math::AbsFOp, math::AcosOp, math::AcoshOp, math::AsinOp, math::AsinhOp,
-             math::AtanOp, math::AtanhOp, math::CosOp, math::CoshOp, math::ErfOp, math::ExpOp,
-             math::ExpM1Op, math::LogOp, math::Log1pOp, math::RsqrtOp, math::SinOp, math::SinhOp,
-             math::SqrtOp, math::TanOp, math::TanhOp>(op);
+  return isa<math::AbsFOp, math::AcosOp, math::AcoshOp, math::AsinOp, math::AsinhOp, math::AtanOp,
+             math::AtanhOp, math::CosOp, math::CoshOp, math::ErfOp, math::ExpOp, math::ExpM1Op,
+             math::LogOp, math::Log1pOp, math::RsqrtOp, math::SinOp, math::SinhOp, math::SqrtOp,
+             math::TanOp, math::TanhOp>(op);
 }
 
 /// The derivative of an operation that `isSmoothUnary`, by its operand x or its
@@ -227,7 +228,9 @@ void BodyGradient::visitSelect(arith::SelectOp op, Adjoint adjoint) {
 }
 
 void BodyGradient::visit(Operation *op, Adjoint adjoint) {
-  auto pass = [&](unsigned operand, Value value) { add(op->getOperand(operand), {value, adjoint.guard}); };
+  auto pass = [&](unsigned operand, Value value) {
+    add(op->getOperand(operand), {value, adjoint.guard});
+  };
   auto operand = [&](unsigned index) { return valueOf(op->getOperand(index)); };
   auto wants = [&](unsigned index) { return !isConstantNumber(op->getOperand(index)); };
   Value grad = adjoint.value;
@@ -274,9 +277,11 @@ void BodyGradient::visit(Operation *op, Adjoint adjoint) {
 /// Drops what the body of `op` does not use.
 void dropUnused(MapOp op) {
   Block &body = op.getBody().front();
-  for (Operation &inner : llvm::make_early_inc_range(llvm::reverse(body.without_terminator())))
-    if (inner.use_empty())
-      inner.erase();
+  for (Operation *inner = body.getTerminator()->getPrevNode(), *before; inner; inner = before) {
+    before = inner->getPrevNode();
+    if (inner->use_empty())
+      inner->erase();
+  }
   llvm::BitVector unused(body.getNumArguments());
   for (BlockArgument argument : body.getArguments())
     if (argument.use_empty())

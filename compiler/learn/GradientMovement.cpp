@@ -83,8 +83,8 @@ void nestor::learn::differentiate(GatherOp op, Value grad, Gradients &g) {
   Value updates = reshapeTo(g, loc, transposeTo(g, loc, grad, front), rows);
   Value places = reshapeTo(g, loc, op.getIndices(), {count, 1});
   RankedTensorType type = tensorType(grad).clone(target);
-  Value scattered = ScatterNDOp::create(g, type, g.filled(type, 0), places, updates,
-                                        ScatterKind::add);
+  Value scattered =
+      ScatterNDOp::create(g, type, g.filled(type, 0), places, updates, ScatterKind::add);
   SmallVector<int64_t> inverse(rank);
   for (auto [i, p] : llvm::enumerate(back))
     inverse[p] = i;

@@ -45,7 +45,8 @@ struct Activation {
     if (name == "Affine")
       return line(x);
     if (name == "HardSigmoid")
-      return arith::MinimumFOp::create(s, arith::MaximumFOp::create(s, line(x), number(0)), number(1));
+      return arith::MinimumFOp::create(s, arith::MaximumFOp::create(s, line(x), number(0)),
+                                       number(1));
     if (name == "Relu")
       return arith::MaximumFOp::create(s, x, number(0));
     if (name == "ScaledTanh") {
@@ -63,8 +64,7 @@ struct Activation {
 /// What the layers have in common: sizes, operands of a direction, gates.
 template <typename Op> class Unroller {
 public:
-  Unroller(Op op, int64_t gates)
-      : g(OpBuilder(op), op.getLoc(), {}), op(op), gates(gates) {
+  Unroller(Op op, int64_t gates) : g(OpBuilder(op), op.getLoc(), {}), op(op), gates(gates) {
     ArrayRef<int64_t> x = shapeOf(op.getInput()), r = shapeOf(op.getRecurrence());
     steps = x[0], batch = x[1], inputs = x[2], directions = r[0], hidden = r[2];
   }
@@ -85,9 +85,8 @@ protected:
   }
   Value gate(Value gates, int64_t index) { return columns(gates, index * hidden, hidden); }
   Value add(Value a, Value b) {
-    return g.map({a, b}, shapeOf(a), [](Scalars &s, ValueRange in) {
-      return arith::AddFOp::create(s, in[0], in[1]);
-    });
+    return g.map({a, b}, shapeOf(a),
+                 [](Scalars &s, ValueRange in) { return arith::AddFOp::create(s, in[0], in[1]); });
   }
   Value product(Value x, Value rows) {
     auto type = tensorType(x).clone({shapeOf(x)[0], shapeOf(rows)[0]});
@@ -207,7 +206,8 @@ private:
     Value next = add(g.multiply(forget, cell), g.multiply(in, candidate));
     Value out = activate(d, O, sums, next);
     Activation function = activation(d * 3 + 2);
-    Value seen = g.map(next, shape, [&](Scalars &s, ValueRange in) { return function.apply(s, in[0]); });
+    Value seen =
+        g.map(next, shape, [&](Scalars &s, ValueRange in) { return function.apply(s, in[0]); });
     return {g.multiply(out, seen), next};
   }
 };
@@ -252,9 +252,8 @@ private:
   Value step(int64_t d, Value projected, Value h, Value bias) {
     Value update = activate(d * 2, gate(projected, Z), fromHidden(d, Z, h, bias));
     Value reset = activate(d * 2, gate(projected, R), fromHidden(d, R, h, bias));
-    Value recurrent = op.getLinearBeforeReset()
-                          ? g.multiply(reset, fromHidden(d, H, h, bias))
-                          : fromHidden(d, H, g.multiply(reset, h), bias);
+    Value recurrent = op.getLinearBeforeReset() ? g.multiply(reset, fromHidden(d, H, h, bias))
+                                                : fromHidden(d, H, g.multiply(reset, h), bias);
     Value candidate = activate(d * 2 + 1, gate(projected, H), recurrent);
     return g.map({update, candidate, h}, shapeOf(h), [](Scalars &s, ValueRange in) {
       Value rest = arith::SubFOp::create(s, scalar(s, in[0].getType(), 1), in[0]);
@@ -266,7 +265,8 @@ private:
 
 template <typename Op> bool isPlain(Op op) {
   return !op.getPacked() && !op.getLengths() &&
-         llvm::all_of(op.getActivations().template getAsValueRange<StringAttr>(), Activation::isKnown);
+         llvm::all_of(op.getActivations().template getAsValueRange<StringAttr>(),
+                      Activation::isKnown);
 }
 
 } // namespace

@@ -23,9 +23,10 @@ static Value gradientOfExtremum(ReduceOp op, Value grad, Gradients &g) {
     Value equal = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, extremum);
     return arith::SelectOp::create(b, equal, value, scalar(b, value.getType(), 0));
   };
-  Value ones = g.map({op.getInput(), op.getResult()}, shape, [&](ImplicitLocOpBuilder &b, ValueRange in) {
-    return ifEqual(b, in[0], in[1], scalar(b, in[0].getType(), 1));
-  });
+  Value ones =
+      g.map({op.getInput(), op.getResult()}, shape, [&](ImplicitLocOpBuilder &b, ValueRange in) {
+        return ifEqual(b, in[0], in[1], scalar(b, in[0].getType(), 1));
+      });
   Value count = g.sum(ones, op.getAxes());
   return g.map({op.getInput(), op.getResult(), grad, count}, shape,
                [&](ImplicitLocOpBuilder &b, ValueRange in) {
@@ -49,12 +50,14 @@ void nestor::learn::differentiate(SoftmaxOp op, Value grad, Gradients &g) {
   Value y = op.getResult();
   bool log = op.getLog();
   Value total = g.sum(log ? grad : g.multiply(y, grad), int64_t(op.getAxis()));
-  g.add(op.getInput(), g.map({y, grad, total}, shapeOf(y), [&](ImplicitLocOpBuilder &b, ValueRange in) {
-    if (!log)
-      return arith::MulFOp::create(b, in[0], arith::SubFOp::create(b, in[1], in[2])).getResult();
-    Value share = arith::MulFOp::create(b, math::ExpOp::create(b, in[0]), in[2]);
-    return arith::SubFOp::create(b, in[1], share).getResult();
-  }));
+  g.add(op.getInput(),
+        g.map({y, grad, total}, shapeOf(y), [&](ImplicitLocOpBuilder &b, ValueRange in) {
+          if (!log)
+            return arith::MulFOp::create(b, in[0], arith::SubFOp::create(b, in[1], in[2]))
+                .getResult();
+          Value share = arith::MulFOp::create(b, math::ExpOp::create(b, in[0]), in[2]);
+          return arith::SubFOp::create(b, in[1], share).getResult();
+        }));
 }
 
 /// With n = (x - mean) / deviation and y = n * scale + bias:
@@ -72,11 +75,12 @@ void nestor::learn::differentiate(NormOp op, Value grad, Gradients &g) {
       return arith::SubFOp::create(b, in[0], in[1]);
     });
   Value variance = g.mean(g.multiply(centered, centered), axes);
-  Value inverse = g.map(variance, shapeOf(variance), [&](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
-    Type type = in[0].getType();
-    Value shifted = arith::AddFOp::create(b, in[0], scalar(b, type, epsilon));
-    return arith::DivFOp::create(b, scalar(b, type, 1), math::SqrtOp::create(b, shifted));
-  });
+  Value inverse =
+      g.map(variance, shapeOf(variance), [&](ImplicitLocOpBuilder &b, ValueRange in) -> Value {
+        Type type = in[0].getType();
+        Value shifted = arith::AddFOp::create(b, in[0], scalar(b, type, epsilon));
+        return arith::DivFOp::create(b, scalar(b, type, 1), math::SqrtOp::create(b, shifted));
+      });
   Value normal = g.multiply(centered, inverse);
 
   g.add(op.getBias(), grad);
