@@ -67,9 +67,8 @@ ExitStatus runCheck(const CheckArguments &arguments) {
                                    {"node", node.node},
                                    {"reason", node.reason},
                                    {"hint", node.hint}});
-    json::Object report{{"schema_version", 1},
-                        {"supported", supported},
-                        {"unsupported", std::move(nodes)}};
+    json::Object report{
+        {"schema_version", 1}, {"supported", supported}, {"unsupported", std::move(nodes)}};
     outs() << formatv("{0:2}", json::Value(std::move(report))) << "\n";
   } else if (supported) {
     outs() << arguments.model.path << ": every node is supported (opset " << result.opset << ")\n";

@@ -4,14 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Commands.h"
+#include "NestDefaults.h"
 #include "Progress.h"
+#include "Results.h"
 
 #include "compiler/package/Writer.h"
 
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/JSON.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
@@ -22,62 +22,6 @@ namespace package = nestor::package;
 
 namespace nestorc {
 namespace {
-
-/// 1234567 bytes as "1.2 MB".
-std::string humanBytes(uint64_t bytes) {
-  const char *units[] = {"B", "KB", "MB", "GB"};
-  double value = bytes;
-  unsigned unit = 0;
-  for (; value >= 1000 && unit < 3; ++unit)
-    value /= 1000;
-  std::string text;
-  raw_string_ostream(text) << llvm::format(unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-  return text;
-}
-
-void printTable(const package::Plan &plan, const package::ArtifactWriter &writer,
-                StringRef output, double seconds) {
-  outs() << output << ": " << humanBytes(writer.size()) << ", "
-         << plan.kernels.size() << " kernels\n";
-  outs() << llvm::format("%9s %11s %10s %10s %10s %8s\n", "capacity", "MACs", "weights", "arena", "code",
-                   "seconds");
-  for (const nestor::format::Capacity &capacity : plan.manifest.capacities())
-    outs() << llvm::format("%9g %9.1f M %10s %10s %10s %8.1f\n", capacity.capacity(),
-                           capacity.macs() / 1e6, humanBytes(capacity.weight_bytes()).c_str(),
-                           humanBytes(capacity.arena_bytes()).c_str(),
-                           humanBytes(writer.codeBytes()).c_str(), seconds);
-}
-
-/// The keys of `nestor inspect --json`.
-void printJson(const package::Plan &plan, const package::ArtifactWriter &writer,
-               ArrayRef<std::string> notes, double seconds) {
-  json::Array sections, capacities, targets;
-  for (const nestor::format::Section &section : plan.manifest.sections())
-    sections.push_back(json::Object{{"name", section.name()}, {"bytes", section.size()}});
-  for (const nestor::format::Capacity &capacity : plan.manifest.capacities())
-    capacities.push_back(json::Object{{"capacity", capacity.capacity()},
-                                      {"macs", capacity.macs()},
-                                      {"weight_bytes", capacity.weight_bytes()},
-                                      {"private_bytes", capacity.private_bytes()},
-                                      {"delta_bytes", capacity.weight_bytes()},
-                                      {"arena_bytes", capacity.arena_bytes()},
-                                      {"steps", capacity.steps_size()},
-                                      {"accuracy", nullptr}});
-  for (const nestor::format::Target &target : plan.manifest.targets())
-    targets.push_back(target.name());
-  json::Object report{{"schema_version", 1},
-                      {"file_bytes", writer.size()},
-                      {"sections", std::move(sections)},
-                      {"capacities", std::move(capacities)},
-                      {"cuts", json::Array()},
-                      {"groups", json::Array()},
-                      {"targets", std::move(targets)},
-                      {"kernels", plan.kernels.size()},
-                      {"peak_live_bytes", plan.peakLiveBytes},
-                      {"notes", json::Array(notes)},
-                      {"seconds", seconds}};
-  outs() << formatv("{0:2}", json::Value(std::move(report))) << "\n";
-}
 
 ExitStatus writeIr(mlir::ModuleOp module, StringRef output) {
   std::error_code code;
@@ -91,47 +35,117 @@ ExitStatus writeIr(mlir::ModuleOp module, StringRef output) {
   return ExitStatus::Ok;
 }
 
-driver::CompileResult compile(const CompileArguments &arguments, driver::CompileOptions &options,
-                              mlir::MLIRContext &context) {
-  Progress progress;
-  options.progress = [&](StringRef stage) { progress.begin(stage); };
-  return driver::compileFile(arguments.model.path, options, context);
+/// What `compile` does after its flags were read.
+class Compile {
+public:
+  explicit Compile(const CompileArguments &arguments)
+      : arguments(arguments), context(driver::createContext()) {}
+  ExitStatus run();
+
+private:
+  ExitStatus choose(mlir::func::FuncOp main);
+  ExitStatus compile();
+  ExitStatus write();
+
+  const CompileArguments &arguments;
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  std::unique_ptr<mlir::MLIRContext> context;
+  driver::CompileOptions options;
+  CompileData data;
+  mlir::OwningOpRef<mlir::ModuleOp> original; ///< As imported.
+  driver::CompileResult result;
+  Measurement measurement;
+  std::optional<Progress> progress;
+};
+
+/// Reads the samples and decides what depends on them.
+ExitStatus Compile::choose(mlir::func::FuncOp main) {
+  if (ExitStatus status = readCompileData(arguments, main, data); status != ExitStatus::Ok)
+    return status;
+  if (data.recovery && data.heldOut)
+    progress->log(formatv("evaluation samples seen in recovery: {0} of {1}{2}", data.evalSeen,
+                          data.evalSamples,
+                          data.evalSeen ? "; the accuracy counts what was learned by heart" : "")
+                      .str());
+  const nestor::learn::Dataset *samples = data.recovery ? &*data.recovery : nullptr;
+  if (Error error = chooseNestOptions(arguments.nest, main, samples, options.nest)) {
+    printError(toString(std::move(error)));
+    return ExitStatus::Usage;
+  }
+  options.normalization = arguments.nest.normalization;
+  return ExitStatus::Ok;
 }
 
-} // namespace
-
-ExitStatus runCompile(const CompileArguments &arguments) {
-  auto start = std::chrono::steady_clock::now();
-  std::unique_ptr<mlir::MLIRContext> context = driver::createContext();
-  driver::CompileOptions options;
-  options.targets = arguments.targets;
-  options.cameraInputs = arguments.cameraInputs;
-  options.stopAt = arguments.emit;
-  if (ExitStatus status = makeImportOptions(arguments.model, *context, options.import);
-      status != ExitStatus::Ok)
-    return status;
-  driver::CompileResult result = compile(arguments, options, *context);
+ExitStatus Compile::compile() {
+  nestor::import::ImportResult imported =
+      driver::importModel(arguments.model.path, options, *context);
+  if (imported.module) {
+    auto main = imported.module->lookupSymbol<mlir::func::FuncOp>("main");
+    if (main && arguments.emit != driver::Stage::Import)
+      if (ExitStatus status = choose(main); status != ExitStatus::Ok)
+        return status;
+    original = imported.module->clone();
+  }
+  std::optional<InterruptGuard> guard;
+  if (options.nest.recover != nestor::learn::RecoverLevel::None) {
+    guard.emplace();
+    options.nest.stop = InterruptGuard::flag();
+  }
+  result = driver::compileImported(std::move(imported), options, *context);
+  progress.reset();
   for (const std::string &note : result.notes)
+    errs() << "note: " << note << "\n";
+  for (const std::string &warning : result.nesting.warnings)
+    errs() << "warning: " << warning << "\n";
+  for (const std::string &note : result.nesting.recovery.notes)
     errs() << "note: " << note << "\n";
   if (!result.ok()) {
     printError(result.message);
     printUnsupported(result.unsupported);
-    return result.status;
   }
-  if (arguments.emit != driver::Stage::Artifact)
-    return writeIr(*result.module, arguments.output);
+  return result.status;
+}
 
+ExitStatus Compile::write() {
   package::ArtifactWriter writer(result.plan, result.images);
   if (Error error = writer.writeFile(arguments.output)) {
     printError("cannot write " + arguments.output + ": " + toString(std::move(error)));
     return ExitStatus::Usage;
   }
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  CompileSummary summary{arguments,     options.nest,       data,           result, measurement,
+                         writer.size(), writer.codeBytes(), elapsed.count()};
   if (arguments.json)
-    printJson(result.plan, writer, result.notes, elapsed.count());
+    outs() << formatv("{0:2}", json::Value(describe(summary))) << "\n";
   else
-    printTable(result.plan, writer, arguments.output, elapsed.count());
+    printTable(summary);
   return ExitStatus::Ok;
 }
+
+ExitStatus Compile::run() {
+  options.targets = arguments.targets;
+  options.cameraInputs = arguments.cameraInputs;
+  options.stopAt = arguments.emit;
+  if (ExitStatus status = makeImportOptions(arguments.model, *context, options.import);
+      status != ExitStatus::Ok)
+    return status;
+  progress.emplace();
+  options.progress = [this](StringRef stage) { progress->begin(stage); };
+  options.nest.progress = [this](const nestor::learn::Progress &state) { progress->update(state); };
+  options.nest.log = [this](const std::string &sentence) { progress->log(sentence); };
+  if (ExitStatus status = compile(); status != ExitStatus::Ok)
+    return status;
+  if (arguments.emit != driver::Stage::Artifact)
+    return writeIr(*result.module, arguments.output);
+  if (ExitStatus status = measure(arguments, data, result, *original, measurement);
+      status != ExitStatus::Ok)
+    return status;
+  storeMeasurement(measurement, arguments.storeLatency, result.plan.manifest);
+  return write();
+}
+
+} // namespace
+
+ExitStatus runCompile(const CompileArguments &arguments) { return Compile(arguments).run(); }
 
 } // namespace nestorc

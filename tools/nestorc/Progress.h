@@ -1,4 +1,4 @@
-//===- Progress.h - What is being done, on a terminal -----------*- C++ -*-===//
+//===- Progress.h - What is being done, for who waits -----------*- C++ -*-===//
 //
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
@@ -6,27 +6,46 @@
 #ifndef NESTORC_PROGRESS_H
 #define NESTORC_PROGRESS_H
 
+#include "compiler/learn/Options.h"
+
 #include "llvm/ADT/StringRef.h"
-#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
 
 namespace nestorc {
 
-/// One line on stderr that names the current stage, where stderr is a
-/// terminal; gone when this object is.
+/// What is being done, on stderr: on a terminal one line that is overwritten
+/// and gone when this object is; elsewhere a line now and then while learning.
 class Progress {
 public:
-  void begin(llvm::StringRef stage) {
-    if (visible)
-      llvm::errs() << clearLine << stage << " ...";
-  }
-  ~Progress() {
-    if (visible)
-      llvm::errs() << clearLine;
-  }
+  Progress();
+  ~Progress();
+
+  void begin(llvm::StringRef stage);
+  void update(const nestor::learn::Progress &progress);
+  /// A sentence that stays.
+  void log(const std::string &sentence);
 
 private:
-  static constexpr const char *clearLine = "\r\x1b[K";
-  const bool visible = llvm::errs().is_displayed();
+  using Clock = std::chrono::steady_clock;
+  bool isDue(const nestor::learn::Progress &progress);
+
+  const bool terminal;
+  std::string shownStage;
+  std::vector<double> shownScores;
+  Clock::time_point shownAt;
+};
+
+/// "45 s", "12 min", "3.2 h".
+std::string humanSeconds(double seconds);
+
+/// While alive, the first Ctrl-C sets `flag()` instead of ending the program;
+/// the next one ends it. There is one at a time.
+class InterruptGuard {
+public:
+  InterruptGuard();
+  ~InterruptGuard();
+  static const std::atomic<bool> *flag();
 };
 
 } // namespace nestorc

@@ -23,6 +23,6 @@ ExitStatus run(const VerifyArguments &arguments) { return runVerify(arguments); 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   Arguments arguments = parseArguments(argc, argv);
-  return static_cast<int>(std::visit([](const auto &alternative) { return run(alternative); },
-                                     arguments));
+  return static_cast<int>(
+      std::visit([](const auto &alternative) { return run(alternative); }, arguments));
 }

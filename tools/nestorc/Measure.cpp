@@ -1,0 +1,186 @@
+//===- Measure.cpp - What the capacities of a compile are worth -----------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "Measure.h"
+
+#include "compiler/package/Writer.h"
+#include "tools/support/Latency.h"
+
+using namespace llvm;
+namespace driver = nestor::driver;
+namespace support = nestor::support;
+
+namespace nestorc {
+namespace {
+
+/// Time for the latencies of all capacities together.
+constexpr double kLatencySeconds = 0.4;
+
+/// An artifact that this machine can run, and the memory that it lies in.
+struct Runnable {
+  std::unique_ptr<MemoryBuffer> memory;
+  std::optional<nestor::Artifact> artifact;
+};
+
+class Measurer {
+public:
+  Measurer(const CompileArguments &arguments, const CompileData &data, Measurement &measurement)
+      : arguments(arguments), data(data), measurement(measurement) {}
+
+  nestor::Status run(driver::CompileResult &result, mlir::ModuleOp original);
+
+private:
+  nestor::Status open(driver::CompileResult &result, Runnable &runnable);
+  nestor::Status measureLatency(const nestor::Artifact &artifact);
+  nestor::Status measureScores(const nestor::Artifact &artifact, mlir::ModuleOp original,
+                               bool topChanged);
+  nestor::Result<support::Classes> classifyOriginal(mlir::ModuleOp original,
+                                                    const support::Samples &samples);
+
+  const CompileArguments &arguments;
+  const CompileData &data;
+  Measurement &measurement;
+};
+
+bool runsHere(const nestor::Artifact &artifact) {
+  return any_of(artifact.targets(), [](const auto &target) { return target.selected; });
+}
+
+/// What the flags say about uint8 samples, for an artifact without camera.
+support::NormalizationFlags flagsOf(const NestArguments &nest) {
+  support::NormalizationFlags flags;
+  if (nest.normalization) {
+    flags.scale = nest.normalization->scale;
+    flags.mean = nest.normalization->mean;
+    flags.std = nest.normalization->std;
+  }
+  return flags;
+}
+
+nestor::Status Measurer::open(driver::CompileResult &result, Runnable &runnable) {
+  nestor::package::Plan plan = result.plan; // The writer adds targets to it.
+  runnable.memory = nestor::package::toMemory(plan, result.images);
+  StringRef bytes = runnable.memory->getBuffer();
+  auto opened = nestor::Artifact::open(bytes.data(), bytes.size());
+  if (opened.ok() && !runsHere(opened.value())) {
+    plan = result.plan;
+    auto images = nestor::package::buildCodeImages(plan.kernels, {&nestor::kernels::hostTarget()},
+                                                   *result.module->getContext());
+    if (failed(images))
+      return nestor::Status(nestor::StatusCode::unsupported_cpu, "no code for this CPU");
+    runnable.memory = nestor::package::toMemory(plan, *images);
+    bytes = runnable.memory->getBuffer();
+    opened = nestor::Artifact::open(bytes.data(), bytes.size());
+  }
+  if (!opened.ok())
+    return opened.status();
+  runnable.artifact = opened.value();
+  return nestor::Status();
+}
+
+nestor::Status Measurer::measureLatency(const nestor::Artifact &artifact) {
+  auto session =
+      artifact.session(nestor::SessionOptions().capacity(artifact.capacities().back().capacity));
+  if (!session.ok())
+    return session.status();
+  for (const nestor::CapacityInfo &info : artifact.capacities()) {
+    if (nestor::Status status = session.value().set_capacity(info.capacity); !status.ok())
+      return status;
+    auto latencies =
+        support::measureLatencies(session.value(), kLatencySeconds / artifact.capacities().size());
+    if (!latencies.ok())
+      return latencies.status();
+    measurement.latencyUs.push_back(latencies.value().percentile(0.5));
+  }
+  return nestor::Status();
+}
+
+nestor::Result<support::Classes> Measurer::classifyOriginal(mlir::ModuleOp original,
+                                                            const support::Samples &samples) {
+  driver::CompileOptions options;
+  options.cameraInputs = arguments.cameraInputs;
+  driver::CompileResult result = driver::compileModule(cast<mlir::ModuleOp>(original->clone()),
+                                                       options, *original->getContext());
+  if (!result.ok())
+    return nestor::Status(nestor::StatusCode::invalid_argument, result.message);
+  Runnable runnable;
+  if (nestor::Status status = open(result, runnable); !status.ok())
+    return status;
+  auto session =
+      runnable.artifact->session(nestor::SessionOptions().threads(arguments.nest.threads));
+  if (!session.ok())
+    return session.status();
+  return support::classify(session.value(), samples, nullptr);
+}
+
+nestor::Status Measurer::measureScores(const nestor::Artifact &artifact, mlir::ModuleOp original,
+                                       bool topChanged) {
+  auto samples = support::Samples::make(artifact, data.measured, flagsOf(arguments.nest));
+  if (!samples.ok())
+    return samples.status();
+  support::EvaluationOptions options;
+  options.threads = arguments.nest.threads;
+  support::Classes reference;
+  if (topChanged) {
+    auto classes = classifyOriginal(original, samples.value());
+    if (!classes.ok())
+      return classes.status();
+    reference = std::move(classes).value();
+    options.reference = &reference;
+  }
+  auto scores = support::evaluate(artifact, samples.value(), options);
+  if (!scores.ok())
+    return scores.status();
+  measurement.scores = scores.value();
+  if (!samples.value().labels().empty())
+    measurement.originalTop1 = topChanged
+                                   ? support::shareOfEqual(reference, samples.value().labels())
+                                   : *measurement.scores.back().top1;
+  return nestor::Status();
+}
+
+nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp original) {
+  Runnable runnable;
+  if (nestor::Status status = open(result, runnable); !status.ok())
+    return status;
+  if (nestor::Status status = measureLatency(*runnable.artifact); !status.ok())
+    return status;
+  if (data.measured.empty())
+    return nestor::Status();
+  return measureScores(*runnable.artifact, original, result.nesting.recovery.topChanged);
+}
+
+} // namespace
+
+ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
+                   driver::CompileResult &result, mlir::ModuleOp original,
+                   Measurement &measurement) {
+  nestor::Status status = Measurer(arguments, data, measurement).run(result, original);
+  if (status.ok())
+    return ExitStatus::Ok;
+  printError("the capacities could not be measured: " + status.message());
+  return status.code() == nestor::StatusCode::invalid_argument ? ExitStatus::Usage
+                                                               : ExitStatus::Internal;
+}
+
+void storeMeasurement(const Measurement &measurement, bool withLatency,
+                      nestor::format::Manifest &manifest) {
+  for (auto [index, capacity] : enumerate(*manifest.mutable_capacities())) {
+    if (withLatency)
+      capacity.set_latency_us(measurement.latencyUs[index]);
+    if (measurement.scores.empty())
+      continue;
+    const support::Score &score = measurement.scores[index];
+    capacity.set_has_agreement(true);
+    capacity.set_agreement(score.agreement);
+    if (score.top1) {
+      capacity.set_has_accuracy(true);
+      capacity.set_accuracy(*score.top1);
+    }
+  }
+}
+
+} // namespace nestorc

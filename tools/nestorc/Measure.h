@@ -1,0 +1,38 @@
+//===- Measure.h - What the capacities of a compile are worth ---*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTORC_MEASURE_H
+#define NESTORC_MEASURE_H
+
+#include "CompileData.h"
+
+#include "tools/support/Evaluation.h"
+
+namespace nestorc {
+
+/// Vectors have one entry a capacity, ascending.
+struct Measurement {
+  std::vector<double> latencyUs; ///< Median of one thread, on this machine.
+  /// Empty without samples. Agreement is with the original model. Top-1 is
+  /// there where the samples are held out and labelled.
+  std::vector<nestor::support::Score> scores;
+  std::optional<double> originalTop1; ///< Of the original model.
+};
+
+/// Runs every capacity of `result` on this machine: with its own code or, where
+/// that is for other machines, with code made for the purpose. `original` is
+/// the imported model, which is compiled for comparison where recovery changed
+/// the full capacity. Says what went wrong and returns a status other than Ok.
+ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
+                   nestor::driver::CompileResult &result, mlir::ModuleOp original,
+                   Measurement &measurement);
+
+/// Stores accuracy and agreement, and latency where `withLatency`.
+void storeMeasurement(const Measurement &measurement, bool withLatency,
+                      nestor::format::Manifest &manifest);
+
+} // namespace nestorc
+
+#endif // NESTORC_MEASURE_H
