@@ -22,17 +22,19 @@
 #include "compiler/ir/NestDialect.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "llvm/ADT/DenseMap.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace nestor {
 
+class ChannelFlow;
+
 struct ChannelGroup {
-  std::string name;   ///< The ONNX node of the first producer.
-  int64_t channels;   ///< Number of channels; widths count these.
-  bool stream;        ///< On a residual connection; otherwise inside a block.
+  std::string name; ///< The ONNX node of the first producer.
+  int64_t channels; ///< Number of channels; widths count these.
+  bool stream;      ///< On a residual connection; otherwise inside a block.
   /// Convolutions whose outputs (inputs) the channels are, in program order.
   /// A depthwise one is neither: its filter merely has one entry a channel.
   llvm::SmallVector<nest::ConvOp> producers, consumers;
@@ -69,10 +71,17 @@ public:
   /// empty if the dimension never shrinks.
   llvm::ArrayRef<ChannelRun> runs(mlir::Value value, unsigned dim) const;
 
+  /// How indices correspond (passes/ChannelFlow.h), and the runs of its axes.
+  const ChannelFlow &flow() const { return *flowOfIndices; }
+  llvm::ArrayRef<ChannelRun> runs(unsigned axis) const;
+
 private:
+  friend class GroupBuilder;
+
+  std::shared_ptr<const ChannelFlow> flowOfIndices;
   std::vector<ChannelGroup> groupList;
   std::vector<WholeChannels> wholeList;
-  llvm::DenseMap<std::pair<mlir::Value, unsigned>, std::vector<ChannelRun>> runList;
+  std::vector<std::vector<ChannelRun>> axisRuns;
 };
 
 /// For each group, a permutation: the new channel i is the old one order[i].
@@ -95,6 +104,13 @@ struct CapacityPlan {
   /// capacity leaves out. What a capacity skips, smaller ones skip too.
   std::vector<llvm::SmallVector<mlir::Operation *>> skipped;
 };
+
+/// Reorders channels once more so that what each capacity keeps of a filter's
+/// outputs comes first, where they belong to several groups (the stream of a
+/// zero-padded shortcut). Between planning and `nestCapacities`, before copies
+/// are made that nested functions are compared with. `groups` must be computed
+/// anew afterwards; their numbers and `plan` stay.
+void sortByCapacity(mlir::func::FuncOp func, const ChannelGroups &groups, const CapacityPlan &plan);
 
 /// A residual block: `add` adds the result of a branch to the branch's own
 /// input, of the same type, so that leaving the branch out leaves a network.

@@ -177,4 +177,44 @@ def PackRecurrentPass : Pass<"nest-pack-recurrent", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+//===----------------------------------------------------------------------===//
+// Nesting, in steps that tests look at (the compiler calls ChannelGroups.h)
+//===----------------------------------------------------------------------===//
+
+def FormGroupsPass : Pass<"nest-form-groups", "::mlir::func::FuncOp"> {
+  let summary = "write down which channels shrink together";
+  let description = [{
+    The function gets `nest.groups`, a list of groups, and `nest.whole`, what
+    does not shrink and why. An operation gets `nest.runs`, the indices of its
+    result's dimensions that shrink: `3: 0:0+16 1:0+8` says that dimension 3
+    holds channels 0 to 15 of group 0, then 0 to 7 of group 1; `-` are indices
+    that are always kept.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def OrderChannelsPass : Pass<"nest-order-channels", "::mlir::func::FuncOp"> {
+  let summary = "permute the channels of each group";
+  let description = [{
+    `orders=2.0.1,1.0`: the first group's channels become its old ones 2, 0, 1,
+    the second's 1, 0. Further groups keep their order.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [ListOption<"orders", "orders", "std::string", "one order a group">];
+}
+
+def NestCapacitiesPass : Pass<"nest-capacities", "::mlir::ModuleOp"> {
+  let summary = "one function for each capacity, over shared weights";
+  let description = [{
+    `widths=2.4,4.6`: a capacity that keeps 2 channels of the first group and 4
+    of the second, one that keeps 4 and 6, and the full model. `skips=2.1`: the
+    first capacity leaves out the branches of the last two residual blocks, the
+    second that of the last one.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [ListOption<"widths", "widths", "std::string", "one list a capacity">,
+                 Option<"skips", "skips", "std::string", "\"\"",
+                        "how many residual blocks each capacity leaves out">];
+}
+
 #endif // NESTOR_PASSES_TD

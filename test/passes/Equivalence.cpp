@@ -57,11 +57,9 @@ testing::AssertionResult areClose(const TensorValue &want, const TensorValue &ha
 } // namespace
 
 testing::AssertionResult pipelineKeepsResults(ModuleOp module, unsigned seed, double tolerance) {
-  std::mt19937 random(seed);
   auto before = module.lookupSymbol<func::FuncOp>("main");
-  SmallVector<TensorValue> inputs, want, have;
-  for (Type type : before.getArgumentTypes())
-    inputs.push_back(randomTensor(cast<RankedTensorType>(type), random));
+  std::vector<TensorValue> inputs = randomInputs(before, seed);
+  SmallVector<TensorValue> want, have;
   if (failed(reference::evaluate(before, inputs, want)))
     return testing::AssertionFailure() << "the function does not evaluate";
 
@@ -79,6 +77,21 @@ testing::AssertionResult pipelineKeepsResults(ModuleOp module, unsigned seed, do
   if (failed(reference::evaluate(copy->lookupSymbol<func::FuncOp>("main"), inputs, have)))
     return testing::AssertionFailure() << "the function does not evaluate after the pipeline";
 
+  return areClose(want, have, tolerance);
+}
+
+std::vector<TensorValue> randomInputs(func::FuncOp func, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<TensorValue> inputs;
+  for (Type type : func.getArgumentTypes())
+    inputs.push_back(randomTensor(cast<RankedTensorType>(type), random));
+  return inputs;
+}
+
+testing::AssertionResult areClose(ArrayRef<TensorValue> want, ArrayRef<TensorValue> have,
+                                  double tolerance) {
+  if (want.size() != have.size())
+    return testing::AssertionFailure() << have.size() << " outputs, not " << want.size();
   for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(want, have)))
     if (auto result = areClose(std::get<0>(pair), std::get<1>(pair), tolerance); !result)
       return result << " in output " << index;

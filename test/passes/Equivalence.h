@@ -6,6 +6,8 @@
 #ifndef NESTOR_TEST_PASSES_EQUIVALENCE_H
 #define NESTOR_TEST_PASSES_EQUIVALENCE_H
 
+#include "compiler/reference/Evaluator.h"
+
 #include "mlir/IR/BuiltinOps.h"
 
 #include <gtest/gtest.h>
@@ -18,6 +20,14 @@ namespace nestor::test {
 /// `tolerance` is allowed.
 testing::AssertionResult pipelineKeepsResults(mlir::ModuleOp module, unsigned seed,
                                               double tolerance = 1e-4);
+
+/// Tensors for the arguments of `func`, drawn from `seed`.
+std::vector<reference::TensorValue> randomInputs(mlir::func::FuncOp func, unsigned seed);
+
+/// Compares as `pipelineKeepsResults` does.
+testing::AssertionResult areClose(llvm::ArrayRef<reference::TensorValue> want,
+                                  llvm::ArrayRef<reference::TensorValue> have,
+                                  double tolerance = 1e-4);
 
 } // namespace nestor::test
 

@@ -1,0 +1,274 @@
+//===- NarrowFunction.cpp - A function with other indices -----------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/NarrowFunction.h"
+
+#include "compiler/reference/Evaluator.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace nestor::nest;
+using nestor::reference::TensorValue;
+
+namespace nestor {
+
+ElementsAttr selectElements(ElementsAttr value, ArrayRef<ArrayRef<int64_t>> indices) {
+  TensorValue whole = TensorValue::fromAttr(value);
+  SmallVector<int64_t> shape(whole.type.getShape());
+  for (auto [dim, kept] : llvm::enumerate(indices)) {
+    int64_t outer = 1, inner = reference::elementBytes(whole.type.getElementType());
+    for (int64_t extent : ArrayRef(shape).take_front(dim))
+      outer *= extent;
+    for (int64_t extent : ArrayRef(shape).drop_front(dim + 1))
+      inner *= extent;
+    std::vector<char> bytes;
+    bytes.reserve(outer * kept.size() * inner);
+    for (int64_t line = 0; line < outer; ++line)
+      for (int64_t index : kept) {
+        auto from = whole.bytes.begin() + (line * shape[dim] + index) * inner;
+        bytes.insert(bytes.end(), from, from + inner);
+      }
+    shape[dim] = kept.size();
+    whole.bytes = std::move(bytes);
+  }
+  whole.type = whole.type.clone(shape);
+  return whole.toAttr();
+}
+
+void FunctionNarrower::run(func::FuncOp from, func::FuncOp to) {
+  findChanged();
+  Block *body = to.addEntryBlock();
+  mapping.map(from.getArguments(), body->getArguments());
+  OpBuilder builder = OpBuilder::atBlockEnd(body);
+  for (Operation &op : from.getBody().front())
+    if (!isa<ConstOp>(op))
+      copy(builder, &op);
+  // Without a branch, what computed it is not needed.
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*body)))
+    if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>())
+      op.erase();
+}
+
+void FunctionNarrower::findChanged() {
+  for (const AxisSelection &selection : flow.selections()) {
+    auto moved = [&](const AxisSelection::Source &source) {
+      return source.operand >= 0 && !order.isIdentity(source.axis);
+    };
+    if (!order.isIdentity(selection.result) || llvm::any_of(selection.sources, moved))
+      changed[selection.op].push_back(&selection);
+  }
+}
+
+RankedTensorType FunctionNarrower::narrowType(Value value) const {
+  SmallVector<int64_t> shape(shapeOf(value));
+  for (auto [dim, extent] : llvm::enumerate(shape))
+    extent = order.of(flow.axisOf(value, dim)).size();
+  return tensorType(value).clone(shape);
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+Value FunctionNarrower::constant(OpBuilder &builder, OpOperand &operand) {
+  auto op = operand.get().getDefiningOp<ConstOp>();
+  SmallVector<ArrayRef<int64_t>> indices;
+  bool whole = true;
+  for (unsigned dim = 0; dim < shapeOf(op).size(); ++dim) {
+    Axis axis = flow.axisOf(operand, dim);
+    indices.push_back(order.of(axis));
+    whole &= order.isIdentity(axis);
+  }
+  ElementsAttr value = whole ? op.getValue() : selectElements(op.getValue(), indices);
+  return ConstOp::create(builder, op.getLoc(), value);
+}
+
+Value FunctionNarrower::sharedFilter(OpBuilder &builder, ConvOp conv) {
+  if (filterOf)
+    return filterOf(builder, conv);
+  // Convolutions that share a filter go on doing so.
+  Value &filter = filters[conv.getFilter()];
+  if (!filter) {
+    OpBuilder front = OpBuilder::atBlockBegin(builder.getBlock());
+    filter = constant(front, conv.getFilterMutable());
+  }
+  return filter;
+}
+
+Value FunctionNarrower::operand(OpBuilder &builder, OpOperand &operand) {
+  auto conv = dyn_cast<ConvOp>(operand.getOwner());
+  if (conv && hasSharedFilter(conv) &&
+      operand.getOperandNumber() == conv.getFilterMutable().getOperandNumber())
+    return sharedFilter(builder, conv);
+  return isConstant(operand.get()) ? constant(builder, operand) : mapping.lookup(operand.get());
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+void FunctionNarrower::copy(OpBuilder &builder, Operation *op) {
+  if (Value replaced = replacementOf ? replacementOf(builder, op, mapping) : Value()) {
+    mapping.map(op->getResult(0), replaced);
+    return;
+  }
+  SmallVector<Value> operands;
+  for (OpOperand &each : op->getOpOperands())
+    operands.push_back(operand(builder, each));
+  if (auto selections = changed.find(op); selections != changed.end()) {
+    Value value;
+    if (!isa<ConcatOp>(op))
+      value = withoutSelections(builder, op, operands.front(), selections->second);
+    for (const AxisSelection *selection : selections->second) {
+      SmallVector<Value> inputs(operands);
+      if (value)
+        inputs = {value};
+      value = select(builder, *selection, inputs);
+    }
+    mapping.map(op->getResult(0), value);
+    return;
+  }
+  Operation *clone = op->clone();
+  clone->setOperands(operands);
+  for (auto [from, to] : llvm::zip(op->getResults(), clone->getResults())) {
+    to.setType(narrowType(from));
+    mapping.map(from, to);
+  }
+  if (auto conv = dyn_cast<ConvOp>(clone); conv && conv.getGroups() != 1)
+    conv.setGroups(shapeOf(conv.getInput()).back() /
+                   shapeOf(cast<ConvOp>(op).getFilter()).drop_back().back());
+  builder.insert(clone);
+}
+
+/// What a slice or pad of `input` does along other dimensions than those of
+/// `selections`.
+Value FunctionNarrower::withoutSelections(OpBuilder &builder, Operation *op, Value input,
+                                          ArrayRef<const AxisSelection *> selections) {
+  SmallVector<int64_t> shape(narrowType(op->getResult(0)).getShape());
+  for (const AxisSelection *selection : selections)
+    shape[selection->dim] = shapeOf(input)[selection->dim];
+  auto isSelected = [&](unsigned dim) {
+    return llvm::any_of(selections, [&](const AxisSelection *s) { return s->dim == dim; });
+  };
+  RankedTensorType type = tensorType(input).clone(shape);
+  bool trivial = true;
+  if (auto slice = dyn_cast<SliceOp>(op)) {
+    SmallVector<int64_t> starts(slice.getStarts()), steps(slice.getSteps());
+    for (unsigned dim = 0; dim < shape.size(); ++dim) {
+      if (isSelected(dim)) {
+        starts[dim] = 0;
+        steps[dim] = 1;
+      }
+      trivial &= starts[dim] == 0 && steps[dim] == 1 && shape[dim] == shapeOf(input)[dim];
+    }
+    return trivial ? input
+                   : SliceOp::create(builder, op->getLoc(), type, input, starts, steps).getResult();
+  }
+  if (auto pad = dyn_cast<PadOp>(op)) {
+    SmallVector<int64_t> low(pad.getLow()), high(pad.getHigh());
+    for (unsigned dim = 0; dim < shape.size(); ++dim) {
+      if (isSelected(dim))
+        low[dim] = high[dim] = 0;
+      trivial &= low[dim] == 0 && high[dim] == 0;
+    }
+    return trivial ? input
+                   : PadOp::create(builder, op->getLoc(), type, input, Value(), low, high,
+                                   PadMode::constant)
+                         .getResult();
+  }
+  return input; // A gather has one dimension to select along.
+}
+
+namespace {
+
+/// Evenly spaced channels of one operand with zeros around them.
+struct Piece {
+  int operand;
+  int64_t start, step = 1, length = 1, zerosBefore = 0, zerosAfter = 0;
+};
+
+/// Appends the channel at `position` of `operand` to the last piece, if it
+/// goes on with it, or as a new piece. With `strided`, the second channel of a
+/// piece decides the step.
+void append(SmallVectorImpl<Piece> &pieces, int operand, int64_t position, bool strided) {
+  Piece *last = pieces.empty() ? nullptr : &pieces.back();
+  if (last && strided && last->length == 1 && position != last->start)
+    last->step = position - last->start;
+  if (last && last->operand == operand && !last->zerosAfter &&
+      position == last->start + last->length * last->step)
+    ++last->length;
+  else
+    pieces.push_back({operand, position});
+}
+
+Value build(OpBuilder &builder, Location loc, const Piece &piece, Value input, unsigned dim) {
+  SmallVector<int64_t> shape(shapeOf(input)), zeros(shape.size(), 0), low = zeros, high = zeros;
+  if (piece.start != 0 || piece.step != 1 || piece.length != shape[dim]) {
+    SmallVector<int64_t> starts = zeros, steps(shape.size(), 1);
+    starts[dim] = piece.start;
+    steps[dim] = piece.step;
+    shape[dim] = piece.length;
+    input = SliceOp::create(builder, loc, tensorType(input).clone(shape), input, starts, steps);
+  }
+  if (!piece.zerosBefore && !piece.zerosAfter)
+    return input;
+  low[dim] = piece.zerosBefore;
+  high[dim] = piece.zerosAfter;
+  shape[dim] += piece.zerosBefore + piece.zerosAfter;
+  return PadOp::create(builder, loc, tensorType(input).clone(shape), input, Value(), low, high,
+                       PadMode::constant);
+}
+
+} // namespace
+
+Value FunctionNarrower::select(OpBuilder &builder, const AxisSelection &selection,
+                               ValueRange operands) {
+  llvm::DenseMap<std::pair<int, int64_t>, int64_t> positions;
+  llvm::SmallDenseSet<int> seen;
+  for (const AxisSelection::Source &source : selection.sources)
+    if (source.operand >= 0 && seen.insert(source.operand).second)
+      for (auto [position, index] : llvm::enumerate(order.of(source.axis)))
+        positions[{source.operand, index}] = position;
+
+  SmallVector<Piece> pieces;
+  int64_t zeros = 0;
+  // Prefer one strided slice, then as few contiguous ones as there are.
+  for (bool strided : {true, false}) {
+    pieces.clear();
+    zeros = 0;
+    for (int64_t index : order.of(selection.result)) {
+      const AxisSelection::Source &source = selection.sources[index];
+      if (source.operand < 0)
+        ++(pieces.empty() ? zeros : pieces.back().zerosAfter);
+      else
+        append(pieces, source.operand, positions.at({source.operand, source.index}), strided);
+    }
+    if (pieces.size() <= 1)
+      break;
+  }
+  Location loc = selection.op->getLoc();
+  if (pieces.empty()) { // All of it is padding.
+    SmallVector<int64_t> shape(shapeOf(operands[0]));
+    shape[selection.dim] = zeros;
+    RankedTensorType type = tensorType(operands[0]).clone(shape);
+    return ConstOp::create(builder, loc, TensorValue::zeros(type).toAttr());
+  }
+  pieces.front().zerosBefore = zeros;
+
+  SmallVector<Value> parts;
+  SmallVector<int64_t> shape(shapeOf(operands[0]));
+  shape[selection.dim] = 0;
+  for (const Piece &piece : pieces) {
+    parts.push_back(build(builder, loc, piece, operands[piece.operand], selection.dim));
+    shape[selection.dim] += shapeOf(parts.back())[selection.dim];
+  }
+  if (parts.size() == 1)
+    return parts.front();
+  return ConcatOp::create(builder, loc, tensorType(operands[0]).clone(shape), parts, selection.dim);
+}
+
+} // namespace nestor
