@@ -32,7 +32,9 @@ struct FoldConstantsPass final : impl::FoldConstantsPassBase<FoldConstantsPass> 
 
 private:
   bool shouldFold(Operation *op) const {
-    if (!isa<nest::NestDialect>(op->getDialect()) || isa<nest::ConstOp, nest::YieldOp>(op) ||
+    // A weight stays what its capacities share.
+    if (!isa<nest::NestDialect>(op->getDialect()) ||
+        isa<nest::ConstOp, nest::WeightOp, nest::YieldOp>(op) ||
         !llvm::all_of(op->getOperands(), isConstant))
       return false;
     int64_t growth = 0;

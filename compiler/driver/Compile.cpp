@@ -7,6 +7,7 @@
 #include "compiler/driver/Compile.h"
 
 #include "compiler/driver/Diagnostics.h"
+#include "compiler/ir/Nested.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
@@ -46,9 +47,11 @@ public:
   CompileResult run(OwningOpRef<ModuleOp> module);
 
 private:
-  LogicalResult prepareInputs(func::FuncOp main);
+  LogicalResult prepareInputs();
   LogicalResult optimize();
-  LogicalResult generate(func::FuncOp main);
+  LogicalResult nest();
+  LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
+  LogicalResult generate();
   void begin(StringRef stage) {
     if (options.progress)
       options.progress(stage);
@@ -74,26 +77,36 @@ LogicalResult Compilation::fail(ExitStatus status) {
   return failure();
 }
 
-LogicalResult Compilation::prepareInputs(func::FuncOp main) {
-  for (const CameraInput &input : options.cameraInputs)
-    if (failed(applyCameraInput(main, input)))
-      return fail(ExitStatus::Usage);
+LogicalResult Compilation::prepareInputs() {
+  for (func::FuncOp function : nest::capacityFunctions(*result.module))
+    for (const CameraInput &input : options.cameraInputs)
+      if (failed(applyCameraInput(function, input)))
+        return fail(ExitStatus::Usage);
   return success();
+}
+
+LogicalResult Compilation::runPasses(llvm::function_ref<void(OpPassManager &)> build) {
+  PassManager manager(&context); // With the verifier between passes, its default.
+  build(manager);
+  return failed(manager.run(*result.module)) ? fail(ExitStatus::Internal) : success();
 }
 
 LogicalResult Compilation::optimize() {
   begin("optimizing");
-  PassManager manager(&context); // With the verifier between passes, its default.
-  buildNestPipeline(manager, PipelineOptions());
-  if (failed(manager.run(*result.module)))
-    return fail(ExitStatus::Internal);
-  return success();
+  if (failed(runPasses(buildPreparePipeline)) || failed(nest()))
+    return failure();
+  return runPasses([](OpPassManager &manager) { buildFinishPipeline(manager, PipelineOptions()); });
 }
 
-LogicalResult Compilation::generate(func::FuncOp main) {
+/// Where one prepared network becomes capacities, each a function of its own
+/// (compiler/ir/Nested.h). A module that comes with them stays as it is.
+LogicalResult Compilation::nest() { return success(); }
+
+LogicalResult Compilation::generate() {
   begin("planning");
-  package::copySharedResults(main);
-  FailureOr<package::Plan> plan = package::planExecution(main);
+  SmallVector<func::FuncOp> capacities = nest::capacityFunctions(*result.module);
+  llvm::for_each(capacities, package::copySharedResults);
+  FailureOr<package::Plan> plan = package::planExecution(capacities);
   if (failed(plan))
     return fail(ExitStatus::Unsupported);
   result.plan = std::move(*plan);
@@ -115,13 +128,12 @@ LogicalResult Compilation::generate(func::FuncOp main) {
 CompileResult Compilation::run(OwningOpRef<ModuleOp> module) {
   result.module = std::move(module);
   imported = result.module->clone();
-  auto main = result.module->lookupSymbol<func::FuncOp>("main");
-  if (!main) {
+  if (!result.module->lookupSymbol<func::FuncOp>("main")) {
     result.status = ExitStatus::Corrupt;
     result.message = "the module has no function @main";
-  } else if (succeeded(prepareInputs(main)) && options.stopAt != Stage::Import &&
+  } else if (succeeded(prepareInputs()) && options.stopAt != Stage::Import &&
              succeeded(optimize()) && options.stopAt != Stage::Optimize) {
-    (void)generate(main); // The result has the status.
+    (void)generate(); // The result has the status.
   }
   llvm::append_range(result.notes, diagnostics.warnings());
   return std::move(result);

@@ -6,11 +6,13 @@
 
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/Families.h"
+#include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/PackSpec.h"
 #include "compiler/kernels/PlainConv.h"
 #include "compiler/kernels/TileTable.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace nestor;
@@ -35,21 +37,26 @@ FailureOr<EpilogueSpec> nestor::kernels::describeEpilogue(Operation *op, RankedT
 }
 
 void nestor::kernels::addEpilogueArgs(KernelCall &call, const EpilogueSpec &epilogue, const Polynomial &channelBytes,
-                                      const Polynomial &resultBytes, int64_t elementBytes, unsigned firstOperand) {
+                                      const Polynomial &resultBytes, int64_t elementBytes, unsigned firstOperand,
+                                      int64_t firstChannel) {
   uint32_t align = elementBytes;
+  int64_t offset = firstChannel * elementBytes;
   unsigned operand = firstOperand;
-  auto add = [&](Polynomial bytes) {
+  auto add = [&](Polynomial bytes, int64_t offsetBytes) {
     call.spec.args.push_back({std::move(bytes), /*written=*/false, align});
-    call.args.push_back({CallArg::Operand, operand++});
+    call.args.push_back({CallArg::Operand, operand++, offsetBytes});
   };
   for (bool present : {epilogue.scale, epilogue.bias})
     if (present)
-      add(channelBytes);
-  for (ExtraKind kind : epilogue.extras)
-    add(kind == ExtraKind::Scalar ? Polynomial{{elementBytes, {}}}
-                                  : kind == ExtraKind::Channel ? channelBytes : resultBytes);
+      add(channelBytes, offset);
+  for (ExtraKind kind : epilogue.extras) {
+    if (kind == ExtraKind::Scalar)
+      add({{elementBytes, {}}}, 0);
+    else
+      add(kind == ExtraKind::Channel ? channelBytes : resultBytes, offset);
+  }
   call.spec.args.push_back({resultBytes, /*written=*/true, align});
-  call.args.push_back({CallArg::Result, 0});
+  call.args.push_back({CallArg::Result, 0, offset});
 }
 
 std::string nestor::kernels::epilogueSuffix(const EpilogueSpec &epilogue) {
@@ -79,28 +86,52 @@ static CallArg packAtRunTime(nest::ConvOp op, bool depthwise, SmallVectorImpl<Ke
   return packed;
 }
 
-static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue) {
+/// Channels of the full model: what a kernel that all capacities share is
+/// made for.
+static std::pair<int64_t, int64_t> fullChannels(nest::ConvOp op, const std::optional<SharedFilter> &shared) {
+  int64_t inputs = tensorType(op.getInput()).getShape().back(), outputs = op.getType().getShape().back();
+  if (!shared)
+    return {inputs, outputs};
+  int64_t groupOutputs = outputs / op.getGroups();
+  ArrayRef<int64_t> filter = nest::GlobalOp(shared->global).getValue().getShapedType().getShape();
+  int64_t groups = op.getGroups() == 1 ? 1 : filter.back() / groupOutputs;
+  return {filter[filter.size() - 2] * groups, filter.back()};
+}
+
+static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optional<SharedFilter> &shared) {
   ConvSpec spec;
   spec.geometry = ConvGeometry::get(op);
   spec.epilogue = std::move(epilogue);
   int64_t inputs = tensorType(op.getInput()).getShape().back(), outputs = op.getType().getShape().back();
   int64_t groups = op.getGroups();
+  auto [fullInputs, fullOutputs] = fullChannels(op, shared);
   spec.depthwise = groups > 1 && groups == inputs && groups == outputs;
   spec.grouped = groups > 1 && !spec.depthwise;
-  spec.narrow = outputs / groups <= panelWidth;
-  spec.aliased = inputs * spec.geometry.stride[2] * 4 % 4096 == 0;
+  spec.narrow = (groups == 1 ? fullOutputs : outputs / groups) <= panelWidth;
+  spec.aliased = fullInputs * spec.geometry.stride[2] * 4 % 4096 == 0;
   // With few pixels the weights are most of the traffic: they are cut up, so
   // that threads do not all read them.
   if (!spec.depthwise && spec.geometry.outPixels() <= 64)
     spec.grain = ConvGrain::Panels;
   else if (!spec.depthwise && spec.geometry.isPointwise())
     spec.grain = ConvGrain::Pixels;
+  if (shared && shared->blocks.shells() > 1)
+    spec.nesting = {shared->blocks.shells(), unsigned(llvm::PowerOf2Ceil(shared->blocks.inputParts())),
+                    shared->blocks.outputParts() > 1};
   return spec;
+}
+
+static void describeRanges(KernelCall &call, const ConvSpec &spec, const Polynomial &panels) {
+  const ConvGeometry &g = spec.geometry;
+  call.spec.params.assign(call.params.size(), {1, maxExtent});
+  if (spec.grain == ConvGrain::Panels)
+    call.spec.grains = panels;
+  else
+    call.spec.grains = {{spec.grain == ConvGrain::Pixels ? g.out[2] : g.batch * g.outRows(), {}}};
 }
 
 static void describeExtents(KernelCall &call, const ConvSpec &spec) {
   const ConvGeometry &g = spec.geometry;
-  KernelSpec &kernel = call.spec;
   Polynomial channels, input, filter, result;
   int64_t filterFloats = 4 * g.taps() * panelWidth;
   if (spec.depthwise) {
@@ -114,14 +145,86 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
     channels = {{4, {1}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {1}}};
     filter = {{filterFloats, {0, 2}}};
   }
-  kernel.args = {{input, /*written=*/false, 4}, {filter, /*written=*/false, 64}};
+  call.spec.args = {{input, /*written=*/false, 4}, {filter, /*written=*/false, 64}};
   unsigned firstEpilogueOperand = 2;
   addEpilogueArgs(call, spec.epilogue, channels, result, /*elementBytes=*/4, firstEpilogueOperand);
-  kernel.params.assign(call.params.size(), {1, maxExtent});
-  if (spec.grain == ConvGrain::Panels)
-    kernel.grains = {{1, {2}}};
-  else
-    kernel.grains = {{spec.grain == ConvGrain::Pixels ? g.out[2] : g.batch * g.outRows(), {}}};
+  describeRanges(call, spec, {{1, {2}}});
+}
+
+/// The same for a filter in shells; `Nesting` names the parameters.
+static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_t firstChannel) {
+  const ConvGeometry &g = spec.geometry;
+  const Nesting &nesting = spec.nesting;
+  Polynomial input, panels, channels = {{4, {0}}}, result = {{4 * g.outPixels(), {0}}};
+  if (nesting.slice)
+    result = {{4 * (g.outPixels() - 1), {1}}, {4, {0}}};
+  for (unsigned shell = 0; shell < nesting.shells; ++shell) {
+    panels.push_back({1, {nesting.panels(shell)}});
+    for (unsigned part = 0; part < nesting.parts; ++part)
+      input.push_back({4 * g.inPixels(), {nesting.inputs(part, shell)}});
+  }
+  call.spec.args = {{input, /*written=*/false, 4}};
+  for (unsigned shell = 0; shell < nesting.shells; ++shell) {
+    Polynomial block;
+    auto add = [&](unsigned panelShell, unsigned inputShell) {
+      for (unsigned part = 0; part < nesting.parts; ++part)
+        block.push_back(
+            {4 * g.taps() * panelWidth, {nesting.panels(panelShell), nesting.inputs(part, inputShell)}});
+    };
+    for (unsigned smaller = 0; smaller < shell; ++smaller)
+      add(smaller, shell), add(shell, smaller);
+    add(shell, shell);
+    call.spec.args.push_back({block, /*written=*/false, 64});
+  }
+  unsigned firstEpilogueOperand = 2;
+  addEpilogueArgs(call, spec.epilogue, channels, result, /*elementBytes=*/4, firstEpilogueOperand, firstChannel);
+  describeRanges(call, spec, panels);
+  // A shell need not add anything, and those beyond the capacity do not.
+  for (ParamSpec &param : MutableArrayRef(call.spec.params).drop_front(nesting.panels(0)))
+    param.min = 0;
+}
+
+static void nameKernel(KernelCall &call, const ConvSpec &spec) {
+  std::string kind = spec.depthwise ? "depthwise" : "conv";
+  call.spec.name = kernelName(kind, spec.identity());
+  call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
+  if (spec.nesting.shells)
+    call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
+  call.spec.emit = [spec](func::FuncOp func, const TargetInfo &target) {
+    return spec.depthwise ? emitDepthwiseConv(func, target, spec) : emitDirectConv(func, target, spec);
+  };
+}
+
+/// One call for each part of the outputs that the capacity keeps something of.
+static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const SharedFilter &shared) {
+  const FilterBlocks &blocks = shared.blocks;
+  const Nesting &nesting = spec.nesting;
+  int64_t inputs = tensorType(op.getInput()).getShape().back(), firstChannel = 0;
+  Calls calls;
+  for (unsigned part = 0; part < blocks.outputParts(); ++part) {
+    int64_t outputs = blocks.keptOutputs(part, shared.capacity);
+    if (outputs == 0)
+      continue;
+    KernelCall &call = calls.emplace_back();
+    call.params.assign(nesting.inputs(nesting.parts, 0), 0);
+    call.params[0] = outputs;
+    if (nesting.slice)
+      call.params[1] = op.getType().getShape().back();
+    call.args = {{CallArg::Operand, 0}};
+    // Of shells beyond the capacity nothing is read: any pointer will do.
+    for (unsigned shell = 0; shell < nesting.shells; ++shell)
+      call.args.push_back({CallArg::Block, 1, 0, 0, blocks.block(part, std::min(shell, shared.capacity))});
+    for (unsigned shell = 0; shell <= shared.capacity; ++shell) {
+      call.params[nesting.panels(shell)] = blocks.addedPanels(part, shell);
+      for (unsigned input = 0; input < blocks.inputParts(); ++input)
+        call.params[nesting.inputs(input, shell)] = blocks.addedInputs(input, shell);
+    }
+    describeNestedExtents(call, spec, firstChannel);
+    nameKernel(call, spec);
+    call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * inputs;
+    firstChannel += outputs;
+  }
+  return calls;
 }
 
 FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
@@ -133,7 +236,10 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
   if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
     return describePlainConv(op, *epilogue);
 
-  ConvSpec spec = specFor(op, *epilogue);
+  std::optional<SharedFilter> shared = SharedFilter::get(op.getFilter());
+  ConvSpec spec = specFor(op, *epilogue, shared);
+  if (spec.nesting.shells)
+    return describeNestedConv(op, spec, *shared);
   int64_t groups = spec.depthwise ? 1 : op.getGroups();
   int64_t outputs = op.getType().getShape().back() / groups;
   int64_t inputs = tensorType(op.getInput()).getShape().back() / groups, panels = llvm::divideCeil(outputs, panelWidth);
@@ -148,14 +254,9 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
   else
     call.params = {inputs, outputs, panels};
   describeExtents(call, spec);
-  std::string kind = spec.depthwise ? "depthwise" : "conv";
-  call.spec.name = kernelName(kind, spec.identity());
-  call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
+  nameKernel(call, spec);
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
               (spec.depthwise ? 1 : inputs);
-  call.spec.emit = [spec](func::FuncOp func, const TargetInfo &target) {
-    return spec.depthwise ? emitDepthwiseConv(func, target, spec) : emitDirectConv(func, target, spec);
-  };
   calls.push_back(std::move(call));
   return calls;
 }

@@ -7,6 +7,7 @@
 #include "compiler/kernels/ConvSpec.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -84,7 +85,10 @@ std::string ConvSpec::identity() const {
   std::string text = geometry.identity();
   for (bool flag : {depthwise, grouped, narrow, aliased})
     text += flag ? '1' : '0';
-  return text + char('0' + int(grain)) + epilogue.identity();
+  text += char('0' + int(grain));
+  if (nesting.shells)
+    text += llvm::formatv("shells {0} {1} {2}", nesting.shells, nesting.parts, int(nesting.slice)).str();
+  return text + epilogue.identity();
 }
 
 std::pair<Value, Value> nestor::kernels::tapRange(KernelBuilder &b, const ConvGeometry &g, int dim, Value o) {

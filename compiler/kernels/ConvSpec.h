@@ -9,6 +9,7 @@
 #include "compiler/ir/NestDialect.h"
 #include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Kernel.h"
+#include "compiler/kernels/NestedFilter.h"
 
 #include <array>
 
@@ -55,8 +56,10 @@ struct ConvSpec {
   bool narrow = false;  ///< At most one panel of output channels.
   bool aliased = false; ///< See `matmulTile`.
   ConvGrain grain = ConvGrain::Rows;
-  unsigned epilogueArg = 2; ///< Arguments before it: input, filter.
+  Nesting nesting;
 
+  /// Arguments before it: input, filter (or its blocks).
+  unsigned epilogueArg() const { return nesting.shells ? nesting.firstBlock() + nesting.shells : 2; }
   std::string identity() const;
 };
 
@@ -71,7 +74,8 @@ llvm::SmallVector<mlir::Value> forEachTap(KernelBuilder &b, const ConvGeometry &
                                           mlir::ValueRange sums, TapBody body);
 
 // Emitters of kernel bodies. Parameters: inputs per group, outputs per group,
-// panels per group, and, if grouped, groups; depthwise: channels alone.
+// panels per group, and, if grouped, groups; depthwise: channels, panels; with
+// a filter in shells: see `Nesting`.
 mlir::LogicalResult emitDirectConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
 mlir::LogicalResult emitDepthwiseConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
 

@@ -24,7 +24,7 @@ class DepthwiseConv {
 public:
   DepthwiseConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
       : b(func, target), spec(spec), g(spec.geometry), f32(b.getF32Type()), input(b.arg(0)), filter(b.arg(1)),
-        channels(b.param(0)), epilogue(b, this->spec.epilogue, f32, spec.epilogueArg) {}
+        channels(b.param(0)), epilogue(b, this->spec.epilogue, f32, spec.epilogueArg()) {}
 
   void emit();
 

@@ -14,7 +14,8 @@
 // Padding is skipped, not read: depth and height clip the range of taps, and a
 // tile at the left or right edge runs each tap for the pixels that have it.
 // Where the taps of a kernel row lie side by side in memory (no dilation, one
-// group) they are one loop of kernel width * channels.
+// group) they are one loop of kernel width * channels. A filter in shells adds
+// a loop over runs of channels around the taps; see NestedFilter.h.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,10 +47,17 @@ class DirectConv {
 public:
   DirectConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
       : b(func, target), spec(spec), g(spec.geometry),
-        tile(matmulTile(target, g.out[2], spec.narrow, spec.aliased)), input(b.arg(0)), filter(b.arg(1)),
-        inputs(b.param(0)), outputs(b.param(1)), panels(b.param(2)),
-        groups(spec.grouped ? b.param(3) : b.i64(1)), pixelStride(b.mul(inputs, groups)),
-        epilogue(b, this->spec.epilogue, spec.epilogueArg, b.mul(outputs, groups), tile.rows, tile.panels) {
+        tile(matmulTile(target, g.out[2], spec.narrow, spec.aliased)), input(b.arg(0)), filter(b.arg(1)) {
+    if (spec.nesting.shells) {
+      nested.emplace(b, func, spec.nesting, g.taps(), tile.panels);
+      inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
+    } else {
+      inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
+    }
+    groups = spec.grouped ? b.param(3) : b.i64(1);
+    pixelStride = b.mul(inputs, groups);
+    Value resultChannels = spec.nesting.slice ? b.param(1) : b.mul(outputs, groups);
+    epilogue.emplace(b, this->spec.epilogue, spec.epilogueArg(), resultChannels, tile.rows, tile.panels);
     planTiles();
   }
 
@@ -79,7 +87,9 @@ private:
   void emitRows(Value first, Value last);
   void emitRun(const TileRun &run);
   void emitTile(const TileRun &run, Value start);
-  SmallVector<Value> accumulateRow(const TileRun &run, Value start, Value inputRow, Value tapRow, ValueRange sums);
+  SmallVector<Value> forEachRun(ValueRange sums, NestedFilter::Body body);
+  SmallVector<Value> accumulateRow(const TileRun &run, const ChannelRun &channels, Value start, Value inputRow,
+                                   Value tapRow, ValueRange sums);
 
   KernelBuilder b;
   ConvSpec spec;
@@ -87,7 +97,8 @@ private:
   Tile tile;
   Value input, filter;
   Value inputs, outputs, panels, groups, pixelStride;
-  PanelEpilogue epilogue;
+  std::optional<NestedFilter> nested;
+  std::optional<PanelEpilogue> epilogue;
   SmallVector<TileRun> runs;
 
   // Where the emission is.
@@ -194,8 +205,11 @@ void DirectConv::emitPanels(Value first, Value last, llvm::function_ref<void()> 
   auto over = [&](Value from, Value to, int64_t count) {
     b.loop(from, to, count, [&](Value panel) {
       Value channel = b.mul(panel, panelWidth);
-      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
-      epilogue.enterPanels(b.add(b.mul(group, outputs), channel), b.sub(outputs, channel), count);
+      if (nested)
+        nested->enterPanels(panel, count);
+      else
+        panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
+      epilogue->enterPanels(b.add(b.mul(group, outputs), channel), b.sub(outputs, channel), count);
       body();
     });
   };
@@ -232,41 +246,60 @@ void DirectConv::emitRun(const TileRun &run) {
 // One tile
 //===----------------------------------------------------------------------===//
 
+/// Without shells all channels are one run.
+SmallVector<Value> DirectConv::forEachRun(ValueRange sums, NestedFilter::Body body) {
+  if (nested)
+    return nested->forEachRun(sums, body);
+  ChannelRun all{inputs, b.mul(group, inputs), PanelsOperand{panelPointer, panelStride}.panels(b, epilogue->panelCount()),
+                 SmallVector<Value>(epilogue->panelCount(), b.mul(inputs, panelWidth))};
+  return body(all, sums);
+}
+
 void DirectConv::emitTile(const TileRun &run, Value start) {
-  SmallVector<Value> sums = epilogue.start(run.width);
-  sums = forEachTap(b, g, 0, depth, sums, [&](Value kd, Value z, ValueRange atDepth) {
-    return forEachTap(b, g, 1, height, atDepth, [&](Value kh, Value y, ValueRange atRow) {
-      Value plane = b.add(b.mul(image, g.in[0]), z);
-      Value inputRow = b.mul(b.add(b.mul(plane, g.in[1]), y), g.in[2]);
-      Value tapRow = b.mul(b.add(b.mul(kd, g.kernel[1]), kh), g.kernel[2]);
-      return accumulateRow(run, start, inputRow, tapRow, atRow);
+  SmallVector<Value> sums = forEachRun(epilogue->start(run.width), [&](const ChannelRun &channels, ValueRange inRun) {
+    return forEachTap(b, g, 0, depth, inRun, [&](Value kd, Value z, ValueRange atDepth) {
+      return forEachTap(b, g, 1, height, atDepth, [&](Value kh, Value y, ValueRange atRow) {
+        Value plane = b.add(b.mul(image, g.in[0]), z);
+        Value inputRow = b.mul(b.add(b.mul(plane, g.in[1]), y), g.in[2]);
+        Value tapRow = b.mul(b.add(b.mul(kd, g.kernel[1]), kh), g.kernel[2]);
+        return accumulateRow(run, channels, start, inputRow, tapRow, atRow);
+      });
     });
   });
-  epilogue.finish(sums, run.width, b.add(b.mul(row, g.out[2]), start));
+  epilogue->finish(sums, run.width, b.add(b.mul(row, g.out[2]), start));
 }
 
 /// The taps of one kernel row. `inputRow` is the number of the input row's
 /// first pixel, `tapRow` that of its first tap.
-SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, Value start, Value inputRow, Value tapRow,
-                                             ValueRange carried) {
+SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRun &channels, Value start,
+                                             Value inputRow, Value tapRow, ValueRange carried) {
   SmallVector<Value> sums(carried);
   Type f32 = b.getF32Type();
-  Value rowStride = b.mul(pixelStride, g.stride[2]), tapFloats = b.mul(inputs, panelWidth);
+  Value rowStride = b.mul(pixelStride, g.stride[2]);
   Value first = b.add(b.add(inputRow, b.mul(start, g.stride[2])), -g.pad[2]);
-  bool contiguous = g.dilation[2] == 1 && !spec.grouped;
   auto taps = [&](Value tap, Value depthCount, ArrayRef<int64_t> rows, ValueRange current) {
     Value pixel = b.add(first, b.mul(tap, g.dilation[2]));
-    Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), b.mul(group, inputs)), f32);
-    Value rhs = b.at(panelPointer, b.mul(b.add(tapRow, tap), tapFloats), f32);
-    return accumulate(b, SmallVector<Value>(current), rows, epilogue.vectors(), epilogue.lanes(),
-                      {lhs, rowStride, b.i64(1)}, {rhs, panelStride}, depthCount);
+    Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), channels.first), f32);
+    SmallVector<Value> rhs;
+    for (auto [pointer, stride] : llvm::zip(channels.panels, channels.tapStride))
+      rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), f32));
+    return accumulate(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
+                      {lhs, rowStride, b.i64(1)}, rhs, depthCount);
   };
+  bool besideEachOther = g.dilation[2] == 1 && !spec.grouped;
   for (const Segment &segment : run.segments) {
-    if (contiguous || segment.count == 1)
-      sums = taps(b.i64(segment.tap), b.mul(inputs, segment.count), segment.rows, sums);
+    Value count = b.i64(segment.count), length = channels.count;
+    if (besideEachOther) {
+      // All taps of the row are one run if it has all channels of the pixels.
+      Value whole = nested ? b.equal(channels.count, pixelStride) : Value();
+      length = whole ? b.select(whole, b.mul(length, count), length) : b.mul(length, count);
+      count = whole ? b.select(whole, b.i64(1), count) : b.i64(1);
+    }
+    if (segment.count == 1 || (besideEachOther && !nested))
+      sums = taps(b.i64(segment.tap), length, segment.rows, sums);
     else
-      sums = b.loop(b.i64(segment.tap), b.i64(segment.tap + segment.count), 1, sums,
-                    [&](Value tap, ValueRange current) { return taps(tap, inputs, segment.rows, current); });
+      sums = b.loop(b.i64(segment.tap), b.add(count, segment.tap), 1, sums,
+                    [&](Value tap, ValueRange current) { return taps(tap, length, segment.rows, current); });
   }
   return sums;
 }

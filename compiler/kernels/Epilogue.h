@@ -88,6 +88,7 @@ public:
   /// Finishes a tile of consecutive pixels and stores it.
   void finish(llvm::ArrayRef<mlir::Value> sums, int64_t rows, mlir::Value pixel);
 
+  int64_t panelCount() const { return panels; }
   int64_t vectors() const { return panels * vectorsPerPanel; }
   int64_t lanes() const { return lanesPerVector; }
 

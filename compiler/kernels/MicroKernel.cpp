@@ -12,25 +12,30 @@
 using namespace mlir;
 using namespace nestor::kernels;
 
+SmallVector<Value> PanelsOperand::panels(KernelBuilder &b, int64_t count) const {
+  SmallVector<Value> pointers;
+  for (int64_t panel = 0; panel < count; ++panel)
+    pointers.push_back(b.at(pointer, b.mul(panelStride, panel), b.getF32Type()));
+  return pointers;
+}
+
 SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
                                                int64_t vectors, int64_t lanes, RowsOperand lhs,
-                                               PanelsOperand rhs, Value depth) {
+                                               ArrayRef<Value> panels, Value depth) {
   Type f32 = b.getF32Type();
   int64_t perPanel = panelWidth / lanes;
-  SmallVector<Value> rowPointers, panelPointers, carried;
+  SmallVector<Value> rowPointers, carried;
   for (int64_t row : rows) {
     rowPointers.push_back(b.at(lhs.pointer, b.mul(lhs.rowStride, row), f32));
     for (int64_t v = 0; v < vectors; ++v)
       carried.push_back(sums[row * vectors + v]);
   }
-  for (int64_t panel = 0; panel * perPanel < vectors; ++panel)
-    panelPointers.push_back(b.at(rhs.pointer, b.mul(rhs.panelStride, panel), f32));
 
   SmallVector<Value> results = b.loop(b.i64(0), depth, 1, carried, [&](Value k, ValueRange current) {
     Value offset = b.mul(k, panelWidth), step = b.mul(k, lhs.depthStride);
     SmallVector<Value> weights, next;
     for (int64_t v = 0; v < vectors; ++v) {
-      Value pointer = b.at(panelPointers[v / perPanel], b.add(offset, v % perPanel * lanes), f32);
+      Value pointer = b.at(panels[v / perPanel], b.add(offset, v % perPanel * lanes), f32);
       // Panels are aligned: SSE can then take the weights from memory.
       weights.push_back(LLVM::LoadOp::create(b, VectorType::get(lanes, f32), pointer, /*alignment=*/lanes * 4));
     }

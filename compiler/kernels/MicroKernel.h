@@ -20,14 +20,18 @@ struct RowsOperand {
 /// pointer[panel * panelStride + k * 16 + channel].
 struct PanelsOperand {
   mlir::Value pointer, panelStride;
+
+  /// The first element of each of `count` panels.
+  llvm::SmallVector<mlir::Value> panels(KernelBuilder &b, int64_t count) const;
 };
 
 /// sums[row][vector] += lhs[row][k] * rhs[k][vector] over k in [0, depth), for
 /// the given rows of the tile only. `sums` has `vectors` vectors of `lanes` a
-/// row; lanes * vectors is a whole number of panels.
+/// row; lanes * vectors is a whole number of panels. `panels` has a pointer to
+/// the first element of each.
 llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, llvm::ArrayRef<mlir::Value> sums,
                                           llvm::ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
-                                          RowsOperand lhs, PanelsOperand rhs, mlir::Value depth);
+                                          RowsOperand lhs, llvm::ArrayRef<mlir::Value> panels, mlir::Value depth);
 
 } // namespace nestor::kernels
 

@@ -17,9 +17,10 @@ mlir::FailureOr<EpilogueSpec> describeEpilogue(mlir::Operation *op, mlir::Ranked
                                                mlir::ValueRange extras, mlir::Region &region);
 
 /// Adds the arguments scale, bias, extras (operands from `firstOperand` on) and
-/// result.
+/// result, all from channel `firstChannel` on.
 void addEpilogueArgs(KernelCall &call, const EpilogueSpec &epilogue, const Polynomial &channelBytes,
-                     const Polynomial &resultBytes, int64_t elementBytes, unsigned firstOperand);
+                     const Polynomial &resultBytes, int64_t elementBytes, unsigned firstOperand,
+                     int64_t firstChannel = 0);
 
 /// What a fused region does, for people: its operations, shortened.
 std::string epilogueSuffix(const EpilogueSpec &epilogue);

@@ -11,14 +11,9 @@
 #include "compiler/reference/Evaluator.h"
 #include "runtime/format/header.h"
 
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/MathExtras.h"
-#include "llvm/Support/xxhash.h"
-
-#include <map>
 
 using namespace mlir;
 using namespace nestor::kernels;
@@ -67,19 +62,52 @@ format::DType dtypeOf(Type type) {
   }
 }
 
-/// The bytes of a constant as kernels read them, without a copy where the
-/// attribute stores them so.
-Weight weightOf(ElementsAttr value) {
-  Weight weight;
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
-    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob()) {
-      weight.bytes = StringRef(blob->getData().data(), blob->getData().size());
-      return weight;
-    }
+/// What lies in a shell instead of being computed.
+bool isWeight(Operation *op) {
+  if (auto pack = dyn_cast<nest::PackOp>(op))
+    op = pack.getFilter().getDefiningOp();
+  return isa_and_nonnull<nest::ConstOp, nest::WeightOp>(op);
+}
+
+LogicalResult describeTensor(Operation *model, Value value, Attribute name,
+                             Attribute normalization, format::Tensor &out) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (auto text = dyn_cast_or_null<StringAttr>(name))
+    out.set_name(text.str());
+  out.set_dtype(dtypeOf(type.getElementType()));
+  if (out.dtype() == format::DTYPE_INVALID)
+    return model->emitError("tensor '") << out.name() << "' has the element type "
+                                        << type.getElementType()
+                                        << ", which artifacts cannot hold";
+  for (int64_t extent : type.getShape())
+    out.add_dims(extent);
+  auto dictionary = dyn_cast_or_null<DictionaryAttr>(normalization);
+  if (!dictionary)
+    return success();
+  format::Normalization &stored = *out.mutable_normalization();
+  stored.set_scale(dictionary.getAs<FloatAttr>("scale").getValueAsDouble());
+  for (float mean : dictionary.getAs<DenseF32ArrayAttr>("mean").asArrayRef())
+    stored.add_mean(mean);
+  for (float std : dictionary.getAs<DenseF32ArrayAttr>("std").asArrayRef())
+    stored.add_std(std);
+  return success();
+}
+
+/// The model's inputs and outputs, which all capacities have.
+LogicalResult describeBoundary(func::FuncOp func, format::Manifest &manifest) {
+  for (BlockArgument argument : func.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    if (failed(describeTensor(func, argument, func.getArgAttr(index, "nest.name"),
+                              func.getArgAttr(index, "nest.normalization"),
+                              *manifest.add_inputs())))
+      return failure();
   }
-  reference::TensorValue tensor = reference::TensorValue::fromAttr(value);
-  weight.expanded.emplace(tensor.bytes.begin(), tensor.bytes.end());
-  return weight;
+  for (OpOperand &result : func.front().getTerminator()->getOpOperands())
+    if (failed(describeTensor(func, result.get(),
+                              func.getResultAttr(result.getOperandNumber(), "nest.name"), {},
+                              *manifest.add_outputs())))
+      return failure();
+  return success();
 }
 
 void setPolynomial(const Polynomial &polynomial, format::Polynomial &out) {
@@ -88,6 +116,49 @@ void setPolynomial(const Polynomial &polynomial, format::Polynomial &out) {
     outTerm->set_coefficient(term.coefficient);
     for (uint32_t factor : term.factors)
       outTerm->add_factors(factor);
+  }
+}
+
+/// The kernels of all capacities, each once.
+class KernelTable {
+public:
+  unsigned add(const KernelSpec &spec, Plan &plan) {
+    auto [entry, isNew] = indices.try_emplace(spec.name, plan.kernels.size());
+    if (isNew)
+      describe(spec, plan);
+    return entry->second;
+  }
+
+private:
+  void describe(const KernelSpec &spec, Plan &plan) {
+    plan.kernels.push_back(spec);
+    format::Kernel *kernel = plan.manifest.add_kernels();
+    kernel->set_name(spec.name);
+    kernel->set_signature(spec.signature);
+    for (const ArgSpec &arg : spec.args) {
+      format::KernelArg *outArg = kernel->add_args();
+      setPolynomial(arg.bytes, *outArg->mutable_bytes());
+      outArg->set_written(arg.written);
+      outArg->set_align(arg.align);
+    }
+    for (const ParamSpec &param : spec.params) {
+      format::ParamRange *range = kernel->add_params();
+      range->set_min(param.min);
+      range->set_max(param.max);
+    }
+    setPolynomial(spec.grains, *kernel->mutable_grains());
+  }
+
+  llvm::StringMap<unsigned> indices;
+};
+
+/// What is known of the capacities once all of them are planned.
+void describeSizes(Plan &plan) {
+  uint64_t fullMacs = plan.manifest.capacities().rbegin()->macs();
+  for (auto [number, capacity] : llvm::enumerate(*plan.manifest.mutable_capacities())) {
+    capacity.set_weight_bytes(plan.weights.sharedBytes(number));
+    capacity.set_private_bytes(plan.weights.privateBytes(number));
+    capacity.set_capacity(fullMacs ? double(capacity.macs()) / double(fullMacs) : 1);
   }
 }
 
@@ -105,27 +176,29 @@ struct Place {
   unsigned index = 0;  ///< Of the input, output or weight; for the arena, of the buffer.
 };
 
-class Planner {
+/// Plans one capacity. Kernels and weights are those of the whole artifact.
+class CapacityPlanner {
 public:
-  explicit Planner(func::FuncOp func) : func(func) {}
-  FailureOr<Plan> run();
+  CapacityPlanner(func::FuncOp func, unsigned number, Plan &plan, KernelTable &kernels)
+      : func(func), number(number), plan(plan), kernels(kernels) {}
+  LogicalResult run();
 
 private:
   LogicalResult describeLayers();
-  LogicalResult describeBoundary();
-  LogicalResult describeTensor(Value value, Attribute name, Attribute normalization,
-                               format::Tensor &out);
+  void placeBoundary();
   void findLastUses();
   void placeResults(unsigned time);
   std::optional<unsigned> placeInPlace(unsigned time, Value result);
-  Place placeOf(Value value);
-  unsigned addWeight(nest::ConstOp constant);
-  unsigned addKernel(const KernelSpec &spec);
+  FailureOr<Place> placeOf(Value value);
+  FailureOr<Place> placeArgument(unsigned time, const CallArg &arg);
+  int64_t bytesBehind(Operation *op, const CallArg &arg, Place place);
   LogicalResult addStep(unsigned time, const KernelCall &call);
   void resolveOffsets();
 
   func::FuncOp func;
-  Plan plan;
+  unsigned number; ///< Of the capacity.
+  Plan &plan;
+  KernelTable &kernels;
   format::Capacity *capacity = nullptr;
   std::vector<Layer> layers;
   std::vector<Buffer> buffers;                 ///< Of the arena.
@@ -133,14 +206,11 @@ private:
   llvm::DenseMap<Value, unsigned> lastUses;    ///< By root.
   llvm::DenseMap<Value, unsigned> outputs;     ///< Roots that the function returns.
   llvm::DenseMap<Value, Place> places;         ///< By root.
-  llvm::StringMap<unsigned> kernelIndices;
-  /// Weights by hash, so that equal constants are stored once.
-  std::map<uint64_t, SmallVector<unsigned, 1>> weightsByHash;
 };
 
-LogicalResult Planner::describeLayers() {
+LogicalResult CapacityPlanner::describeLayers() {
   for (Operation &op : func.front().without_terminator()) {
-    if (isa<nest::ConstOp, nest::ReshapeOp>(op) || isOpTriviallyDead(&op))
+    if (isa<nest::ReshapeOp>(op) || isWeight(&op) || isOpTriviallyDead(&op))
       continue;
     FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(&op);
     if (failed(calls))
@@ -150,51 +220,17 @@ LogicalResult Planner::describeLayers() {
   return success();
 }
 
-LogicalResult Planner::describeTensor(Value value, Attribute name, Attribute normalization,
-                                      format::Tensor &out) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (auto text = dyn_cast_or_null<StringAttr>(name))
-    out.set_name(text.str());
-  out.set_dtype(dtypeOf(type.getElementType()));
-  if (out.dtype() == format::DTYPE_INVALID)
-    return func.emitError("tensor '") << out.name() << "' has the element type "
-                                      << type.getElementType()
-                                      << ", which artifacts cannot hold";
-  for (int64_t extent : type.getShape())
-    out.add_dims(extent);
-  auto dictionary = dyn_cast_or_null<DictionaryAttr>(normalization);
-  if (!dictionary)
-    return success();
-  format::Normalization &stored = *out.mutable_normalization();
-  stored.set_scale(dictionary.getAs<FloatAttr>("scale").getValueAsDouble());
-  for (float mean : dictionary.getAs<DenseF32ArrayAttr>("mean").asArrayRef())
-    stored.add_mean(mean);
-  for (float std : dictionary.getAs<DenseF32ArrayAttr>("std").asArrayRef())
-    stored.add_std(std);
-  return success();
-}
-
-LogicalResult Planner::describeBoundary() {
-  for (BlockArgument argument : func.getArguments()) {
-    unsigned index = argument.getArgNumber();
-    if (failed(describeTensor(argument, func.getArgAttr(index, "nest.name"),
-                              func.getArgAttr(index, "nest.normalization"),
-                              *plan.manifest.add_inputs())))
-      return failure();
-    places[argument] = {format::MODEL_INPUT, index};
-  }
+void CapacityPlanner::placeBoundary() {
+  for (BlockArgument argument : func.getArguments())
+    places[argument] = {format::MODEL_INPUT, argument.getArgNumber()};
   for (OpOperand &result : func.front().getTerminator()->getOpOperands()) {
-    unsigned index = result.getOperandNumber();
-    if (failed(describeTensor(result.get(), func.getResultAttr(index, "nest.name"), {},
-                              *plan.manifest.add_outputs())))
-      return failure();
-    [[maybe_unused]] bool isNew = outputs.try_emplace(rootOf(result.get()), index).second;
+    [[maybe_unused]] bool isNew =
+        outputs.try_emplace(rootOf(result.get()), result.getOperandNumber()).second;
     assert(isNew && "copySharedResults must run before planning");
   }
-  return success();
 }
 
-void Planner::findLastUses() {
+void CapacityPlanner::findLastUses() {
   for (auto [time, layer] : llvm::enumerate(layers))
     for (Value operand : layer.op->getOperands())
       lastUses[rootOf(operand)] = time;
@@ -204,7 +240,7 @@ void Planner::findLastUses() {
 
 /// The buffer of an operand that `result` may be written over: one that holds
 /// nothing else any more.
-std::optional<unsigned> Planner::placeInPlace(unsigned time, Value result) {
+std::optional<unsigned> CapacityPlanner::placeInPlace(unsigned time, Value result) {
   Operation *op = layers[time].op;
   for (OpOperand &operand : op->getOpOperands()) {
     Value root = rootOf(operand.get());
@@ -226,7 +262,7 @@ std::optional<unsigned> Planner::placeInPlace(unsigned time, Value result) {
   return std::nullopt;
 }
 
-void Planner::placeResults(unsigned time) {
+void CapacityPlanner::placeResults(unsigned time) {
   for (OpResult result : layers[time].op->getResults()) {
     if (auto output = outputs.find(result); output != outputs.end()) {
       places[result] = {format::MODEL_OUTPUT, output->second};
@@ -246,58 +282,54 @@ void Planner::placeResults(unsigned time) {
   }
 }
 
-unsigned Planner::addWeight(nest::ConstOp constant) {
-  Weight weight = weightOf(constant.getValue());
-  StringRef bytes = weight.contents();
-  SmallVector<unsigned, 1> &candidates = weightsByHash[llvm::xxh3_64bits(bytes)];
-  for (unsigned candidate : candidates)
-    if (plan.weights[candidate].contents() == bytes)
-      return candidate;
-  weight.offset = llvm::alignTo(plan.weightBytes, format::kBufferAlignment);
-  plan.weightBytes = weight.offset + bytes.size();
-  candidates.push_back(plan.weights.size());
-  plan.weights.push_back(std::move(weight));
-  return plan.weights.size() - 1;
-}
-
-Place Planner::placeOf(Value value) {
+FailureOr<Place> CapacityPlanner::placeOf(Value value) {
   Value root = rootOf(value);
   if (auto found = places.find(root); found != places.end())
     return found->second;
   // Constants are placed when a kernel first reads them: weights lie in the
   // order of the plan, and those that kernels swallowed are left out.
-  Place place{format::WEIGHT_SHELL, addWeight(cast<nest::ConstOp>(root.getDefiningOp()))};
-  places[root] = place;
-  return place;
+  FailureOr<unsigned> weight = plan.weights.read(root, number);
+  if (failed(weight))
+    return failure();
+  return places[root] = {format::WEIGHT_SHELL, *weight};
 }
 
-unsigned Planner::addKernel(const KernelSpec &spec) {
-  auto [entry, isNew] = kernelIndices.try_emplace(spec.name, plan.kernels.size());
-  if (!isNew)
-    return entry->second;
-  plan.kernels.push_back(spec);
-  format::Kernel *kernel = plan.manifest.add_kernels();
-  kernel->set_name(spec.name);
-  kernel->set_signature(spec.signature);
-  for (const ArgSpec &arg : spec.args) {
-    format::KernelArg *outArg = kernel->add_args();
-    setPolynomial(arg.bytes, *outArg->mutable_bytes());
-    outArg->set_written(arg.written);
-    outArg->set_align(arg.align);
+FailureOr<Place> CapacityPlanner::placeArgument(unsigned time, const CallArg &arg) {
+  Operation *op = layers[time].op;
+  switch (arg.kind) {
+  case CallArg::Operand:
+    return placeOf(op->getOperand(arg.index));
+  case CallArg::Result:
+    return placeOf(op->getResult(arg.index));
+  case CallArg::Block: {
+    std::optional<SharedFilter> filter = SharedFilter::get(op->getOperand(arg.index));
+    return Place{format::WEIGHT_SHELL, plan.weights.readBlock(*filter, arg.block, number)};
   }
-  for (const ParamSpec &param : spec.params) {
-    format::ParamRange *range = kernel->add_params();
-    range->set_min(param.min);
-    range->set_max(param.max);
+  case CallArg::Scratch:
+    break;
   }
-  setPolynomial(spec.grains, *kernel->mutable_grains());
-  return entry->second;
+  // The calls of one layer share a scratch buffer by its index.
+  auto [entry, isNew] = scratchBuffers.try_emplace({time, arg.index}, buffers.size());
+  if (isNew)
+    buffers.push_back({uint64_t(arg.scratchBytes), time, time});
+  return Place{format::ARENA, entry->second};
 }
 
-LogicalResult Planner::addStep(unsigned time, const KernelCall &call) {
+/// Bytes from the argument's pointer to the end of what it points into.
+int64_t CapacityPlanner::bytesBehind(Operation *op, const CallArg &arg, Place place) {
+  if (arg.kind == CallArg::Scratch)
+    return arg.scratchBytes;
+  if (arg.kind == CallArg::Block)
+    return plan.weights.weights()[place.index].size;
+  Value value = arg.kind == CallArg::Operand ? op->getOperand(arg.index)
+                                             : Value(op->getResult(arg.index));
+  return byteSize(value) - arg.offsetBytes;
+}
+
+LogicalResult CapacityPlanner::addStep(unsigned time, const KernelCall &call) {
   Operation *op = layers[time].op;
   format::Step *step = capacity->add_steps();
-  step->set_kernel(addKernel(call.spec));
+  step->set_kernel(kernels.add(call.spec, plan));
   step->set_layer(time);
   for (auto [param, range] : llvm::zip_equal(call.params, call.spec.params)) {
     if (param < range.min || param > range.max)
@@ -307,54 +339,44 @@ LogicalResult Planner::addStep(unsigned time, const KernelCall &call) {
   }
   for (auto [arg, spec] : llvm::zip_equal(call.args, call.spec.args)) {
     format::StepArg *out = step->add_args();
-    int64_t available = arg.scratchBytes;
-    Place place{format::ARENA, 0};
-    if (arg.kind == CallArg::Scratch) {
-      // The calls of one layer share a scratch buffer by its index.
-      auto [entry, isNew] = scratchBuffers.try_emplace({time, arg.index}, buffers.size());
-      if (isNew)
-        buffers.push_back({uint64_t(arg.scratchBytes), time, time});
-      place.index = entry->second;
-    } else {
-      Value value = arg.kind == CallArg::Operand ? op->getOperand(arg.index)
-                                                 : Value(op->getResult(arg.index));
-      place = placeOf(value);
-      available = byteSize(value) - arg.offsetBytes;
-    }
-    if (evaluatePolynomial(spec.bytes, call.params) > available)
-      return op->emitError("kernel ")
-             << call.spec.name << " declares an extent of "
-             << evaluatePolynomial(spec.bytes, call.params) << " bytes for argument "
-             << step->args_size() - 1 << ", which has " << available;
-    out->set_space(place.space);
-    out->set_index(place.index);
+    int64_t extent = evaluatePolynomial(spec.bytes, call.params);
+    FailureOr<Place> place = placeArgument(time, arg);
+    if (failed(place))
+      return failure();
+    if (int64_t available = bytesBehind(op, arg, *place); extent > available)
+      return op->emitError("kernel ") << call.spec.name << " declares an extent of " << extent
+                                      << " bytes for argument " << step->args_size() - 1
+                                      << ", which has " << available;
+    out->set_space(place->space);
+    out->set_index(place->index);
     out->set_offset(arg.offsetBytes);
   }
   return success();
 }
 
 /// Replaces the numbers of buffers and weights in the steps by offsets.
-void Planner::resolveOffsets() {
+void CapacityPlanner::resolveOffsets() {
   plan.peakLiveBytes = peakLiveBytes(buffers, format::kBufferAlignment);
   capacity->set_arena_bytes(packBuffers(buffers, format::kBufferAlignment));
   for (format::Step &step : *capacity->mutable_steps()) {
     for (format::StepArg &arg : *step.mutable_args()) {
-      if (arg.space() == format::ARENA)
+      if (arg.space() == format::ARENA) {
         arg.set_offset(arg.offset() + buffers[arg.index()].offset);
-      else if (arg.space() == format::WEIGHT_SHELL)
-        arg.set_offset(arg.offset() + plan.weights[arg.index()].offset);
-      else
-        continue;
-      arg.set_index(0); // One arena; one shell until there are capacities.
+        arg.set_index(0); // There is one arena.
+      } else if (arg.space() == format::WEIGHT_SHELL) {
+        const Weight &weight = plan.weights.weights()[arg.index()];
+        arg.set_offset(arg.offset() + weight.offset);
+        arg.set_index(weight.shell);
+      }
     }
   }
 }
 
-FailureOr<Plan> Planner::run() {
+LogicalResult CapacityPlanner::run() {
   capacity = plan.manifest.add_capacities();
-  capacity->set_capacity(1);
-  if (failed(describeLayers()) || failed(describeBoundary()))
+  if (failed(describeLayers()))
     return failure();
+  placeBoundary();
   findLastUses();
   for (auto [time, layer] : llvm::enumerate(layers)) {
     placeResults(time);
@@ -369,9 +391,8 @@ FailureOr<Plan> Planner::run() {
     capacity->set_macs(capacity->macs() + out->macs());
   }
   resolveOffsets();
-  capacity->set_weight_bytes(plan.weightBytes);
-  capacity->set_shells(1);
-  return std::move(plan);
+  capacity->set_shells(number + 1);
+  return success();
 }
 
 } // namespace
@@ -382,7 +403,7 @@ void copySharedResults(func::FuncOp func) {
   llvm::SmallPtrSet<Value, 4> written;
   for (OpOperand &result : terminator->getOpOperands()) {
     Value value = result.get(), root = rootOf(value);
-    if (!isa<BlockArgument>(root) && !isa<nest::ConstOp>(root.getDefiningOp()) &&
+    if (!isa<BlockArgument>(root) && !isWeight(root.getDefiningOp()) &&
         written.insert(root).second)
       continue;
     auto copy = nest::MapOp::create(builder, value.getLoc(), value.getType(), value);
@@ -396,6 +417,17 @@ void copySharedResults(func::FuncOp func) {
   }
 }
 
-FailureOr<Plan> planExecution(func::FuncOp func) { return Planner(func).run(); }
+FailureOr<Plan> planExecution(ArrayRef<func::FuncOp> capacities) {
+  Plan plan;
+  plan.weights = WeightPlan(capacities.size());
+  KernelTable kernels;
+  if (failed(describeBoundary(capacities.back(), plan.manifest)))
+    return failure();
+  for (auto [number, func] : llvm::enumerate(capacities))
+    if (failed(CapacityPlanner(func, number, plan, kernels).run()))
+      return failure();
+  describeSizes(plan);
+  return plan;
+}
 
 } // namespace nestor::package

@@ -65,7 +65,10 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
       kernel.add_entry(entry);
     addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
   }
-  addSection(format::WEIGHTS, "shell 1", 0, plan.weightBytes);
+  if (!plan.graph.empty())
+    addSection(format::GRAPH, "graph", 0, plan.graph.size());
+  for (auto [index, size] : enumerate(plan.weights.shellBytes()))
+    addSection(format::WEIGHTS, "shell " + std::to_string(index + 1), index, size);
   layOut();
 }
 
@@ -104,12 +107,12 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
   assert(out.size() == fileSize && "the buffer must fit the layout");
   for (format::Section &section : *plan.manifest.mutable_sections()) {
     MutableArrayRef<uint8_t> bytes = out.slice(section.offset(), section.size());
-    if (section.kind() == format::CODE) {
+    if (section.kind() == format::CODE)
       llvm::copy(images[section.index()].elf, bytes.begin());
-    } else {
-      for (const Weight &weight : plan.weights)
-        llvm::copy(weight.contents(), bytes.begin() + weight.offset);
-    }
+    else if (section.kind() == format::GRAPH)
+      llvm::copy(plan.graph, bytes.begin());
+    else
+      plan.weights.write(section.index(), bytes);
     section.set_hash(xxh3_64bits(bytes));
   }
   std::string manifest = serialize(plan.manifest);

@@ -7,6 +7,7 @@
 #include "test/numerics/KernelRunner.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/package/CodeImage.h"
 
@@ -67,7 +68,21 @@ static void *load(const std::string &elf) {
   return handle;
 }
 
-CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) {
+/// The blocks of the filter that `op` shares with other capacities.
+static std::vector<GuardedBuffer> placeBlocks(Operation *op) {
+  std::vector<GuardedBuffer> blocks;
+  auto conv = dyn_cast<nest::ConvOp>(op);
+  std::optional<SharedFilter> shared = conv ? SharedFilter::get(conv.getFilter()) : std::nullopt;
+  for (unsigned block = 0; shared && block < shared->blocks.count(); ++block) {
+    blocks.emplace_back(shared->blocks.bytes(block), 64);
+    auto *floats = reinterpret_cast<float *>(blocks.back().data());
+    TensorValue filter = TensorValue::fromAttr(shared->global.getValue());
+    shared->blocks.pack(block, filter.as<float>(), {floats, blocks.back().size() / sizeof(float)});
+  }
+  return blocks;
+}
+
+CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) : blocks(placeBlocks(op)) {
   FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(op);
   if (failed(calls)) {
     ADD_FAILURE() << "no kernel";
@@ -108,6 +123,7 @@ void CompiledCalls::run(ArrayRef<char *> operands, ArrayRef<char *> results, Arr
     for (const CallArg &arg : call.args) {
       char *base = arg.kind == CallArg::Operand  ? operands[arg.index]
                    : arg.kind == CallArg::Result ? results[arg.index]
+                   : arg.kind == CallArg::Block  ? blocks[arg.block].data()
                                                  : scratch[arg.index].data();
       pointers.push_back(base + arg.offsetBytes);
     }

@@ -57,6 +57,7 @@ private:
   llvm::SmallVector<kernels::KernelCall, 1> described;
   std::vector<Function> functions;
   std::vector<GuardedBuffer> scratch;
+  std::vector<GuardedBuffer> blocks; ///< Of the filter that the operation shares with other capacities.
   void *handle = nullptr;
 };
 

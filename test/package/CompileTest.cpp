@@ -123,7 +123,7 @@ TEST_F(CompileTest, StoresEqualConstantsOnce) {
       return %a, %b, %c : tensor<64xf32>, tensor<64xf32>, tensor<4x16xf32>
     })");
   ASSERT_TRUE(result.ok()) << result.message;
-  EXPECT_EQ(result.plan.weightBytes, 2 * 256u);
+  EXPECT_EQ(result.plan.weights.shellBytes(), ArrayRef<uint64_t>(2 * 256u));
 }
 
 } // namespace

@@ -1,0 +1,154 @@
+//===- WeightPlan.cpp - Where weights lie in the shells -------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/package/WeightPlan.h"
+
+#include "compiler/reference/Evaluator.h"
+#include "runtime/format/header.h"
+
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mlir;
+using namespace nestor;
+using namespace nestor::package;
+using nestor::kernels::FilterBlocks;
+using nestor::kernels::SharedFilter;
+
+/// The bytes of a constant as kernels read them, without a copy where the
+/// attribute stores them so.
+static Weight weightOf(ElementsAttr value) {
+  Weight weight;
+  AsmResourceBlob *blob = nullptr;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
+    blob = resource.getRawHandle().getBlob();
+  if (blob) {
+    weight.bytes = StringRef(blob->getData().data(), blob->getData().size());
+  } else {
+    reference::TensorValue tensor = reference::TensorValue::fromAttr(value);
+    weight.expanded.emplace(tensor.bytes.begin(), tensor.bytes.end());
+  }
+  weight.size = weight.contents().size();
+  return weight;
+}
+
+unsigned WeightPlan::add(Weight weight, unsigned capacity) {
+  weight.shell = capacity;
+  weight.readers.resize(capacities);
+  weight.readers.set(capacity);
+  // What is empty takes no room, not even that of its alignment.
+  uint64_t &end = bytesOfShell[capacity];
+  weight.offset = weight.size ? llvm::alignTo(end, format::kBufferAlignment) : 0;
+  end = std::max(end, weight.offset + weight.size);
+  list.push_back(std::move(weight));
+  return list.size() - 1;
+}
+
+unsigned WeightPlan::readConstant(ElementsAttr value, unsigned capacity) {
+  Weight weight = weightOf(value);
+  SmallVector<unsigned, 1> &candidates = constants[llvm::xxh3_64bits(weight.contents())];
+  for (unsigned candidate : candidates) {
+    if (list[candidate].contents() != weight.contents())
+      continue;
+    list[candidate].readers.set(capacity);
+    return candidate;
+  }
+  candidates.push_back(list.size());
+  return add(std::move(weight), capacity);
+}
+
+StoredFilter &WeightPlan::stored(const SharedFilter &filter) {
+  auto [entry, isNew] = filterNumbers.try_emplace(
+      {filter.global, filter.blocks.shells()}, filterList.size());
+  if (isNew)
+    filterList.push_back({filter.global, filter.blocks,
+                          SmallVector<std::optional<unsigned>>(filter.blocks.count())});
+  return filterList[entry->second];
+}
+
+unsigned WeightPlan::readBlock(const SharedFilter &filter, unsigned block, unsigned capacity) {
+  std::optional<unsigned> &number = stored(filter).weights[block];
+  if (number) {
+    list[*number].readers.set(capacity);
+  } else {
+    Weight weight;
+    weight.isBlock = true;
+    weight.size = filter.blocks.bytes(block);
+    number = add(std::move(weight), capacity);
+  }
+  return *number;
+}
+
+/// The operations from constants and weights to `value`, which compute it.
+static FailureOr<ElementsAttr> evaluate(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (auto constant = dyn_cast<nest::ConstOp>(op))
+    return constant.getValue();
+  SmallVector<reference::TensorValue> operands, results;
+  for (Value operand : op->getOperands()) {
+    FailureOr<ElementsAttr> known = evaluate(operand);
+    if (failed(known))
+      return failure();
+    operands.push_back(reference::TensorValue::fromAttr(*known));
+  }
+  if (failed(reference::evaluate(op, operands, results)))
+    return failure();
+  return results.front().toAttr();
+}
+
+FailureOr<unsigned> WeightPlan::read(Value value, unsigned capacity) {
+  if (std::optional<SharedFilter> filter = SharedFilter::get(value)) {
+    assert(filter->blocks.shells() == 1 && "blocks in shells are read one by one");
+    // The groups' blocks are whole panels: they follow each other without gaps.
+    for (unsigned block = 0; block < filter->blocks.count(); ++block)
+      readBlock(*filter, block, capacity);
+    return *stored(*filter).weights.front();
+  }
+  FailureOr<ElementsAttr> known = evaluate(value);
+  if (failed(known))
+    return failure();
+  return readConstant(*known, capacity);
+}
+
+bool WeightPlan::isPrivate(const Weight &weight) const {
+  return capacities > 1 && !weight.isBlock && weight.readers.count() == 1;
+}
+
+uint64_t WeightPlan::sharedBytes(unsigned capacity) const {
+  uint64_t bytes = 0;
+  for (const Weight &weight : list)
+    if (weight.readers.test(capacity) && !isPrivate(weight))
+      bytes += weight.size;
+  return bytes;
+}
+
+uint64_t WeightPlan::privateBytes(unsigned capacity) const {
+  uint64_t bytes = 0;
+  for (const Weight &weight : list)
+    if (weight.readers.test(capacity) && isPrivate(weight))
+      bytes += weight.size;
+  return bytes;
+}
+
+void WeightPlan::write(unsigned shell, MutableArrayRef<uint8_t> out) const {
+  for (const Weight &weight : list)
+    if (weight.shell == shell && !weight.isBlock)
+      llvm::copy(weight.contents(), out.begin() + weight.offset);
+  for (const StoredFilter &filter : filterList) {
+    std::optional<Weight> values;
+    for (auto [block, number] : llvm::enumerate(filter.weights)) {
+      if (!number || list[*number].shell != shell)
+        continue;
+      if (!values)
+        values = weightOf(nest::GlobalOp(filter.global).getValue());
+      auto *floats = reinterpret_cast<const float *>(values->contents().data());
+      auto *place = reinterpret_cast<float *>(out.data() + list[*number].offset);
+      filter.blocks.pack(block, {floats, values->size / sizeof(float)},
+                         {place, list[*number].size / sizeof(float)});
+    }
+  }
+}

@@ -1,0 +1,227 @@
+//===- NestedConvTest.cpp - Convolutions with filters in shells -----------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernels/FilterBlocks.h"
+#include "compiler/kernels/Lowering.h"
+#include "test/numerics/KernelRunner.h"
+#include "test/numerics/OpText.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "gtest/gtest.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace nestor;
+using namespace nestor::kernels;
+using namespace nestor::test;
+
+namespace {
+
+using Edges = std::vector<Dims>; ///< [part][capacity]
+
+std::string printEdges(const Edges &edges) {
+  std::string text;
+  for (const Dims &part : edges)
+    text += (text.empty() ? "" : ", ") + arrayAttr(part);
+  return "[" + text + "]";
+}
+
+int64_t keptAt(const Edges &edges, int64_t capacity) {
+  return std::accumulate(edges.begin(), edges.end(), int64_t(0),
+                         [&](int64_t sum, const Dims &part) { return sum + part[capacity]; });
+}
+
+/// A convolution that reads a shared filter at one capacity, as a module.
+struct NestedConv {
+  Dims in = {6, 5}, kernel = {3, 3}, strides = {1, 1}, dilations = {1, 1}, pads = {1, 1};
+  Edges inputs, outputs;
+  bool shrinksInputs = true, shrinksOutputs = true, residual = false;
+  uint64_t seed = 1;
+
+  int64_t shells() const { return inputs.front().size(); }
+
+  std::string filter() const {
+    Dims shape = kernel;
+    shape.insert(shape.end(), {keptAt(inputs, shells() - 1), keptAt(outputs, shells() - 1)});
+    std::mt19937_64 random(seed);
+    std::string hex = "0x";
+    for (int64_t i = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>()); i > 0; --i) {
+      float value = std::uniform_real_distribution<float>(-1, 1)(random);
+      char bytes[4], digits[9];
+      std::memcpy(bytes, &value, 4);
+      for (int byte = 0; byte < 4; ++byte)
+        std::snprintf(digits + 2 * byte, 3, "%02X", (unsigned char)bytes[byte]);
+      hex += digits;
+    }
+    std::string edges;
+    for (size_t i = 0; i < kernel.size(); ++i)
+      edges += "[], ";
+    edges += (shrinksInputs ? printEdges(inputs) : "[]") + ", " + (shrinksOutputs ? printEdges(outputs) : "[]");
+    return "nest.global @w = dense<\"" + hex + "\"> : " + tensorType(shape) + " edges [" + edges + "]\n";
+  }
+
+  std::string print(int64_t capacity) const {
+    int64_t i = keptAt(inputs, capacity), o = keptAt(outputs, capacity);
+    Dims x = {1}, y = {1}, w = kernel;
+    int64_t taps = 1;
+    for (size_t d = 0; d < in.size(); ++d) {
+      x.push_back(in[d]);
+      y.push_back((in[d] + 2 * pads[d] - dilations[d] * (kernel[d] - 1) - 1) / strides[d] + 1);
+      taps *= kernel[d];
+    }
+    x.push_back(i), y.push_back(o), w.insert(w.end(), {i, o});
+    std::string packed = tensorType({(o + 15) / 16, taps, i, 16}), bias = tensorType({o});
+    std::string conv = "%y = nest.conv %x, %p bias %b" + std::string(residual ? " extras(%r)" : "") +
+                       " {kernel = " + arrayAttr(kernel) + ", strides = " + arrayAttr(strides) +
+                       ", dilations = " + arrayAttr(dilations) + ", padBegin = " + arrayAttr(pads) +
+                       ", padEnd = " + arrayAttr(pads) + ", groups = 1 : i64, packed} : (" + tensorType(x) + ", " +
+                       packed + ", " + bias + (residual ? ", " + tensorType(y) : "") + ") -> " + tensorType(y);
+    if (residual)
+      conv += " {\n^bb0(%a: f32, %c: f32):\n %s = arith.addf %a, %c : f32\n nest.yield %s : f32 }";
+    return filter() + "func.func @f(%x: " + tensorType(x) + ", %b: " + bias +
+           (residual ? ", %r: " + tensorType(y) : "") + ") -> " + tensorType(y) + " {\n %w = nest.weight @w at " +
+           std::to_string(capacity) + " : " + tensorType(w) +
+           "\n %p = nest.pack %w {groups = 1 : i64} : (" + tensorType(w) + ") -> " + packed + "\n " + conv +
+           "\n return %y : " + tensorType(y) + "\n}\n";
+  }
+};
+
+/// Ascending edges; early ones may be 0 and several may be equal.
+Edges drawEdges(Draw &draw, size_t parts, size_t shells) {
+  Edges edges(parts, Dims(shells));
+  for (Dims &part : edges) {
+    int64_t kept = 0;
+    for (int64_t &edge : part)
+      edge = kept += draw.of<int64_t>({0, 1, 3, 8, 8, 16, 16, 21});
+  }
+  for (int64_t &edge : edges.front()) // Something is left everywhere.
+    edge += 1;
+  return edges;
+}
+
+NestedConv drawConv(uint64_t seed) {
+  Draw draw(seed);
+  NestedConv conv;
+  conv.seed = seed;
+  for (size_t d = 0; d < 2; ++d) {
+    conv.kernel[d] = draw.of<int64_t>({1, 1, 2, 3, 3, 5});
+    conv.dilations[d] = draw(1, 6) == 6 ? 2 : 1;
+    conv.strides[d] = draw.of<int64_t>({1, 1, 2});
+    conv.pads[d] = draw(0, conv.kernel[d] - 1);
+    conv.in[d] = draw((conv.kernel[d] - 1) * conv.dilations[d] + 1, 18);
+  }
+  size_t shells = draw(2, 4);
+  conv.inputs = drawEdges(draw, draw.of<int64_t>({1, 1, 2, 3}), shells);
+  conv.outputs = drawEdges(draw, draw.of<int64_t>({1, 1, 1, 2}), shells);
+  if (draw(1, 5) == 5) {
+    conv.shrinksInputs = false;
+    conv.inputs = {Dims(shells, draw.extent())};
+  }
+  conv.residual = draw.coin();
+  return conv;
+}
+
+TEST(NestedConvTest, EveryCapacity) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    NestedConv conv = drawConv(seed);
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed);
+  }
+}
+
+TEST(NestedConvTest, Pointwise) {
+  for (uint64_t seed = 100; seed < 110; ++seed) {
+    NestedConv conv = drawConv(seed);
+    conv.kernel = conv.strides = conv.dilations = {1, 1};
+    conv.pads = {0, 0};
+    if (seed % 3 == 0)
+      conv.in = {1, 1}; // A fully connected layer: panels are the grains.
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed);
+  }
+}
+
+class FilterBlocksTest : public testing::Test {
+protected:
+  FilterBlocksTest() {
+    DialectRegistry registry;
+    registry.insert<nest::NestDialect, func::FuncDialect>();
+    registerKernelDialects(registry);
+    context.appendDialectRegistry(registry);
+  }
+  OwningOpRef<ModuleOp> parse(const std::string &text) { return parseSourceString<ModuleOp>(text, &context); }
+  static Operation *convOf(ModuleOp module) {
+    return (*module.getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode();
+  }
+  MLIRContext context;
+};
+
+TEST_F(FilterBlocksTest, AllCapacitiesShareOneKernel) {
+  NestedConv conv;
+  conv.inputs = {{8, 24, 40}}, conv.outputs = {{16, 16, 70}};
+  std::string name;
+  for (int64_t capacity = 0; capacity < 3; ++capacity) {
+    auto module = parse(conv.print(capacity));
+    ASSERT_TRUE(module);
+    auto calls = describeCalls(convOf(*module));
+    ASSERT_TRUE(succeeded(calls));
+    ASSERT_EQ(calls->size(), 1u);
+    if (capacity == 0)
+      name = calls->front().spec.name;
+    EXPECT_EQ(calls->front().spec.name, name);
+  }
+}
+
+/// What a kernel declares to read of a block is all of it, or nothing.
+TEST_F(FilterBlocksTest, ExtentsAreExact) {
+  for (uint64_t seed = 200; seed < 220; ++seed) {
+    NestedConv conv = drawConv(seed);
+    for (int64_t capacity = 0; capacity < conv.shells(); ++capacity) {
+      auto module = parse(conv.print(capacity));
+      ASSERT_TRUE(module);
+      auto op = cast<nest::ConvOp>(convOf(*module));
+      std::optional<SharedFilter> shared = SharedFilter::get(op.getFilter());
+      ASSERT_TRUE(shared);
+      auto calls = describeCalls(op);
+      ASSERT_TRUE(succeeded(calls));
+      for (const KernelCall &call : *calls) {
+        for (int64_t shell = 0; shell < shared->blocks.shells(); ++shell) {
+          uint64_t extent = evaluatePolynomial(call.spec.args[1 + shell].bytes, call.params);
+          EXPECT_EQ(extent, shell <= capacity ? shared->blocks.bytes(call.args[1 + shell].block) : 0)
+              << "seed " << seed << ", capacity " << capacity << ", shell " << shell;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(FilterBlocksTest, UnpackUndoesPack) {
+  for (uint64_t seed = 300; seed < 320; ++seed) {
+    NestedConv conv = drawConv(seed);
+    auto module = parse(conv.filter());
+    ASSERT_TRUE(module);
+    nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
+    auto blocks = FilterBlocks::nested(global);
+    ASSERT_TRUE(blocks);
+    std::vector<float> filter(global.getValue().getNumElements()), back(filter.size());
+    std::iota(filter.begin(), filter.end(), 1.0f);
+    uint64_t bytes = 0;
+    for (unsigned block = 0; block < blocks->count(); ++block) {
+      std::vector<float> packed(blocks->bytes(block) / sizeof(float), -1.0f);
+      blocks->pack(block, filter, packed);
+      blocks->unpack(block, packed, back);
+      bytes += blocks->bytes(block);
+    }
+    EXPECT_EQ(filter, back);
+    // Nothing is stored twice: all that is not of the filter fills its panels.
+    uint64_t panels = 0;
+    for (const Dims &part : conv.outputs)
+      panels += (part.back() + 15) / 16;
+    EXPECT_EQ(bytes, panels * blocks->taps() * keptAt(conv.inputs, conv.shells() - 1) * 16 * sizeof(float));
+  }
+}
+
+} // namespace
