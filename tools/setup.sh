@@ -13,7 +13,7 @@ set -euo pipefail
 declare -A packages=(
   [build]="g++ cmake ninja-build pkg-config libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools liblld-22-dev
            libonnx-dev libprotobuf-dev protobuf-compiler nanopb libnanopb-dev libcli11-dev nlohmann-json3-dev
-           libxxhash-dev zlib1g-dev libzstd-dev libeigen3-dev"
+           libxxhash-dev zlib1g-dev libzstd-dev libeigen3-dev libjs-chart.js"
   [example]="dataset-fashion-mnist python3-numpy"
   [test]="libgtest-dev libgmock-dev libonnx-testdata python3-numpy python3-pil clang-22 libclang-rt-22-dev"
   [aarch64]="g++-aarch64-linux-gnu qemu-user libnanopb-dev:arm64 zlib1g-dev:arm64 libgtest-dev:arm64"

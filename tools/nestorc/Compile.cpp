@@ -7,11 +7,13 @@
 #include "NestDefaults.h"
 #include "Progress.h"
 #include "Results.h"
+#include "report/Report.h"
 
 #include "compiler/package/Writer.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 #include <chrono>
@@ -33,6 +35,23 @@ ExitStatus writeIr(mlir::ModuleOp module, StringRef output) {
   module.print(file.os(), mlir::OpPrintingFlags().enableDebugInfo().elideLargeResourceString(256));
   file.keep();
   return ExitStatus::Ok;
+}
+
+/// Finds out before the work whether a file could be written at its end; an
+/// empty path is none.
+ExitStatus checkWritable(const std::string &path) {
+  if (path.empty() || sys::fs::is_other(path)) // A device, such as /dev/null.
+    return ExitStatus::Ok;
+  StringRef folder = sys::path::parent_path(path);
+  std::error_code code;
+  if (sys::fs::is_directory(path))
+    code = std::make_error_code(std::errc::is_a_directory);
+  else
+    code = sys::fs::access(folder.empty() ? "." : folder, sys::fs::AccessMode::Write);
+  if (!code)
+    return ExitStatus::Ok;
+  printError("cannot write " + path + ": " + code.message());
+  return ExitStatus::Usage;
 }
 
 /// What `compile` does after its flags were read.
@@ -108,24 +127,35 @@ ExitStatus Compile::compile() {
 
 ExitStatus Compile::write() {
   package::ArtifactWriter writer(result.plan, result.images);
-  if (Error error = writer.writeFile(arguments.output)) {
-    printError("cannot write " + arguments.output + ": " + toString(std::move(error)));
+  auto write = [](Error error, const std::string &path) {
+    if (!error)
+      return ExitStatus::Ok;
+    printError("cannot write " + path + ": " + toString(std::move(error)));
     return ExitStatus::Usage;
-  }
+  };
+  if (ExitStatus status = write(writer.writeFile(arguments.output), arguments.output);
+      status != ExitStatus::Ok)
+    return status;
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   CompileSummary summary{arguments,     options.nest,       data,           result, measurement,
                          writer.size(), writer.codeBytes(), elapsed.count()};
+  json::Value document = describe(summary);
   if (arguments.json)
-    outs() << formatv("{0:2}", json::Value(describe(summary))) << "\n";
+    outs() << formatv("{0:2}", document) << "\n";
   else
     printTable(summary);
-  return ExitStatus::Ok;
+  if (arguments.report.empty())
+    return ExitStatus::Ok;
+  return write(writeReport(document, arguments.report), arguments.report);
 }
 
 ExitStatus Compile::run() {
   options.targets = arguments.targets;
   options.cameraInputs = arguments.cameraInputs;
   options.stopAt = arguments.emit;
+  for (const std::string &path : {arguments.output, arguments.report})
+    if (ExitStatus status = checkWritable(path); status != ExitStatus::Ok)
+      return status;
   if (ExitStatus status = makeImportOptions(arguments.model, *context, options.import);
       status != ExitStatus::Ok)
     return status;
