@@ -40,7 +40,9 @@ ExitStatus writeIr(mlir::ModuleOp module, StringRef output) {
 /// Finds out before the work whether a file could be written at its end; an
 /// empty path is none.
 ExitStatus checkWritable(const std::string &path) {
-  if (path.empty() || sys::fs::is_other(path)) // A device, such as /dev/null.
+  sys::fs::file_status status;
+  (void)sys::fs::status(path, status); // A missing file has a status of its own.
+  if (path.empty() || sys::fs::is_other(status)) // A device, such as /dev/null.
     return ExitStatus::Ok;
   StringRef folder = sys::path::parent_path(path);
   std::error_code code;
