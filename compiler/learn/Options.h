@@ -41,7 +41,7 @@ struct TrainOptions {
   int64_t steps = 0;     ///< Exact number of steps; repeats a timed run.
   int64_t batch = 0;     ///< 0: chosen by the size of the data.
   double learningRate = 0; ///< 0: the optimizer's default here.
-  bool adam = false;     ///< AdamW instead of SGD with Nesterov momentum.
+  bool adam = true;        ///< AdamW; false: SGD with Nesterov momentum.
   Augmentation augmentation;
   std::string checkpoint; ///< Directory; empty: none.
 };

@@ -1,0 +1,48 @@
+//===- HeldOut.h - What a state of training is worth ------------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_LEARN_HELDOUT_H
+#define NESTOR_LEARN_HELDOUT_H
+
+#include "compiler/learn/Dataset.h"
+#include "compiler/learn/TrainingNetworks.h"
+
+namespace nestor::learn {
+
+/// Scores capacities on samples that do not train: top-1 of classifiers with
+/// labels, agreement with the teacher's classes without; for other networks one
+/// minus the squared error to the teacher's results over their variance.
+class HeldOut {
+public:
+  /// Runs the teacher once over `samples`.
+  HeldOut(Dataset samples, TrainingNetworks &networks);
+
+  const Dataset &samples() const { return data; }
+  /// The teacher's own score: 1 without labels.
+  double teacherScore() const { return original; }
+  /// What the full capacity must reach under TopRule::Tolerance.
+  double requiredOfTop() const;
+  /// By result: one over the variance of the teacher's, for LossOptions.
+  const std::vector<double> &weights() const { return inverseVariance; }
+
+  /// By capacity, 0 to 1, for the networks' current parameters.
+  std::vector<double> scores() const;
+
+private:
+  /// Loads samples first, first + 1, ... and returns how many there are.
+  size_t load(size_t first) const;
+  double hits(llvm::ArrayRef<float> logits, size_t first, size_t count) const;
+  double squaredError(unsigned capacity, size_t count) const;
+
+  Dataset data;
+  TrainingNetworks &networks;
+  std::vector<size_t> classes; ///< The right ones: labels, or the teacher's.
+  double original = 1;
+  std::vector<double> inverseVariance;
+};
+
+} // namespace nestor::learn
+
+#endif // NESTOR_LEARN_HELDOUT_H

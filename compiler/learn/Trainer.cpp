@@ -1,0 +1,365 @@
+//===- Trainer.cpp - Training the capacities of a network -----------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/Trainer.h"
+
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/xxhash.h"
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+using namespace mlir;
+using llvm::Error;
+using llvm::Expected;
+
+namespace nestor::learn {
+
+// Defaults that did best on small and large networks (test/bench/RESULTS.md).
+static constexpr double kTemperature = 2;
+/// Of labels, beside the teacher; the rest is the teacher's.
+static constexpr double kLabelShare = 0.3;
+/// Samples fewer than these are blended.
+static constexpr size_t kFewSamples = 5000;
+static constexpr size_t kMostBatch = 128, kLeastBatch = 16;
+static constexpr double kAdamRate = 1e-3, kAdamDecay = 1e-2;
+static constexpr double kMomentumRate = 2e-2, kMomentumDecay = 1e-4;
+static constexpr double kClip = 2;
+/// The full capacity's loss counts that much, and twice as much again each time
+/// it failed on the held-out samples.
+static constexpr double kTopWeight = 2;
+static constexpr double kSecondsBetweenCheckpoints = 60;
+/// Random numbers of different uses.
+enum Purpose : uint64_t { ForSplit = 11, ForBatches, ForCapacities };
+
+//===----------------------------------------------------------------------===//
+// Setting up
+//===----------------------------------------------------------------------===//
+
+static size_t batchFor(const TrainOptions &options, size_t samples) {
+  if (options.batch > 0)
+    return options.batch;
+  return std::clamp<size_t>(llvm::bit_floor(samples / 10), kLeastBatch, kMostBatch);
+}
+
+Trainer::Trainer(ModuleOp nested, const NestOptions &options) : nested(nested), options(options) {}
+
+Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp teacher,
+                                                   const NestOptions &options) {
+  if (!options.data || options.data->size() < 2)
+    return llvm::createStringError("--data: training needs two samples at least");
+  const Dataset &data = *options.data;
+  std::unique_ptr<Trainer> trainer(new Trainer(nested, options));
+  std::vector<size_t> order = shuffled(data.size(), randomAt(options.seed, ForSplit));
+  size_t heldOut = std::max<size_t>(1, data.size() / 5), training = data.size() - heldOut;
+  size_t batch = batchFor(options.train, training);
+  // First of all, so that it counts compiling.
+  trainer->pace.emplace(options.train, batch, training, heldOut);
+  auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads);
+  if (!networks)
+    return networks.takeError();
+  trainer->nets = std::move(*networks);
+  trainer->heldOut.emplace(data.subset({order.begin(), order.begin() + heldOut}), *trainer->nets);
+
+  std::vector<SmallVector<int64_t>> shapes;
+  func::FuncOp main = nest::capacityFunctions(nested).back();
+  for (Type type : main.getArgumentTypes())
+    shapes.emplace_back(cast<RankedTensorType>(type).getShape().drop_front());
+  trainer->batches.emplace(data.subset({order.begin() + heldOut, order.end()}), std::move(shapes),
+                           batch, options.train.augmentation, training < kFewSamples,
+                           randomAt(options.seed, ForBatches));
+  return trainer;
+}
+
+/// What a checkpoint must agree in.
+uint64_t Trainer::key() const {
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  const TrainOptions &train = options.train;
+  stream << options.seed << ' ' << int(options.recover) << ' ' << int(options.top) << ' '
+         << train.epochs << ' ' << train.steps << ' ' << nets->batch() << ' ' << train.learningRate
+         << ' ' << train.adam << ' ' << train.augmentation.flip << ' ' << train.augmentation.shift
+         << ' ' << options.threads;
+  for (const Parameter &parameter : nets->parameters().parameters())
+    stream << ' ' << parameter.name;
+  stream.write(reinterpret_cast<const char *>(before.data()), before.size() * sizeof(float));
+  for (size_t i = 0; i < options.data->size(); ++i) {
+    uint64_t sample[] = {options.data->hash(i),
+                         options.data->labelled() ? uint64_t(options.data->label(i)) : 0};
+    stream.write(reinterpret_cast<const char *>(sample), sizeof sample);
+  }
+  return llvm::xxh3_64bits(
+      llvm::ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+Error Trainer::resume() {
+  before = nets->values();
+  state.values = nets->values();
+  if (options.train.checkpoint.empty())
+    return Error::success();
+  checkpoint.emplace(options.train.checkpoint, key());
+  auto loaded = checkpoint->load();
+  if (!loaded)
+    return loaded.takeError();
+  if (!*loaded)
+    return Error::success();
+  state = std::move(**loaded);
+  std::memcpy(nets->values().data(), state.values.data(), before.size() * sizeof(float));
+  pace->resumeAfter(state.seconds);
+  if (options.log)
+    options.log(
+        llvm::formatv("resumed from {0} at step {1}", options.train.checkpoint, state.step));
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+Optimizer Trainer::optimizerFor(const TrainingStage &stage) const {
+  OptimizerOptions chosen;
+  chosen.adam = options.train.adam;
+  chosen.weightDecay = chosen.adam ? kAdamDecay : kMomentumDecay;
+  chosen.clip = kClip;
+  std::vector<TrainedRange> ranges;
+  for (auto [i, parameter] : llvm::enumerate(nets->parameters().parameters()))
+    if (stage.trains[i])
+      ranges.push_back({nets->layout().begin(i), nets->layout().end(i),
+                        parameter.role == Parameter::Filter && stage.mask.size() == 0});
+  return Optimizer(std::move(ranges), chosen);
+}
+
+/// Softmax of a row at a temperature, times `weight`.
+static void softmax(llvm::ArrayRef<float> row, double temperature, float weight, float *out) {
+  float largest = *std::max_element(row.begin(), row.end()), sum = 0;
+  for (size_t i = 0; i < row.size(); ++i)
+    sum += out[i] = std::exp(float((row[i] - largest) / temperature));
+  for (size_t i = 0; i < row.size(); ++i)
+    out[i] *= weight / sum;
+}
+
+/// What the batch should give: the teacher's results on it and its labels.
+void Trainer::setTargets() {
+  nets->runTeacher();
+  auto targets = nets->targets();
+  if (!nets->isClassifier()) {
+    for (size_t result = 0; result < nets->results(); ++result)
+      llvm::copy(nets->teacherResult(result), targets[result].data());
+    return;
+  }
+  size_t classes = nets->classCount();
+  bool labelled = options.data->labelled();
+  for (size_t i = 0; i < nets->batch(); ++i)
+    softmax(nets->teacherResult(0).slice(i * classes, classes), kTemperature,
+            float(labelled ? 1 - kLabelShare : 1), targets[0].data() + i * classes);
+  if (!labelled)
+    return;
+  std::memset(targets[1].data(), 0, targets[1].size() * sizeof(float));
+  for (auto [i, mixture] : llvm::enumerate(batches->mixtures())) {
+    float *row = targets[1].data() + i * classes;
+    row[batches->samples().label(mixture.sample)] += float(kLabelShare) * (1 - mixture.share);
+    row[batches->samples().label(mixture.other)] += float(kLabelShare) * mixture.share;
+  }
+}
+
+SmallVector<unsigned> Trainer::chooseCapacities(llvm::ArrayRef<unsigned> all) const {
+  SmallVector<unsigned> chosen(all);
+  size_t between = all.size() > 5 ? 2 : 1;
+  uint64_t seed = randomAt(options.seed, ForCapacities, state.step);
+  for (uint64_t draw = 0; chosen.size() > between + 2; ++draw)
+    chosen.erase(chosen.begin() + 1 + randomAt(seed, draw) % (chosen.size() - 2));
+  return chosen;
+}
+
+float Trainer::weightOf(unsigned capacity) const {
+  if (capacity + 1 < nets->capacities())
+    return 1;
+  int64_t failures =
+      llvm::count_if(state.history, [&](const Progress &entry) { return !passes(entry.scores); });
+  return float(std::ldexp(kTopWeight, int(std::min<int64_t>(failures, 6))));
+}
+
+void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
+  batches->load(state.step, nets->inputs());
+  setTargets();
+  std::memset(gradient.data(), 0, gradient.size() * sizeof(float));
+  SmallVector<unsigned> chosen;
+  for (unsigned capacity : chooseCapacities(stage.capacities))
+    if (nets->trains(capacity))
+      chosen.push_back(capacity);
+  double sum = 0;
+  for (unsigned capacity : chosen)
+    sum += nets->addGradient(capacity, weightOf(capacity) / float(chosen.size()), gradient);
+  for (size_t i = 0; i < stage.mask.size(); ++i)
+    gradient.data()[i] *= stage.mask.data()[i];
+  double base = options.train.learningRate;
+  if (base == 0)
+    base = options.train.adam ? kAdamRate : kMomentumRate;
+  optimizer.step(state.optimizer, nets->values(), gradient,
+                 base * learningRateAt(state.step, state.steps));
+  double mean = sum / chosen.size();
+  loss = state.step == 0 ? mean : loss + (mean - loss) / 20;
+  ++state.step;
+}
+
+Error Trainer::runStage(const TrainingStage &stage) {
+  LossOptions lossOptions{kTemperature, nets->isClassifier() && options.data->labelled(),
+                          heldOut->weights()};
+  if (Error error = nets->compileGradients(lossOptions, stage.capacities,
+                                           [&](unsigned i) { return stage.trains[i]; }))
+    return error;
+  Optimizer optimizer = optimizerFor(stage);
+  if (state.step == 0)
+    state.optimizer = optimizer.start(nets->layout().size());
+  if (pace->isOver() && state.step == 0 && state.stage == 0)
+    return llvm::createStringError(llvm::formatv(
+        "--minutes {0}: too short to make a step; preparing alone took {1:F1} seconds",
+        options.train.minutes, pace->seconds()));
+  pace->decide(state);
+  while ((state.steps == 0 || state.step < state.steps) && !stopped() && !pace->isOver()) {
+    double start = pace->seconds();
+    makeStep(stage, optimizer);
+    pace->countStep(pace->seconds() - start);
+    pace->decide(state);
+    if (pace->scoresAfter(state.step, state.steps))
+      score(stage.name);
+    if (options.progress)
+      options.progress(progress(stage.name));
+    if (Error error = saveNowAndThen())
+      return error;
+  }
+  // Ended early: what it has come to may be the best.
+  if (state.history.empty() || state.history.back().step != state.step)
+    score(stage.name);
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+Progress Trainer::progress(const std::string &stage) const {
+  Progress now;
+  now.stage = stage;
+  now.done = pace->done(state);
+  now.secondsLeft = pace->secondsLeft(state);
+  now.step = state.step;
+  now.loss = loss;
+  if (!state.history.empty())
+    now.scores = state.history.back().scores;
+  return now;
+}
+
+void Trainer::score(const std::string &stage) {
+  double start = pace->seconds();
+  Progress now = progress(stage);
+  now.scores = heldOut->scores();
+  pace->countScoring(pace->seconds() - start);
+  if (state.best.size() == 0 || isBetter(now.scores, state.bestScores)) {
+    state.best = nets->values();
+    state.bestScores = now.scores;
+  }
+  state.history.push_back(std::move(now));
+}
+
+bool Trainer::passes(llvm::ArrayRef<double> scores) const {
+  return options.top != TopRule::Tolerance || scores.empty() ||
+         scores.back() >= heldOut->requiredOfTop();
+}
+
+/// States that pass by their mean, later ones where equal; until one does, by
+/// the full capacity.
+bool Trainer::isBetter(llvm::ArrayRef<double> scores, llvm::ArrayRef<double> other) const {
+  if (passes(scores) != passes(other))
+    return passes(scores);
+  auto sum = [](llvm::ArrayRef<double> all) {
+    return std::accumulate(all.begin(), all.end(), 0.0);
+  };
+  return passes(scores) ? sum(scores) >= sum(other) : scores.back() >= other.back();
+}
+
+//===----------------------------------------------------------------------===//
+// The run
+//===----------------------------------------------------------------------===//
+
+Error Trainer::save() {
+  if (!checkpoint)
+    return Error::success();
+  state.values = nets->values();
+  state.seconds = savedAt = pace->seconds();
+  return checkpoint->save(state);
+}
+
+Error Trainer::saveNowAndThen() {
+  bool due = pace->seconds() - savedAt > kSecondsBetweenCheckpoints;
+  return due ? save() : Error::success();
+}
+
+Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepLast) {
+  pace->setStages(stages.size());
+  gradient = AlignedFloats(nets->layout().size());
+  if (Error error = resume())
+    return error;
+  if (state.history.empty())
+    score("before training");
+  while (state.stage < int64_t(stages.size())) {
+    if (Error error = runStage(stages[state.stage]))
+      return error;
+    if (Error error = save())
+      return error;
+    if (stopped())
+      break;
+    if (state.stage + 1 == int64_t(stages.size()))
+      break;
+    ++state.stage;
+    state.step = 0;
+  }
+  return finish(keepLast);
+}
+
+Recovery Trainer::finish(bool keepLast) {
+  const AlignedFloats &kept = keepLast ? nets->values() : state.best;
+  ParameterSet original(nested);
+  nets->layout().write(kept, original);
+  original.writeBack();
+
+  Recovery recovery;
+  recovery.steps = state.stage * state.steps + state.step;
+  recovery.seconds = pace->seconds();
+  recovery.samples = options.data->size();
+  recovery.history = state.history;
+  int top = int(nets->capacities()) - 1;
+  for (unsigned i = 0; i < original.size(); ++i) {
+    const Parameter &parameter = original[i];
+    size_t begin = nets->layout().begin(i), bytes = parameter.value.size() * sizeof(float);
+    if (parameter.capacity == -1 || parameter.capacity == top)
+      recovery.topChanged |= std::memcmp(before.data() + begin, kept.data() + begin, bytes) != 0;
+  }
+  describeEnd(recovery);
+  return recovery;
+}
+
+void Trainer::describeEnd(Recovery &recovery) const {
+  recovery.notes.push_back(llvm::formatv("{0} steps of {1} samples in {2:F0} s; --steps {0} "
+                                         "--seed {3} repeats them",
+                                         recovery.steps, nets->batch(), recovery.seconds,
+                                         options.seed));
+  if (stopped())
+    recovery.notes.push_back("stopped early; the best so far is kept");
+  else if (state.step < state.steps)
+    recovery.notes.push_back(
+        llvm::formatv("time ended after step {0} of {1}", state.step, state.steps));
+  if (!passes(state.bestScores))
+    recovery.notes.push_back(llvm::formatv(
+        "no state kept the full capacity's held-out score at {0:P1}; the closest, {1:P1}, is kept",
+        heldOut->requiredOfTop(), state.bestScores.back()));
+  if (options.log)
+    for (const std::string &note : recovery.notes)
+      options.log(note);
+}
+
+} // namespace nestor::learn

@@ -1,0 +1,86 @@
+//===- Trainer.h - Training the capacities of a network ---------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// What distillation and freeze-and-grow have in common: steps over batches,
+// held-out scores, time, checkpoints, and which state is kept.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_LEARN_TRAINER_H
+#define NESTOR_LEARN_TRAINER_H
+
+#include "compiler/learn/Batches.h"
+#include "compiler/learn/HeldOut.h"
+#include "compiler/learn/Pace.h"
+#include "compiler/learn/Recover.h"
+
+namespace nestor::learn {
+
+/// Training with one set of capacities and of values that change.
+struct TrainingStage {
+  std::string name; ///< "distilling"
+  /// Ascending. Of more than three, each step takes the first, the last and
+  /// one (of more than five, two) between, by chance: the sandwich rule.
+  llvm::SmallVector<unsigned> capacities;
+  std::vector<bool> trains; ///< By parameter.
+  /// By value of the parameter block: zero where it stays as it is. Empty: all
+  /// that `trains` says changes, and filters decay.
+  AlignedFloats mask;
+};
+
+/// Trains a nested module in stages.
+class Trainer {
+public:
+  /// Splits off the held-out samples and compiles the networks. The error is
+  /// about data, options or the network.
+  static llvm::Expected<std::unique_ptr<Trainer>>
+  create(mlir::ModuleOp nested, mlir::ModuleOp teacher, const NestOptions &options);
+
+  TrainingNetworks &networks() { return *nets; }
+
+  /// Runs the stages and stores the parameters that are kept in the module: of
+  /// the states that were scored the best, or with `keepLast` the last.
+  llvm::Expected<Recovery> run(llvm::ArrayRef<TrainingStage> stages, bool keepLast);
+
+private:
+  Trainer(mlir::ModuleOp nested, const NestOptions &options);
+
+  llvm::Error resume();
+  llvm::Error runStage(const TrainingStage &stage);
+  Optimizer optimizerFor(const TrainingStage &stage) const;
+  void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
+  void setTargets();
+  llvm::SmallVector<unsigned> chooseCapacities(llvm::ArrayRef<unsigned> all) const;
+  float weightOf(unsigned capacity) const;
+
+  Progress progress(const std::string &stage) const;
+  /// Scores the current state, and keeps it where it is the best.
+  void score(const std::string &stage);
+  bool passes(llvm::ArrayRef<double> scores) const;
+  bool isBetter(llvm::ArrayRef<double> scores, llvm::ArrayRef<double> other) const;
+
+  bool stopped() const { return options.stop && *options.stop; }
+  llvm::Error save();
+  llvm::Error saveNowAndThen();
+  uint64_t key() const;
+  Recovery finish(bool keepLast);
+  void describeEnd(Recovery &recovery) const;
+
+  mlir::ModuleOp nested;
+  NestOptions options;
+  std::unique_ptr<TrainingNetworks> nets;
+  std::optional<HeldOut> heldOut;
+  std::optional<Batches> batches;
+  std::optional<Pace> pace;
+  std::optional<Checkpoint> checkpoint;
+  TrainingState state; ///< Its values are current when it is saved.
+  AlignedFloats before, gradient;
+  double loss = 0; ///< Running mean.
+  double savedAt = 0;
+};
+
+} // namespace nestor::learn
+
+#endif // NESTOR_LEARN_TRAINER_H

@@ -1,0 +1,177 @@
+//===- TrainingNetworks.cpp - What a training step runs -------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/TrainingNetworks.h"
+
+#include "compiler/learn/Gradient.h"
+
+#include "mlir/IR/Diagnostics.h"
+
+using namespace mlir;
+using llvm::Error;
+using llvm::Expected;
+
+namespace nestor::learn {
+
+static size_t elementsOf(Type type) { return cast<RankedTensorType>(type).getNumElements(); }
+
+static bool isF32(Type type) { return cast<RankedTensorType>(type).getElementType().isF32(); }
+
+/// `func` for `batch` samples; a classifier then returns its logits.
+static Expected<OwningOpRef<func::FuncOp>> forBatch(func::FuncOp func, int64_t batch) {
+  if (!llvm::all_of(func.getArgumentTypes(), isF32) || !llvm::all_of(func.getResultTypes(), isF32))
+    return llvm::createStringError(
+        "the network cannot be trained: it has inputs or outputs that are not float32");
+  std::string reason;
+  OwningOpRef<func::FuncOp> batched = withBatch(func, batch, reason);
+  if (!batched)
+    return llvm::createStringError("the network cannot be trained: " + reason);
+  if (classesOf(*batched))
+    returnLogits(*batched);
+  return batched;
+}
+
+/// A copy of `nested` in which every capacity takes `batch` samples. Its
+/// parameters are the original's, in the same order.
+static Expected<OwningOpRef<ModuleOp>> moduleForBatch(ModuleOp nested, int64_t batch) {
+  OwningOpRef<ModuleOp> copy = nested.clone();
+  for (func::FuncOp capacity : nest::capacityFunctions(*copy)) {
+    auto batched = forBatch(capacity, batch);
+    if (!batched)
+      return batched.takeError();
+    copy->insert(capacity, batched->release());
+    capacity.erase();
+  }
+  return copy;
+}
+
+TrainingNetworks::TrainingNetworks(OwningOpRef<ModuleOp> nested, Executor teacherExecutor,
+                                   int64_t batch)
+    : module(std::move(nested)), teacher(std::move(teacherExecutor)), batchSize(batch),
+      set(*module), block(set), current(block.read(set)), partial(block.size()) {
+  func::FuncOp main = nest::capacityFunctions(*module).back();
+  classes = classesOf(main);
+  for (auto [index, type] : llvm::enumerate(main.getArgumentTypes())) {
+    inputBuffers.emplace_back(elementsOf(type));
+    teacher.bindInput(index, inputBuffers.back().data());
+  }
+}
+
+Expected<std::unique_ptr<TrainingNetworks>>
+TrainingNetworks::compile(ModuleOp nested, ModuleOp teacher, int64_t batch, unsigned threads) {
+  auto original = forBatch(nest::capacityFunctions(teacher).back(), batch);
+  if (!original)
+    return original.takeError();
+  Expected<Executor> executor = Executor::compile(**original, threads);
+  if (!executor)
+    return executor.takeError();
+  auto module = moduleForBatch(nested, batch);
+  if (!module)
+    return module.takeError();
+  std::unique_ptr<TrainingNetworks> networks(
+      new TrainingNetworks(std::move(*module), std::move(*executor), batch));
+  networks->threads = threads;
+  if (Error error = networks->compileRunners())
+    return error;
+  return networks;
+}
+
+void TrainingNetworks::bindArguments(Executor &executor, const ParameterizedFunction &function) {
+  for (size_t i = 0; i < inputBuffers.size(); ++i)
+    executor.bindInput(i, inputBuffers[i].data());
+  for (auto [i, parameter] : llvm::enumerate(function.parameters))
+    executor.bindInput(function.inputs + i, current.data() + block.begin(parameter));
+}
+
+Error TrainingNetworks::compileRunners() {
+  for (func::FuncOp capacity : nest::capacityFunctions(*module)) {
+    ParameterizedFunction function = parameterize(capacity, set);
+    Expected<Executor> executor = Executor::compile(function.func, threads);
+    if (!executor)
+      return executor.takeError();
+    bindArguments(*executor, function);
+    runners.push_back(std::move(*executor));
+  }
+  gradients.resize(runners.size());
+  return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+static Error differentiate(func::FuncOp func, ArrayRef<unsigned> arguments) {
+  std::string problem;
+  ScopedDiagnosticHandler handler(func.getContext(), [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error && problem.empty())
+      problem = diagnostic.str();
+    return success();
+  });
+  if (failed(appendGradients(func, arguments)))
+    return llvm::createStringError("the network cannot be trained: " + problem);
+  return Error::success();
+}
+
+Expected<TrainingNetworks::Gradient>
+TrainingNetworks::compileGradient(func::FuncOp capacity, const LossOptions &options,
+                                  llvm::function_ref<bool(unsigned)> trains) {
+  ParameterizedFunction function = parameterize(capacity, set);
+  unsigned firstTarget = function.func.getNumArguments();
+  appendLoss(function.func, isClassifier(), options);
+  SmallVector<unsigned> arguments, parameters;
+  for (auto [i, parameter] : llvm::enumerate(function.parameters))
+    if (trains(parameter)) {
+      arguments.push_back(function.inputs + i);
+      parameters.push_back(parameter);
+    }
+  if (Error error = differentiate(function.func, arguments))
+    return error;
+  Expected<Executor> executor = Executor::compile(function.func, threads);
+  if (!executor)
+    return executor.takeError();
+  bindArguments(*executor, function);
+  for (size_t i = 0; i < targetBuffers.size(); ++i)
+    executor->bindInput(firstTarget + i, targetBuffers[i].data());
+  for (auto [i, parameter] : llvm::enumerate(parameters))
+    executor->bindOutput(1 + i, partial.data() + block.begin(parameter));
+  return Gradient{std::move(*executor), std::move(parameters)};
+}
+
+Error TrainingNetworks::compileGradients(const LossOptions &options, ArrayRef<unsigned> capacities,
+                                         llvm::function_ref<bool(unsigned)> trains) {
+  func::FuncOp main = nest::capacityFunctions(*module).back();
+  targetBuffers.clear();
+  for (Type type : main.getResultTypes())
+    targetBuffers.emplace_back(elementsOf(type));
+  if (options.labels)
+    targetBuffers.push_back(targetBuffers.front());
+  gradients.clear();
+  gradients.resize(runners.size());
+  SmallVector<func::FuncOp> functions = nest::capacityFunctions(*module);
+  for (unsigned capacity : capacities) {
+    if (llvm::none_of(parameterize(functions[capacity], set).parameters, trains))
+      continue;
+    Expected<Gradient> gradient = compileGradient(functions[capacity], options, trains);
+    if (!gradient)
+      return gradient.takeError();
+    gradients[capacity].emplace(std::move(*gradient));
+  }
+  return Error::success();
+}
+
+double TrainingNetworks::addGradient(unsigned capacity, float weight, AlignedFloats &sum) {
+  Gradient &gradient = *gradients[capacity];
+  gradient.executor.run();
+  for (unsigned parameter : gradient.parameters) {
+    const float *from = partial.data();
+    float *to = sum.data();
+    for (size_t i = block.begin(parameter); i < block.end(parameter); ++i)
+      to[i] += weight * from[i];
+  }
+  return gradient.executor.output(0).front();
+}
+
+} // namespace nestor::learn

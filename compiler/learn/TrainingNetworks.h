@@ -1,0 +1,90 @@
+//===- TrainingNetworks.h - What a training step runs -----------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_LEARN_TRAININGNETWORKS_H
+#define NESTOR_LEARN_TRAININGNETWORKS_H
+
+#include "compiler/learn/Executor.h"
+#include "compiler/learn/Loss.h"
+#include "compiler/learn/ParameterBlock.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+namespace nestor::learn {
+
+/// The teacher and the capacities of a nested module, compiled for batches:
+/// each capacity once to run and, where something of it trains, once with
+/// gradients. They read one block of parameters and one batch of inputs.
+class TrainingNetworks {
+public:
+  /// The error names the operation that stands in the way: one that mixes
+  /// samples, has no gradient, or cannot be compiled.
+  static llvm::Expected<std::unique_ptr<TrainingNetworks>>
+  compile(mlir::ModuleOp nested, mlir::ModuleOp teacher, int64_t batch, unsigned threads);
+
+  size_t batch() const { return batchSize; }
+  size_t capacities() const { return runners.size(); }
+  bool isClassifier() const { return classes.has_value(); }
+  /// Scores of one sample of a classifier.
+  size_t classCount() const { return *classes; }
+
+  const ParameterSet &parameters() const { return set; }
+  const ParameterBlock &layout() const { return block; }
+  /// The parameters that the networks read; change them in place.
+  AlignedFloats &values() { return current; }
+
+  /// One buffer of a batch for each input.
+  llvm::MutableArrayRef<AlignedFloats> inputs() { return inputBuffers; }
+  /// Results for the batch in `inputs`: logits of a classifier.
+  size_t results() const { return teacher.outputs(); }
+  void runTeacher() { teacher.run(); }
+  llvm::ArrayRef<float> teacherResult(size_t index) const { return teacher.output(index); }
+  void run(unsigned capacity) { runners[capacity].run(); }
+  llvm::ArrayRef<float> result(unsigned capacity, size_t index) const {
+    return runners[capacity].output(index);
+  }
+
+  /// Compiles losses (Loss.h) of those capacities and their gradients with
+  /// respect to those parameters that `trains` names. Earlier ones go.
+  llvm::Error compileGradients(const LossOptions &options, llvm::ArrayRef<unsigned> capacities,
+                               llvm::function_ref<bool(unsigned parameter)> trains);
+  /// What losses compare with: `soft`, then `hard` if there are labels; or one
+  /// buffer for each result.
+  llvm::MutableArrayRef<AlignedFloats> targets() { return targetBuffers; }
+  /// Whether anything of the capacity trains.
+  bool trains(unsigned capacity) const { return gradients[capacity].has_value(); }
+  /// Returns the loss of the batch, and adds its gradient, times `weight`, to
+  /// `sum`.
+  double addGradient(unsigned capacity, float weight, AlignedFloats &sum);
+
+private:
+  /// One capacity's loss and gradients.
+  struct Gradient {
+    Executor executor;
+    llvm::SmallVector<unsigned> parameters; ///< Of results 1, 2, ...
+  };
+
+  TrainingNetworks(mlir::OwningOpRef<mlir::ModuleOp> nested, Executor teacher, int64_t batch);
+  llvm::Error compileRunners();
+  llvm::Expected<Gradient> compileGradient(mlir::func::FuncOp capacity, const LossOptions &options,
+                                           llvm::function_ref<bool(unsigned)> trains);
+  void bindArguments(Executor &executor, const ParameterizedFunction &function);
+
+  mlir::OwningOpRef<mlir::ModuleOp> module; ///< The nested one, for this batch.
+  Executor teacher;
+  size_t batchSize;
+  unsigned threads = 1;
+  std::optional<int64_t> classes;
+  ParameterSet set;
+  ParameterBlock block;
+  AlignedFloats current, partial; ///< Values; the gradient of one capacity.
+  std::vector<AlignedFloats> inputBuffers, targetBuffers;
+  std::vector<Executor> runners;
+  std::vector<std::optional<Gradient>> gradients;
+};
+
+} // namespace nestor::learn
+
+#endif // NESTOR_LEARN_TRAININGNETWORKS_H
