@@ -232,8 +232,11 @@ Error Trainer::runStage(const TrainingStage &stage) {
     if (Error error = saveNowAndThen())
       return error;
   }
+  // Going on later is then the same as not having ended.
+  if (Error error = save())
+    return error;
   // Ended early: what it has come to may be the best.
-  if (state.history.empty() || state.history.back().step != state.step)
+  if (state.history.back().step != state.step)
     score(stage.name);
   return Error::success();
 }
@@ -306,14 +309,10 @@ Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepL
     return error;
   if (state.history.empty())
     score("before training");
-  while (state.stage < int64_t(stages.size())) {
+  while (true) {
     if (Error error = runStage(stages[state.stage]))
       return error;
-    if (Error error = save())
-      return error;
-    if (stopped())
-      break;
-    if (state.stage + 1 == int64_t(stages.size()))
+    if (stopped() || state.stage + 1 == int64_t(stages.size()))
       break;
     ++state.stage;
     state.step = 0;

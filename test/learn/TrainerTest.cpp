@@ -1,0 +1,354 @@
+//===- TrainerTest.cpp - Small networks learn -----------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "LearnTest.h"
+
+#include "compiler/learn/Parameters.h"
+#include "compiler/learn/Recover.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace nestor::learn;
+
+namespace nestor::test {
+namespace {
+
+constexpr int kClasses = 4, kChannels = 8;
+const std::vector<int> kWidths{2, 4, 8};
+
+/// A network of two convolutions over [1,6,6,1], with filters and private
+/// vectors as `filter(name, shape)` and `vector(size, value)` write them.
+template <typename Filter>
+std::string networkText(const std::string &name, int width, bool isPrivate, bool classifier,
+                        Filter filter) {
+  auto conv = [&](const char *result, const char *input, const char *weight, int kernel, int inputs,
+                  int outputs, int extent) {
+    std::string vectors, types;
+    if (isPrivate) {
+      vectors = llvm::formatv(" scale %s{0} bias %b{0}", result);
+      types = llvm::formatv(", tensor<{0}xf32>, tensor<{0}xf32>", outputs);
+    }
+    std::string text;
+    if (isPrivate)
+      text = llvm::formatv("  %s{0} = nest.const dense<1.0> : tensor<{1}xf32>\n"
+                           "  %b{0} = nest.const dense<0.0> : tensor<{1}xf32>\n",
+                           result, outputs);
+    int pad = kernel / 2;
+    text +=
+        llvm::formatv("  %{0} = nest.conv %{1}, %{2}{3} {{kernel = array<i64: {4}, {4}>, "
+                      "strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, "
+                      "padBegin = array<i64: {5}, {5}>, padEnd = array<i64: {5}, {5}>, "
+                      "groups = 1 : i64} : (tensor<1x{6}x{6}x{7}xf32>, "
+                      "tensor<{4}x{4}x{7}x{8}xf32>{9}) -> tensor<1x{6}x{6}x{8}xf32>\n",
+                      result, input, weight, vectors, kernel, pad, extent, inputs, outputs, types);
+    return text;
+  };
+  std::string maps = llvm::formatv("tensor<1x6x6x{0}xf32>", width);
+  std::string text = "func.func @" + name + "(%x: tensor<1x6x6x1xf32>) -> ";
+  text += classifier ? "tensor<1x4xf32> {\n" : "tensor<1x1x1x4xf32> {\n";
+  text += "  %wa = " + filter("a", llvm::formatv("3x3x1x{0}", width).str());
+  text += "  %wb = " + filter("b", llvm::formatv("1x1x{0}x4", width).str());
+  text += conv("h", "x", "wa", 3, 1, width, 6);
+  text += "  %r = nest.map %h : " + maps + " -> " + maps +
+          " {\n  ^bb0(%v: f32):\n    %zero = arith.constant 0.0 : f32\n"
+          "    %m = arith.maximumf %v, %zero : f32\n    nest.yield %m : f32\n  }\n";
+  text += llvm::formatv("  %p = nest.reduce %r {{kind = #nest.reduce_kind<mean>, "
+                        "axes = array<i64: 1, 2>} : ({0}) -> tensor<1x1x1x{1}xf32>\n",
+                        maps, width);
+  text += conv("y", "p", "wb", 1, width, kClasses, 1);
+  text += classifier ? "  %z = nest.reshape %y : (tensor<1x1x1x4xf32>) -> tensor<1x4xf32>\n"
+                       "  return %z : tensor<1x4xf32>\n}\n"
+                     : "  return %y : tensor<1x1x1x4xf32>\n}\n";
+  return text;
+}
+
+std::string blobOf(const std::vector<float> &values) {
+  llvm::StringRef bytes(reinterpret_cast<const char *>(values.data()), values.size() * 4);
+  return "\"0x04000000" + llvm::toHex(bytes) + "\"";
+}
+
+class TrainerTest : public LearnTest {
+protected:
+  TrainerTest() {
+    for (float &value : first = draw(9 * kChannels))
+      value *= 0.7f;
+    for (float &value : second = draw(kChannels * kClasses))
+      value *= 2;
+    setData(400, /*labelled=*/false);
+    options.recover = RecoverLevel::Distill;
+    options.top = TopRule::Free;
+    options.seed = 3;
+    options.train.steps = 60;
+  }
+
+  std::string resources() const {
+    return "{-# dialect_resources: { builtin: { a: " + blobOf(first) + ", b: " + blobOf(second) +
+           " } } #-}\n";
+  }
+  OwningOpRef<ModuleOp> makeTeacher() {
+    auto constant = [](std::string name, std::string shape) {
+      return "nest.const dense_resource<" + name + "> : tensor<" + shape + "xf32>\n";
+    };
+    return parse(networkText("main", kChannels, false, classifier, constant) + resources());
+  }
+  OwningOpRef<ModuleOp> makeNested() {
+    std::string text = "nest.global @a = dense_resource<a> : tensor<3x3x1x8xf32> "
+                       "edges [[], [], [], [array<i64: 2, 4, 8>]]\n"
+                       "nest.global @b = dense_resource<b> : tensor<1x1x8x4xf32> "
+                       "edges [[], [], [array<i64: 2, 4, 8>], []]\n";
+    for (size_t k = 0; k < kWidths.size(); ++k) {
+      auto weight = [&](std::string name, std::string shape) {
+        return llvm::formatv("nest.weight @{0} at {1} : tensor<{2}xf32>\n", name, k, shape).str();
+      };
+      std::string name = k + 1 < kWidths.size() ? "capacity_" + std::to_string(k) : "main";
+      text += networkText(name, kWidths[k], true, classifier, weight);
+    }
+    return parse(text + resources());
+  }
+
+  /// Random images; labels are what the teacher says.
+  void setData(int64_t count, bool labelled) {
+    std::vector<float> images = draw(count * 36);
+    support::NpyArray x{"f4", {count, 6, 6, 1}, {}}, y{"i8", {count}, {}};
+    x.data.assign(reinterpret_cast<uint8_t *>(images.data()),
+                  reinterpret_cast<uint8_t *>(images.data() + images.size()));
+    support::NpzArchive archive{{"x", x}};
+    if (labelled) {
+      auto teacher = makeTeacher();
+      for (int64_t i = 0; i < count; ++i) {
+        std::vector<float> scores =
+            evaluate(*teacher->getOps<func::FuncOp>().begin(),
+                     {{images.begin() + i * 36, images.begin() + (i + 1) * 36}});
+        int64_t label = std::max_element(scores.begin(), scores.end()) - scores.begin();
+        auto *bytes = reinterpret_cast<uint8_t *>(&label);
+        y.data.insert(y.data.end(), bytes, bytes + sizeof label);
+      }
+      archive.push_back({"y", y});
+    }
+    SampleShape shape{"x", {6, 6, 1}};
+    data.emplace(llvm::cantFail(Dataset::fromNpz(archive, shape, kClasses, std::nullopt)));
+    options.data = &*data;
+  }
+
+  using Values = std::vector<std::vector<float>>;
+  static Values valuesOf(ModuleOp module) {
+    Values values;
+    for (const Parameter &parameter : ParameterSet(module).parameters())
+      values.push_back(parameter.value);
+    return values;
+  }
+
+  using Level = decltype(recoverDistill);
+  /// Trains a new nested module; its parameters are in `trained` afterwards.
+  Recovery train(Level level = recoverDistill) {
+    auto nested = makeNested(), teacher = makeTeacher();
+    initial = valuesOf(*nested);
+    auto recovery = level(*nested, *teacher, options);
+    trained = valuesOf(*nested);
+    error = recovery ? "" : llvm::toString(recovery.takeError());
+    EXPECT_TRUE(succeeded(verify(*nested)));
+    return error.empty() ? std::move(*recovery) : Recovery();
+  }
+
+  /// Ctrl-C after so many steps of a stage.
+  void stopAfter(int64_t steps, std::string stage = "distilling") {
+    stop = false;
+    options.stop = &stop;
+    options.progress = [=, this](const Progress &progress) {
+      if (progress.stage == stage && progress.step >= steps)
+        stop = true;
+    };
+  }
+
+  std::vector<float> first, second; ///< Filters.
+  bool classifier = true;
+  std::optional<Dataset> data;
+  NestOptions options;
+  std::atomic<bool> stop{false};
+  Values initial, trained;
+  std::string error;
+};
+
+TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
+  options.train.steps = 300;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_EQ(recovery.steps, 300);
+  EXPECT_EQ(recovery.samples, 400u);
+  EXPECT_TRUE(recovery.topChanged);
+  const Progress &before = recovery.history.front(), &after = recovery.history.back();
+  ASSERT_EQ(before.scores.size(), 3u);
+  EXPECT_EQ(before.scores[2], 1);
+  EXPECT_GT(after.scores[0], before.scores[0] + 0.1);
+  EXPECT_GT(after.scores[1], before.scores[1] + 0.1);
+  EXPECT_GT(after.scores[2], 0.9);
+  EXPECT_LT(after.loss, recovery.history[1].loss);
+}
+
+TEST_F(TrainerTest, LabelsAreUsedAndScored) {
+  setData(400, /*labelled=*/true);
+  options.train.steps = 200;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_EQ(recovery.history.front().scores[2], 1);
+  EXPECT_GT(recovery.history.back().scores[0], recovery.history.front().scores[0] + 0.1);
+}
+
+TEST_F(TrainerTest, NetworksWithoutClassesLearnTheirResults) {
+  classifier = false;
+  options.train.steps = 300;
+  std::string shape = "tensor<1x1x1x4xf32>";
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_GT(recovery.history.back().scores[1], recovery.history.front().scores[1] + 0.1);
+}
+
+TEST_F(TrainerTest, MomentumLearnsToo) {
+  options.train.adam = false;
+  options.train.steps = 300;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_GT(recovery.history.back().scores[1], recovery.history.front().scores[1] + 0.1);
+}
+
+TEST_F(TrainerTest, ToleranceKeepsTheFullCapacity) {
+  options.top = TopRule::Tolerance;
+  options.train.steps = 200;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  // The state that was kept is one of those that were scored.
+  auto nested = makeNested(), teacher = makeTeacher();
+  ParameterSet set(*nested);
+  for (size_t i = 0; i < set.size(); ++i)
+    set[i].value = trained[i];
+  set.writeBack();
+  options.train.steps = 1;
+  options.train.learningRate = 1e-30;
+  auto again = recoverDistill(*nested, *teacher, options);
+  ASSERT_TRUE(bool(again)) << llvm::toString(again.takeError());
+  EXPECT_GE(again->history.front().scores[2], 0.995);
+}
+
+TEST_F(TrainerTest, SameSeedSameBytes) {
+  train();
+  Values once = trained;
+  EXPECT_NE(once, initial);
+  train();
+  EXPECT_EQ(trained, once);
+  options.seed = 4;
+  train();
+  EXPECT_NE(trained, once);
+}
+
+TEST_F(TrainerTest, ResumesBitByBit) {
+  train();
+  Values whole = trained;
+  llvm::SmallString<128> directory;
+  ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("nestor", directory));
+  options.train.checkpoint = directory.str();
+  for (int64_t steps : {13, 45}) { // Before and after the first scores.
+    stopAfter(steps);
+    EXPECT_EQ(train().steps, steps);
+  }
+  stopAfter(1000);
+  EXPECT_EQ(train().steps, 60);
+  EXPECT_EQ(trained, whole);
+  options.seed = 4;
+  train();
+  EXPECT_NE(error.find("another model"), std::string::npos) << error;
+  EXPECT_EQ(trained, initial);
+  llvm::sys::fs::remove_directories(directory);
+}
+
+TEST_F(TrainerTest, StoppingKeepsTheBestSoFar) {
+  options.train.steps = 1000;
+  stopAfter(100);
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_EQ(recovery.steps, 100);
+  EXPECT_NE(trained, initial);
+  EXPECT_TRUE(llvm::is_contained(recovery.notes, "stopped early; the best so far is kept"));
+}
+
+TEST_F(TrainerTest, ExactLeavesTheFullCapacity) {
+  options.top = TopRule::Exact;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_FALSE(recovery.topChanged);
+  auto nested = makeNested();
+  ParameterSet set(*nested);
+  bool changed[3] = {};
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set[i].capacity == -1)
+      EXPECT_EQ(trained[i], initial[i]) << set[i].name;
+    else
+      changed[set[i].capacity] |= trained[i] != initial[i];
+  }
+  EXPECT_TRUE(changed[0] && changed[1]);
+  EXPECT_FALSE(changed[2]);
+  EXPECT_NE(recovery.notes.back().find("--top exact"), std::string::npos);
+}
+
+TEST_F(TrainerTest, EndsInTimeAndRepeatsBySteps) {
+  Recovery recovery;
+  Values timed;
+  for (int attempt = 0; attempt < 3; ++attempt) { // A busy machine may cut it short.
+    options.train.steps = 0;
+    options.train.minutes = 0.05;
+    recovery = train();
+    ASSERT_EQ(error, "");
+    EXPECT_LT(recovery.seconds, 4);
+    timed = trained;
+    if (llvm::none_of(recovery.notes, [](const std::string &note) {
+          return StringRef(note).starts_with("time ended");
+        }))
+      break;
+  }
+  options.train.minutes = 0;
+  options.train.steps = recovery.steps;
+  train();
+  EXPECT_EQ(trained, timed);
+}
+
+TEST_F(TrainerTest, TooLittleTimeIsAnError) {
+  options.train.steps = 0;
+  options.train.minutes = 1e-6;
+  train();
+  EXPECT_NE(error.find("too short to make a step"), std::string::npos) << error;
+  EXPECT_EQ(trained, initial);
+}
+
+TEST_F(TrainerTest, FreezeAndGrowFreezesWhatSmallerCapacitiesRead) {
+  train(recoverFreezeGrow);
+  EXPECT_EQ(error, "");
+  Values grown = trained;
+  stopAfter(1, "growing capacity 2");
+  train(recoverFreezeGrow);
+  auto nested = makeNested();
+  ParameterSet set(*nested);
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set[i].capacity == 0)
+      EXPECT_EQ(grown[i], trained[i]);
+    if (set[i].name != "a")
+      continue;
+    for (size_t element = 0; element < grown[i].size(); ++element) {
+      bool seed = element % kChannels < 2; // The output channel.
+      EXPECT_EQ(grown[i][element] == trained[i][element], seed) << element;
+      EXPECT_NE(grown[i][element], initial[i][element]) << element;
+    }
+  }
+  options.top = TopRule::Tolerance;
+  train(recoverFreezeGrow);
+  EXPECT_NE(error.find("--top free"), std::string::npos) << error;
+}
+
+} // namespace
+} // namespace nestor::test
