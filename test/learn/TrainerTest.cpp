@@ -9,6 +9,7 @@
 #include "compiler/learn/Parameters.h"
 #include "compiler/learn/Recover.h"
 
+#include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -335,8 +336,9 @@ TEST_F(TrainerTest, FreezeAndGrowFreezesWhatSmallerCapacitiesRead) {
   auto nested = makeNested();
   ParameterSet set(*nested);
   for (size_t i = 0; i < set.size(); ++i) {
-    if (set[i].capacity == 0)
+    if (set[i].capacity == 0) {
       EXPECT_EQ(grown[i], trained[i]);
+    }
     if (set[i].name != "a")
       continue;
     for (size_t element = 0; element < grown[i].size(); ++element) {
