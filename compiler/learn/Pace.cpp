@@ -72,8 +72,8 @@ void Pace::decide(TrainingState &state) const {
   int64_t fitting = int64_t(std::max(0.0, available / stages / stepSeconds));
   while (fitting > state.step && expectedSeconds(fitting) > available)
     fitting -= std::max<int64_t>(1, fitting / 100);
-  // The rate has been constant so far, so the cosine cannot have begun yet.
-  state.steps = std::clamp(fitting, state.step, 3 * state.step + 2);
+  // The rate has been constant so far: the cosine begins now.
+  state.steps = std::clamp(fitting, 3 * state.step, 3 * state.step + 2);
 }
 
 bool Pace::isOver() const { return seconds() + stepSeconds + scoringSeconds > limitSeconds; }

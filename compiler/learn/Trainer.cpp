@@ -166,12 +166,11 @@ void Trainer::setTargets() {
   }
 }
 
-SmallVector<unsigned> Trainer::chooseCapacities(llvm::ArrayRef<unsigned> all) const {
+SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t random) {
   SmallVector<unsigned> chosen(all);
   size_t between = all.size() > 5 ? 2 : 1;
-  uint64_t seed = randomAt(options.seed, ForCapacities, state.step);
   for (uint64_t draw = 0; chosen.size() > between + 2; ++draw)
-    chosen.erase(chosen.begin() + 1 + randomAt(seed, draw) % (chosen.size() - 2));
+    chosen.erase(chosen.begin() + 1 + randomAt(random, draw) % (chosen.size() - 2));
   return chosen;
 }
 
@@ -188,7 +187,8 @@ void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   setTargets();
   std::memset(gradient.data(), 0, gradient.size() * sizeof(float));
   SmallVector<unsigned> chosen;
-  for (unsigned capacity : chooseCapacities(stage.capacities))
+  uint64_t random = randomAt(options.seed, ForCapacities, state.step);
+  for (unsigned capacity : sandwich(stage.capacities, random))
     if (nets->trains(capacity))
       chosen.push_back(capacity);
   double sum = 0;

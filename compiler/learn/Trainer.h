@@ -21,14 +21,16 @@ namespace nestor::learn {
 /// Training with one set of capacities and of values that change.
 struct TrainingStage {
   std::string name; ///< "distilling"
-  /// Ascending. Of more than three, each step takes the first, the last and
-  /// one (of more than five, two) between, by chance: the sandwich rule.
-  llvm::SmallVector<unsigned> capacities;
+  llvm::SmallVector<unsigned> capacities; ///< Ascending.
   std::vector<bool> trains; ///< By parameter.
   /// By value of the parameter block: zero where it stays as it is. Empty: all
   /// that `trains` says changes, and filters decay.
   AlignedFloats mask;
 };
+
+/// The capacities that a step trains: the first, the last, and one (of more
+/// than five, two) between, by chance (Yu and Huang: US-Nets, ICCV 2019).
+llvm::SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t random);
 
 /// Trains a nested module in stages.
 class Trainer {
@@ -52,7 +54,6 @@ private:
   Optimizer optimizerFor(const TrainingStage &stage) const;
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
   void setTargets();
-  llvm::SmallVector<unsigned> chooseCapacities(llvm::ArrayRef<unsigned> all) const;
   float weightOf(unsigned capacity) const;
 
   Progress progress(const std::string &stage) const;
