@@ -69,6 +69,14 @@ Status Model::open_named(const ArtifactOptions &options) {
   return readable ? Status() : codeStatus;
 }
 
+static Normalization describe_normalization(const nestor_format_Normalization &norm) {
+  Normalization info;
+  info.scale = norm.scale;
+  info.mean.assign(norm.mean, norm.mean + norm.mean_count);
+  info.std.assign(norm.std, norm.std + norm.std_count);
+  return info;
+}
+
 static TensorInfo describe_tensor(const nestor_format_Tensor &tensor) {
   TensorInfo info;
   info.name = text(tensor.name);
@@ -78,11 +86,8 @@ static TensorInfo describe_tensor(const nestor_format_Tensor &tensor) {
   (void)tensor_bytes(tensor, bytes); // The manifest was checked.
   info.bytes = bytes;
   if (tensor.has_normalization) {
-    const nestor_format_Normalization &norm = tensor.normalization;
     info.has_normalization = true;
-    info.normalization.scale = norm.scale;
-    info.normalization.mean.assign(norm.mean, norm.mean + norm.mean_count);
-    info.normalization.std.assign(norm.std, norm.std + norm.std_count);
+    info.normalization = describe_normalization(tensor.normalization);
   }
   return info;
 }
@@ -96,7 +101,25 @@ static CapacityInfo describe_capacity(const nestor_format_Capacity &capacity) {
   info.arena_bytes = capacity.arena_bytes;
   info.has_accuracy = capacity.has_accuracy;
   info.accuracy = capacity.accuracy;
+  info.has_agreement = capacity.has_agreement;
+  info.agreement = capacity.agreement;
+  info.requested = capacity.requested != 0 ? capacity.requested : capacity.capacity;
+  info.latency_us = capacity.latency_us;
+  for (pb_size_t i = 0; i < capacity.skipped_count; ++i)
+    info.skipped.push_back(text(capacity.skipped[i]));
   return info;
+}
+
+void Model::describe_groups() {
+  for (pb_size_t i = 0; i < manifest->groups_count; ++i) {
+    const nestor_format_Group &group = manifest->groups[i];
+    groups.push_back({text(group.name), group.channels, group.stream,
+                      std::vector<uint32_t>(group.widths, group.widths + group.widths_count)});
+  }
+  for (pb_size_t i = 0; i < manifest->whole_count; ++i)
+    whole.push_back({text(manifest->whole[i].node), text(manifest->whole[i].reason)});
+  if (manifest->has_data_normalization)
+    dataNormalization = describe_normalization(manifest->data_normalization);
 }
 
 void Model::describe() {
@@ -112,6 +135,7 @@ void Model::describe() {
     const nestor_format_Section &section = manifest->sections[i];
     sections.push_back({text(section.name), section.offset, section.size});
   }
+  describe_groups();
   const Cpu cpu;
   for (pb_size_t i = 0; i < manifest->targets_count; ++i) {
     const nestor_format_Target &target = manifest->targets[i];
@@ -228,6 +252,11 @@ const std::vector<TensorInfo> &Artifact::outputs() const { return model_->output
 const std::vector<CapacityInfo> &Artifact::capacities() const { return model_->capacities; }
 const std::vector<CodeTarget> &Artifact::targets() const { return model_->targets; }
 const std::vector<SectionInfo> &Artifact::sections() const { return model_->sections; }
+const std::vector<GroupInfo> &Artifact::groups() const { return model_->groups; }
+const std::vector<WholeInfo> &Artifact::whole() const { return model_->whole; }
+const Normalization *Artifact::data_normalization() const {
+  return model_->manifest->has_data_normalization ? &model_->dataNormalization : nullptr;
+}
 uint64_t Artifact::file_bytes() const { return model_->file.size(); }
 uint64_t Artifact::mapped_bytes() const {
   return model_->file.size() + model_->code.mapped_bytes();

@@ -36,10 +36,14 @@ public:
   std::vector<CapacityInfo> capacities;
   std::vector<CodeTarget> targets;
   std::vector<SectionInfo> sections;
+  std::vector<GroupInfo> groups;
+  std::vector<WholeInfo> whole;
+  Normalization dataNormalization;
 
 private:
   Status open_named(const ArtifactOptions &options);
   void describe();
+  void describe_groups();
   Status select_target(const std::string &wanted);
   Status load_code(const std::string &wanted);
 };

@@ -47,6 +47,42 @@ TEST(Artifact, DescribesAFile) {
   EXPECT_EQ(plan.layers[1].name, "layer1");
   EXPECT_TRUE(artifact.plan(1).steps.empty());
   EXPECT_TRUE(artifact.verify().ok());
+  EXPECT_TRUE(artifact.groups().empty());
+  EXPECT_EQ(artifact.data_normalization(), nullptr);
+}
+
+/// A message of `text`, all of it, as field `number` of the manifest.
+template <size_t size> std::string manifestField(unsigned number, const char (&text)[size]) {
+  std::string bytes(text, size - 1);
+  return std::string{char(number << 3 | 2), char(bytes.size())} + bytes;
+}
+
+TEST(Artifact, DescribesItsCapacities) {
+  ArtifactSpec spec = exampleArtifact();
+  spec.extraManifestBytes =
+      manifestField(11, "\x0a\x05" "conv1" "\x10\x10" "\x1a\x02\x08\x10" "\x20\x01") +
+      manifestField(12, "\x0a\x02" "fc" "\x12\x03" "why") +
+      manifestField(13, "\x0d\0\0\0\x3f" "\x12\x04\0\0\x80\x3f" "\x1a\x04\0\0\0\x40");
+  std::vector<uint8_t> bytes = spec.build();
+  AlignedBytes aligned(bytes);
+  Result<Artifact> opened = Artifact::open(aligned.data(), aligned.size());
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  const Artifact &artifact = opened.value();
+  ASSERT_EQ(artifact.groups().size(), 1u);
+  EXPECT_EQ(artifact.groups()[0].name, "conv1");
+  EXPECT_EQ(artifact.groups()[0].channels, 16u);
+  EXPECT_TRUE(artifact.groups()[0].stream);
+  EXPECT_EQ(artifact.groups()[0].widths, (std::vector<uint32_t>{8, 16}));
+  ASSERT_EQ(artifact.whole().size(), 1u);
+  EXPECT_EQ(artifact.whole()[0].node, "fc");
+  EXPECT_EQ(artifact.whole()[0].reason, "why");
+  ASSERT_NE(artifact.data_normalization(), nullptr);
+  EXPECT_EQ(artifact.data_normalization()->scale, 0.5f);
+  EXPECT_EQ(artifact.data_normalization()->mean, std::vector<float>{1});
+  EXPECT_EQ(artifact.data_normalization()->std, std::vector<float>{2});
+  // A file that does not say what was asked for was made without asking.
+  EXPECT_EQ(artifact.capacities()[0].requested, 1);
+  EXPECT_FALSE(artifact.capacities()[0].has_agreement);
 }
 
 TEST(Artifact, OpensARangeOfAFile) {

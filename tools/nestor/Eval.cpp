@@ -60,6 +60,9 @@ ExitStatus runEval(const EvalArguments &arguments) {
       support::Samples::make(*artifact, std::move(archive), arguments.normalization);
   if (!samples.ok())
     return Failure(exitUsage, arguments.data + ": " + samples.status().message()).exitStatus();
+  if (arguments.normalization.given() && !samples.value().normalized())
+    return Failure(exitUsage, "--scale, --mean, --std: only for uint8 samples of a float32 model")
+        .exitStatus();
 
   support::EvaluationOptions options;
   options.threads = arguments.threads;

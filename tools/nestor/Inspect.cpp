@@ -52,13 +52,34 @@ Json describeCapacities(const Artifact &artifact, bool withPlan) {
                  {"delta_bytes", info.weight_bytes - std::min(before, info.weight_bytes)},
                  {"arena_bytes", info.arena_bytes},
                  {"steps", plan.steps.size()},
+                 {"requested", info.requested},
                  {"accuracy", info.has_accuracy ? Json(info.accuracy) : Json()},
+                 {"agreement", info.has_agreement ? Json(info.agreement) : Json()},
+                 {"latency_us", info.latency_us > 0 ? Json(info.latency_us) : Json()},
+                 {"skipped", info.skipped},
                  {"cuts", Json::array()}};
     if (withPlan)
       item["plan"] = describePlan(plan);
     list.push_back(std::move(item));
     before = info.weight_bytes;
   }
+  return list;
+}
+
+Json describeGroups(const Artifact &artifact) {
+  Json list = Json::array();
+  for (const GroupInfo &group : artifact.groups())
+    list.push_back({{"name", group.name},
+                    {"channels", group.channels},
+                    {"stream", group.stream},
+                    {"widths", group.widths}});
+  return list;
+}
+
+Json describeWhole(const Artifact &artifact) {
+  Json list = Json::array();
+  for (const WholeInfo &whole : artifact.whole())
+    list.push_back({{"node", whole.node}, {"reason", whole.reason}});
   return list;
 }
 
@@ -81,7 +102,8 @@ void printReport(const Artifact &artifact, bool withPlan) {
              {"sections", std::move(sections)},
              {"capacities", describeCapacities(artifact, withPlan)},
              {"cuts", Json::array()},
-             {"groups", Json::array()},
+             {"groups", describeGroups(artifact)},
+             {"whole", describeWhole(artifact)},
              {"targets", std::move(targets)},
              {"selected_target", std::move(selected)}});
 }
@@ -99,14 +121,33 @@ void printCapacities(const Artifact &artifact) {
   Table table({"capacity", "MACs", "weights", "private", "arena", "calls", "accuracy"}, 0);
   for (size_t i = 0; i < artifact.capacities().size(); ++i) {
     const CapacityInfo &info = artifact.capacities()[i];
-    table.add({format("%g", static_cast<double>(info.capacity)),
-               format("%.1f M", static_cast<double>(info.macs) / 1e6),
-               humanBytes(info.weight_bytes), humanBytes(info.private_bytes),
-               humanBytes(info.arena_bytes), std::to_string(artifact.plan(i).steps.size()),
-               info.has_accuracy ? format("%.2f %%", 100 * static_cast<double>(info.accuracy))
-                                 : "-"});
+    table.add(
+        {format("%g", static_cast<double>(info.capacity)),
+         format("%.1f M", static_cast<double>(info.macs) / 1e6), humanBytes(info.weight_bytes),
+         humanBytes(info.private_bytes), humanBytes(info.arena_bytes),
+         std::to_string(artifact.plan(i).steps.size()),
+         info.has_accuracy ? format("%.2f %%", 100 * static_cast<double>(info.accuracy)) : "-"});
   }
   table.print();
+}
+
+/// The channels that each capacity keeps.
+void printGroups(const Artifact &artifact) {
+  if (artifact.groups().empty())
+    return;
+  std::vector<std::string> header = {"group", "channels"};
+  for (const CapacityInfo &info : artifact.capacities())
+    header.push_back(format("%g", static_cast<double>(info.capacity)));
+  Table table(header, 1);
+  for (const GroupInfo &group : artifact.groups()) {
+    std::vector<std::string> row = {group.name + (group.stream ? " (residual)" : ""),
+                                    std::to_string(group.channels)};
+    for (size_t i = 0; i < artifact.capacities().size(); ++i)
+      row.push_back(i < group.widths.size() ? std::to_string(group.widths[i]) : "-");
+    table.add(row);
+  }
+  table.print();
+  std::printf("\n");
 }
 
 void printTargets(const Artifact &artifact) {
@@ -165,6 +206,7 @@ ExitStatus runInspect(const InspectArguments &arguments) {
   std::printf("\n");
   printCapacities(*artifact);
   std::printf("\n");
+  printGroups(*artifact);
   printTargets(*artifact);
   std::printf("\n");
   printSections(*artifact);

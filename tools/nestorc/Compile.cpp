@@ -41,7 +41,7 @@ ExitStatus writeIr(mlir::ModuleOp module, StringRef output) {
 /// empty path is none.
 ExitStatus checkWritable(const std::string &path) {
   sys::fs::file_status status;
-  (void)sys::fs::status(path, status); // A missing file has a status of its own.
+  (void)sys::fs::status(path, status);           // A missing file has a status of its own.
   if (path.empty() || sys::fs::is_other(status)) // A device, such as /dev/null.
     return ExitStatus::Ok;
   StringRef folder = sys::path::parent_path(path);
@@ -114,9 +114,12 @@ ExitStatus Compile::compile() {
   }
   result = driver::compileImported(std::move(imported), options, *context);
   progress.reset();
+  const std::vector<std::string> &warnings = result.nesting.warnings;
+  llvm::erase_if(result.notes,
+                 [&](const std::string &note) { return is_contained(warnings, note); });
   for (const std::string &note : result.notes)
     errs() << "note: " << note << "\n";
-  for (const std::string &warning : result.nesting.warnings)
+  for (const std::string &warning : warnings)
     errs() << "warning: " << warning << "\n";
   for (const std::string &note : result.nesting.recovery.notes)
     errs() << "note: " << note << "\n";

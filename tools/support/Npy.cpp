@@ -17,8 +17,8 @@ static constexpr size_t kMagicSize = sizeof kMagic - 1;
 static constexpr size_t kMaxRank = 32; // numpy's own limit
 
 size_t NpyArray::itemSize() const {
-  static constexpr const char *known[] = {"f2", "f4", "f8", "i1", "i2", "i4", "i8",
-                                          "u1", "u2", "u4", "u8", "b1"};
+  static constexpr const char *known[] = {"f2", "f4", "f8", "i1", "i2", "i4",
+                                          "i8", "u1", "u2", "u4", "u8", "b1"};
   for (const char *name : known)
     if (dtype == name)
       return static_cast<size_t>(name[1] - '0');
@@ -51,8 +51,7 @@ bool parseDtype(std::string_view value, NpyArray &array, bool &swapped) {
     return false; // Structured types and strings among others.
   array.dtype = std::string(value.substr(2, 2));
   swapped = value[1] == '>';
-  return std::string_view("<>|=").find(value[1]) != std::string_view::npos &&
-         array.itemSize() != 0;
+  return std::string_view("<>|=").find(value[1]) != std::string_view::npos && array.itemSize() != 0;
 }
 
 /// A tuple such as (3, 4), (3,) or (); false also when the product overflows.

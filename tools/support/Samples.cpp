@@ -49,6 +49,20 @@ bool complete(Normalization &norm, const NormalizationFlags &flags, int64_t chan
   return spread(norm.mean, 0) && spread(norm.std, 1);
 }
 
+/// float64 samples as float32.
+NpyArray narrow(const NpyArray &wide) {
+  NpyArray result{"f4", wide.shape, {}};
+  size_t count = static_cast<size_t>(wide.elements());
+  result.data.resize(count * sizeof(float));
+  for (size_t i = 0; i < count; ++i) {
+    double value;
+    std::memcpy(&value, wide.data.data() + i * sizeof value, sizeof value);
+    float narrowed = static_cast<float>(value);
+    std::memcpy(result.data.data() + i * sizeof narrowed, &narrowed, sizeof narrowed);
+  }
+  return result;
+}
+
 /// The first of `count` samples that holds a NaN; -1 if none does.
 template <typename T> int64_t firstNan(const NpyArray &array, int64_t count, int64_t elements) {
   for (int64_t i = 0; i < count * elements; ++i) {
@@ -78,8 +92,11 @@ bool Samples::Input::setLayout(const Shape &shape, const Shape &wanted) {
   return true;
 }
 
-Status Samples::addInput(const TensorInfo &info, NpyArray array, const NormalizationFlags &flags) {
+Status Samples::addInput(const TensorInfo &info, NpyArray array, const Normalization *stored,
+                         const NormalizationFlags &flags) {
   Input input;
+  if (array.dtype == "f8" && info.dtype == DType::float32)
+    array = narrow(array);
   Shape shape(array.shape.begin() + (array.shape.empty() ? 0 : 1), array.shape.end());
   Shape wanted = info.dims;
   int64_t batch = 1;
@@ -95,8 +112,8 @@ Status Samples::addInput(const TensorInfo &info, NpyArray array, const Normaliza
   if (!inputs.empty() && (samples != array.shape[0] || batchSize != batch))
     return invalid("'" + info.name + "' has " + std::to_string(array.shape[0]) +
                    " samples, the input before it " + std::to_string(samples));
-  if (info.has_normalization)
-    input.norm = info.normalization;
+  if (stored)
+    input.norm = *stored;
   if (input.normalize && !complete(input.norm, flags, input.channels))
     return invalid("--mean, --std: give one value, or one for each of the " +
                    std::to_string(input.channels) + " channels of '" + info.name + "'");
@@ -145,17 +162,19 @@ Result<Samples> Samples::make(const Artifact &artifact, NpzArchive archive,
       array = findArray(archive, "x");
     if (!array)
       return invalid("there is no array named '" + info.name + "'" + (alone ? " or 'x'" : ""));
-    if (Status status = result.addInput(info, *array, flags); !status.ok())
+    if (Status status = result.addInput(info, *array, artifact.data_normalization(), flags);
+        !status.ok())
       return status;
   }
-  bool anyNormalized = std::any_of(result.inputs.begin(), result.inputs.end(),
-                                   [](const Input &input) { return input.normalize; });
-  if (flags.given() && !anyNormalized)
-    return invalid("--scale, --mean, --std: only for uint8 samples of a float32 model");
   if (const NpyArray *array = findArray(archive, "y"))
     if (Status status = result.addLabels(artifact.outputs()[0], *array); !status.ok())
       return status;
   return result;
+}
+
+bool Samples::normalized() const {
+  return std::any_of(inputs.begin(), inputs.end(),
+                     [](const Input &input) { return input.normalize; });
 }
 
 void Samples::Input::writeSample(const uint8_t *from, uint8_t *to) const {

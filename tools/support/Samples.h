@@ -33,6 +33,8 @@ public:
   int64_t count() const { return samples; }
   /// Samples of one run.
   int64_t batch() const { return batchSize; }
+  /// Whether some samples are uint8 that become floats.
+  bool normalized() const;
   /// Empty without labels.
   const std::vector<int64_t> &labels() const { return labelList; }
 
@@ -56,7 +58,8 @@ private:
     void writeSample(const uint8_t *from, uint8_t *to) const;
   };
 
-  Status addInput(const TensorInfo &info, NpyArray array, const NormalizationFlags &flags);
+  Status addInput(const TensorInfo &info, NpyArray array, const Normalization *stored,
+                  const NormalizationFlags &flags);
   Status addLabels(const TensorInfo &output, const NpyArray &array);
 
   std::vector<Input> inputs;

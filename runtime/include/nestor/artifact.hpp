@@ -62,6 +62,25 @@ struct CapacityInfo {
   uint64_t arena_bytes = 0;   ///< Activations and scratch of one session.
   bool has_accuracy = false;
   float accuracy = 0;         ///< Top-1 measured at compile time, 0 to 1.
+  bool has_agreement = false;
+  float agreement = 0;        ///< Share of samples with the original's top-1.
+  float requested = 1;        ///< The fraction that was asked for.
+  float latency_us = 0;       ///< On the compiling host, one thread; 0: not stored.
+  std::vector<std::string> skipped; ///< Residual blocks that it leaves out.
+};
+
+/// Channels that shrink together.
+struct GroupInfo {
+  std::string name;             ///< The ONNX node that makes them.
+  uint32_t channels = 0;
+  bool stream = false;          ///< On a residual connection.
+  std::vector<uint32_t> widths; ///< Channels that each capacity of the complete file keeps.
+};
+
+/// Why the channels of a node do not shrink.
+struct WholeInfo {
+  std::string node;
+  std::string reason;
 };
 
 /// One image of machine code and what a CPU needs to run it.
@@ -151,6 +170,10 @@ public:
   const std::vector<CapacityInfo> &capacities() const; ///< Ascending.
   const std::vector<CodeTarget> &targets() const;
   const std::vector<SectionInfo> &sections() const;
+  const std::vector<GroupInfo> &groups() const;
+  const std::vector<WholeInfo> &whole() const;
+  /// How compile turned uint8 samples into floats; null if it did not.
+  const Normalization *data_normalization() const;
   uint64_t file_bytes() const;
   /// Address space taken by the file and the code, in bytes.
   uint64_t mapped_bytes() const;
