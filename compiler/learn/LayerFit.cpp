@@ -1,0 +1,394 @@
+//===- LayerFit.cpp - Layer by layer, in closed form ----------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/LayerFit.h"
+
+#include "compiler/learn/JointSolve.h"
+#include "compiler/learn/Moments.h"
+#include "compiler/learn/Patches.h"
+#include "compiler/learn/Walk.h"
+
+#include "llvm/ADT/SetVector.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace nestor::learn {
+namespace {
+
+/// Normal equations of more unknowns than this are not solved.
+constexpr int64_t kMostFeatures = 2500;
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// Statistics of one capacity's layer while samples come in.
+struct Observer {
+  size_t capacity;
+  const LayerSite *site;
+  PatchReader patches;
+  bool isCompensated;                      ///< The target makes up for an error of the shortcut.
+  int input = -1, result = -1, other = -1; ///< Numbers of wanted values.
+  std::vector<float> target;
+  std::vector<OutputMoments> outputs; ///< Sums, where filters stay.
+};
+
+class LayerFitter {
+public:
+  LayerFitter(const NestedLayers &layers, ParameterSet &set, const Dataset &data,
+              const FitOptions &options, std::vector<std::string> &notes)
+      : layers(layers), set(set), options(options), notes(notes),
+        walk(layers.functions(), data, options.threads, &set) {}
+
+  llvm::Error run();
+
+private:
+  llvm::Error fit(size_t number);
+  bool isFitted(const NestedLayer &layer, size_t capacity) const;
+  bool isSolved(const NestedLayer &layer) const;
+  AffineRule ruleFor(const NestedLayer &layer, bool solved) const;
+  unsigned want(Value value) {
+    wanted.insert(value);
+    return llvm::find(wanted, value) - wanted.begin();
+  }
+  void prepare(size_t number);
+  void readTarget(Observer &observer, ArrayRef<const float *> values, size_t sample,
+                  int64_t position);
+  void observeOutputs(Observer &observer, const float *results, int64_t position);
+  void observePatches(Observer &observer, const float *input, int64_t position);
+  llvm::Error createMoments();
+  void solve(const NestedLayer &layer);
+  void solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits);
+  std::vector<CapacityFit> fitsOf(const NestedLayer &layer, int64_t group);
+  void store(const LayerSite &site, int64_t output, double scale, double bias);
+
+  const NestedLayers &layers;
+  ParameterSet &set;
+  const FitOptions &options;
+  std::vector<std::string> &notes;
+  Walk walk;
+
+  // Of the present layer.
+  llvm::SetVector<Value> wanted;
+  std::vector<Observer> observers;
+  bool solving = false;
+  int teacherResult = -1, teacherOther = -1;
+  int64_t rows = 0;
+  std::optional<Moments> moments; ///< Of a convolution in one group.
+  /// Of a convolution in several: sums of products of features, targets and
+  /// one; [observer][group].
+  std::vector<std::vector<Eigen::MatrixXd>> products;
+};
+
+bool LayerFitter::isFitted(const NestedLayer &layer, size_t capacity) const {
+  nest::ConvOp conv = layer.capacities[capacity].conv;
+  bool isTop = capacity + 1 == layer.capacities.size();
+  return conv && conv.getScale() && conv.getBias() && set.indexOf(conv.getScale()) >= 0 &&
+         set.indexOf(conv.getBias()) >= 0 && (!isTop || options.touchTop);
+}
+
+/// Inputs that a filter's rows have for one output.
+int64_t featuresOf(const NestedLayer &layer) {
+  nest::ConvOp conv = layer.teacher.conv;
+  ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
+  return std::accumulate(filter.begin(), filter.end() - 1, int64_t(1), std::multiplies<>());
+}
+
+bool LayerFitter::isSolved(const NestedLayer &layer) const {
+  return options.solveFilters && featuresOf(layer) <= kMostFeatures;
+}
+
+/// Whether nothing but element-wise work lies between a layer and an output of
+/// the network.
+bool feedsOutput(const NestedLayer &layer) {
+  nest::ConvOp first = layer.teacher.conv;
+  SmallVector<Operation *> pending(first->getUsers());
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    if (isa<nest::ConvOp, nest::MatmulOp>(op))
+      return false;
+    llvm::append_range(pending, op->getUsers());
+  }
+  return true;
+}
+
+AffineRule LayerFitter::ruleFor(const NestedLayer &layer, bool solved) const {
+  if (layer.teacher.other || feedsOutput(layer))
+    return AffineRule::Fit;
+  return solved && !options.matchInside ? AffineRule::Fit : AffineRule::Match;
+}
+
+/// Decides what to look at for layer number `number`.
+void LayerFitter::prepare(size_t number) {
+  const NestedLayer &layer = layers.layers()[number];
+  solving = isSolved(layer);
+  wanted.clear();
+  observers.clear();
+  products.clear();
+  moments.reset();
+  rows = 0;
+  nest::ConvOp original = layer.teacher.conv;
+  teacherResult = want(original.getResult());
+  bool isSum = layer.teacher.other && layers.isReady(layer.teacher.other, number);
+  teacherOther = isSum ? want(layer.teacher.other) : -1;
+  for (size_t capacity = 0; capacity < layer.capacities.size(); ++capacity) {
+    if (!isFitted(layer, capacity))
+      continue;
+    const LayerSite &site = layer.capacities[capacity];
+    nest::ConvOp conv = site.conv;
+    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}};
+    if (solving)
+      observer.input = want(conv.getInput());
+    else
+      observer.result = want(conv.getResult());
+    observer.isCompensated = isSum && site.other && layers.isReady(site.other, number);
+    if (observer.isCompensated)
+      observer.other = want(site.other);
+    observer.target.resize(site.outputs.size());
+    observer.outputs.resize(site.outputs.size(), OutputMoments{0, 0, 0, 0, 0});
+    observers.push_back(std::move(observer));
+  }
+}
+
+llvm::Error LayerFitter::createMoments() {
+  nest::ConvOp any = observers.front().site->conv;
+  SmallVector<int64_t> sets;
+  for (Observer &observer : observers) {
+    nest::ConvOp conv = observer.site->conv;
+    int64_t groups = conv.getGroups();
+    int64_t size = (observer.patches.features() + int64_t(observer.target.size())) / groups;
+    sets.push_back(size);
+    products.emplace_back(groups, Eigen::MatrixXd::Zero(size + 1, size + 1));
+  }
+  if (any.getGroups() != 1)
+    return llvm::Error::success();
+  products.clear();
+  auto created = Moments::create(sets, *any.getContext(), options.threads);
+  if (!created)
+    return created.takeError();
+  moments = std::move(*created);
+  return llvm::Error::success();
+}
+
+/// What the layer's outputs should be at one position.
+void LayerFitter::readTarget(Observer &observer, ArrayRef<const float *> values, size_t sample,
+                             int64_t position) {
+  auto at = [&](int value, int64_t channels) {
+    return values[value] + sample * elementsOf(wanted[value]) + position * channels;
+  };
+  int64_t all = shapeOf(wanted[teacherResult]).back(), own = observer.target.size();
+  const float *result = at(teacherResult, all);
+  for (int64_t i = 0; i < own; ++i)
+    observer.target[i] = result[observer.site->outputs[i]];
+  if (!observer.isCompensated)
+    return;
+  const float *theirs = at(teacherOther, all), *ours = at(observer.other, own);
+  for (int64_t i = 0; i < own; ++i)
+    observer.target[i] += theirs[observer.site->outputs[i]] - ours[i];
+}
+
+void LayerFitter::observeOutputs(Observer &observer, const float *results, int64_t position) {
+  const float *result = results + position * observer.target.size();
+  for (size_t i = 0; i < observer.target.size(); ++i) {
+    double y = result[i], t = observer.target[i];
+    OutputMoments &sums = observer.outputs[i];
+    sums.mean += y, sums.variance += y * y, sums.both += y * t;
+    sums.targetMean += t, sums.targetVariance += t * t;
+  }
+}
+
+void LayerFitter::observePatches(Observer &observer, const float *input, int64_t position) {
+  size_t number = &observer - observers.data();
+  int64_t features = observer.patches.features();
+  if (moments) {
+    MutableArrayRef<float> row = moments->row(number);
+    observer.patches.read(input, position, row.data());
+    llvm::copy(observer.target, row.begin() + features);
+    return;
+  }
+  std::vector<float> patch(features);
+  observer.patches.read(input, position, patch.data());
+  int64_t groups = products[number].size(), channels = observer.patches.channels();
+  int64_t width = channels / groups, outputs = observer.target.size() / groups;
+  Eigen::VectorXd row(products[number].front().rows());
+  for (int64_t group = 0; group < groups; ++group) {
+    int64_t at = 0;
+    for (int64_t tap = 0; tap < observer.patches.taps(); ++tap)
+      for (int64_t i = 0; i < width; ++i)
+        row[at++] = patch[tap * channels + group * width + i];
+    for (int64_t i = 0; i < outputs; ++i)
+      row[at++] = observer.target[group * outputs + i];
+    row[at] = 1;
+    products[number][group].noalias() += row * row.transpose();
+  }
+}
+
+/// The statistics of convolution group number `group` of the full capacity.
+std::vector<CapacityFit> LayerFitter::fitsOf(const NestedLayer &layer, int64_t group) {
+  std::vector<CapacityFit> fits;
+  nest::ConvOp original = layer.teacher.conv;
+  int64_t perGroup = shapeOf(original.getResult()).back() / original.getGroups();
+  int64_t inputs = shapeOf(original.getFilter()).rbegin()[1];
+  for (auto [number, observer] : llvm::enumerate(observers)) {
+    // Of narrower capacities, group numbers follow from the outputs they keep.
+    ArrayRef<int64_t> outputs = observer.site->outputs;
+    int64_t first = llvm::find(outputs, group * perGroup) - outputs.begin();
+    if (first == int64_t(outputs.size()))
+      continue;
+    CapacityFit fit;
+    for (int64_t tap = 0; tap < observer.patches.taps(); ++tap)
+      for (int64_t input : observer.site->inputs)
+        fit.features.push_back(tap * inputs + input);
+    Eigen::MatrixXd covariance;
+    Eigen::VectorXd mean;
+    if (moments) {
+      fit.outputs.assign(outputs.begin(), outputs.end());
+      covariance = moments->covariance(number), mean = moments->mean(number);
+    } else {
+      for (int64_t i = 0; i < perGroup; ++i)
+        fit.outputs.push_back(i);
+      const Eigen::MatrixXd &sums = products[number][first / perGroup];
+      int64_t size = sums.rows() - 1;
+      mean = sums.col(size).head(size) / sums(size, size);
+      covariance = sums.topLeftCorner(size, size) / sums(size, size) - mean * mean.transpose();
+    }
+    int64_t features = fit.features.size(), targets = fit.outputs.size();
+    fit.meanFeatures = mean.head(features), fit.meanTargets = mean.tail(targets);
+    fit.square = covariance.topLeftCorner(features, features);
+    fit.cross = covariance.topRightCorner(features, targets);
+    fit.spread = covariance.diagonal().tail(targets);
+    bool isTop = observer.capacity + 1 == layer.capacities.size();
+    fit.weight = isTop ? options.topWeight : 1;
+    fits.push_back(std::move(fit));
+  }
+  return fits;
+}
+
+void LayerFitter::store(const LayerSite &site, int64_t output, double scale, double bias) {
+  nest::ConvOp conv = site.conv;
+  set[set.indexOf(conv.getScale())].value[output] = float(scale);
+  set[set.indexOf(conv.getBias())].value[output] = float(bias);
+}
+
+void LayerFitter::solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits) {
+  Parameter &filter = set[layer.filter];
+  int64_t stride = filter.shape.back(), features = filter.value.size() / stride;
+  nest::ConvOp original = layer.teacher.conv;
+  int64_t perGroup = stride / original.getGroups(), first = group * perGroup;
+  Eigen::MatrixXd present(features, perGroup);
+  for (int64_t f = 0; f < features; ++f)
+    for (int64_t o = 0; o < perGroup; ++o)
+      present(f, o) = filter.value[f * stride + first + o];
+  Eigen::MatrixXd map = solveJointly(present, fits, options.ridge);
+  for (int64_t f = 0; f < features; ++f)
+    for (int64_t o = 0; o < perGroup; ++o)
+      filter.value[f * stride + first + o] = float(map(f, o));
+
+  size_t next = 0;
+  for (Observer &observer : observers) {
+    ArrayRef<int64_t> outputs = observer.site->outputs;
+    auto begin = llvm::find(outputs, first);
+    if (begin == outputs.end())
+      continue;
+    const CapacityFit &fit = fits[next++];
+    Affine affine = fitAffine(map, fit, ruleFor(layer, true));
+    for (size_t i = 0; i < fit.outputs.size(); ++i)
+      store(*observer.site, moments ? i : begin - outputs.begin() + i, affine.scale[i],
+            affine.bias[i]);
+  }
+}
+
+void LayerFitter::solve(const NestedLayer &layer) {
+  if (moments)
+    moments->finish();
+  nest::ConvOp original = layer.teacher.conv;
+  for (int64_t group = 0; group < int64_t(original.getGroups()); ++group) {
+    std::vector<CapacityFit> fits = fitsOf(layer, group);
+    if (!fits.empty())
+      solveGroup(layer, group, fits);
+  }
+}
+
+llvm::Error LayerFitter::fit(size_t number) {
+  const NestedLayer &layer = layers.layers()[number];
+  prepare(number);
+  if (observers.empty())
+    return llvm::Error::success();
+  if (options.solveFilters && !solving) {
+    nest::ConvOp conv = layer.teacher.conv;
+    std::string name;
+    llvm::raw_string_ostream os(name);
+    conv.getLoc().print(os);
+    notes.push_back(name + ": its " + std::to_string(featuresOf(layer)) +
+                    " features are too many to solve for; its filter stays");
+  }
+  if (solving)
+    if (llvm::Error error = createMoments())
+      return error;
+  int64_t need = std::max(options.leastRows, options.rowsPerFeature * featuresOf(layer));
+  int64_t perSample = std::max<int64_t>(1, (need + walk.samples() - 1) / walk.samples());
+  Random random(options.seed + number);
+  auto visit = [&](size_t, size_t count, ArrayRef<const float *> values) {
+    for (size_t sample = 0; sample < count; ++sample)
+      for (int64_t position : choose(observers.front().patches.positions(), perSample, random)) {
+        for (Observer &observer : observers) {
+          readTarget(observer, values, sample, position);
+          int value = solving ? observer.input : observer.result;
+          const float *own = values[value] + sample * elementsOf(wanted[value]);
+          if (solving)
+            observePatches(observer, own, position);
+          else
+            observeOutputs(observer, own, position);
+        }
+        ++rows;
+        if (moments)
+          moments->next();
+      }
+  };
+  if (llvm::Error error = walk.run(wanted.getArrayRef(), layers.frontier(number), visit))
+    return error;
+  if (solving) {
+    solve(layer);
+    return llvm::Error::success();
+  }
+  for (Observer &observer : observers)
+    for (auto [i, sums] : llvm::enumerate(observer.outputs)) {
+      OutputMoments m{sums.mean / rows, 0, sums.targetMean / rows, 0, 0};
+      m.variance = sums.variance / rows - m.mean * m.mean;
+      m.targetVariance = sums.targetVariance / rows - m.targetMean * m.targetMean;
+      m.both = sums.both / rows - m.mean * m.targetMean;
+      auto [scale, bias] = fitAffine(m, ruleFor(layer, false));
+      nest::ConvOp conv = observer.site->conv;
+      double oldScale = set[set.indexOf(conv.getScale())].value[i];
+      double oldBias = set[set.indexOf(conv.getBias())].value[i];
+      store(*observer.site, i, scale * oldScale, scale * oldBias + bias);
+    }
+  return llvm::Error::success();
+}
+
+llvm::Error LayerFitter::run() {
+  size_t count = layers.layers().size();
+  for (size_t number = 0; number < count; ++number) {
+    if (options.stop && *options.stop)
+      break;
+    if (llvm::Error error = fit(number))
+      return error;
+    if (options.progress)
+      options.progress(double(number + 1) / count);
+  }
+  return llvm::Error::success();
+}
+
+} // namespace
+
+llvm::Error fitLayers(const NestedLayers &layers, ParameterSet &set, const Dataset &data,
+                      const FitOptions &options, std::vector<std::string> &notes) {
+  return LayerFitter(layers, set, data, options, notes).run();
+}
+
+} // namespace nestor::learn
