@@ -29,11 +29,12 @@ static Value addedTo(Value value) {
   auto map = dyn_cast<nest::MapOp>(*value.user_begin());
   if (!map || map.getInputs().size() != 2)
     return {};
+  // More may follow on the sum, such as an activation.
   Block &body = map.getBody().front();
-  auto add = dyn_cast<arith::AddFOp>(body.front());
+  BlockArgument left = body.getArgument(0), right = body.getArgument(1);
+  bool isSum = left.hasOneUse() && right.hasOneUse() &&
+               *left.user_begin() == *right.user_begin() && isa<arith::AddFOp>(*left.user_begin());
   Value other = map.getInputs()[map.getInputs()[0] == value ? 1 : 0];
-  bool isSum = add && body.getOperations().size() == 2 && add.getLhs() != add.getRhs() &&
-               isa<BlockArgument>(add.getLhs()) && isa<BlockArgument>(add.getRhs());
   return isSum && other.getType() == value.getType() && !other.getDefiningOp<nest::ConstOp>()
              ? other
              : Value();

@@ -117,7 +117,10 @@ void NetworkCost::addItem(Operation *op) {
     item.kind = isDepthwise ? Item::Depthwise : Item::Product;
     item.input = extentOf(conv.getInput(), input.size() - 1);
     item.perInput = double(product(input.drop_back()));
-    item.perPair = item.perOutput * double(taps) / (isDepthwise ? 1 : double(number));
+    item.perPair = item.perOutput * double(taps);
+    // Groups of channels go as a whole: each output keeps its inputs.
+    if (number > 1)
+      item.input = {filter[filter.size() - 2], {}};
   } else if (auto matmul = dyn_cast<nest::MatmulOp>(op)) {
     ArrayRef<int64_t> lhs = shapeOf(matmul.getLhs());
     unsigned depth = lhs.size() - (matmul.getTransposeLhs() ? 2 : 1);

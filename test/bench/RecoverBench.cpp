@@ -175,8 +175,9 @@ int run(const Flags &flags) {
                     double(macsAt(main, ordered, plan.widths.back(), {})));
   }
   std::printf("planned [%.1fs]\n", seconds());
+  sortByCapacity(main, ordered, plan);
   OwningOpRef<ModuleOp> teacher = module->clone();
-  if (failed(nestCapacities(*module, ordered, plan)))
+  if (failed(nestCapacities(*module, ChannelGroups(main), plan)))
     return 5;
   std::printf("nested [%.1fs]\n", seconds());
   score(*module, original, eval);
