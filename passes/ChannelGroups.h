@@ -109,7 +109,8 @@ struct CapacityPlan {
 /// outputs comes first, where they belong to several groups (the stream of a
 /// zero-padded shortcut). Between planning and `nestCapacities`, before copies
 /// are made that nested functions are compared with. `groups` must be computed
-/// anew afterwards; their numbers and `plan` stay.
+/// anew afterwards, and so must the operations in `plan.skipped`; the numbers of
+/// groups and of `skippableBlocks` stay.
 void sortByCapacity(mlir::func::FuncOp func, const ChannelGroups &groups, const CapacityPlan &plan);
 
 /// A residual block: `add` adds the result of a branch to the branch's own

@@ -49,7 +49,9 @@ public:
 private:
   LogicalResult prepareInputs();
   LogicalResult optimize();
+  bool nests() const { return options.nest.capacities.size() > 1; }
   LogicalResult nest();
+  void describeNesting();
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
   LogicalResult generate();
   void begin(StringRef stage) {
@@ -100,7 +102,58 @@ LogicalResult Compilation::optimize() {
 
 /// Where one prepared network becomes capacities, each a function of its own
 /// (compiler/ir/Nested.h). A module that comes with them stays as it is.
-LogicalResult Compilation::nest() { return success(); }
+LogicalResult Compilation::nest() {
+  if (!nests())
+    return success();
+  llvm::Expected<learn::NestReport> report = learn::nestModel(*result.module, options.nest);
+  if (!report) {
+    std::string message = toString(report.takeError());
+    if (!diagnostics.errors().empty())
+      return fail(ExitStatus::Internal);
+    result.status = ExitStatus::Usage;
+    result.message = std::move(message);
+    return failure();
+  }
+  result.nesting = std::move(*report);
+  llvm::append_range(result.notes, result.nesting.warnings);
+  // Recovery worked on the model's own inputs.
+  if (options.cameraInputs.empty())
+    return success();
+  return failed(prepareInputs()) ? failure() : runPasses(buildPreparePipeline);
+}
+
+/// Puts into the manifest what only those know who made the capacities.
+void Compilation::describeNesting() {
+  format::Manifest &manifest = result.plan.manifest;
+  for (auto [capacity, out] :
+       llvm::zip_equal(result.nesting.capacities, *manifest.mutable_capacities())) {
+    out.set_capacity(capacity.requested);
+    out.set_requested(capacity.requested);
+    for (const std::string &block : capacity.skipped)
+      out.add_skipped(block);
+  }
+  for (const learn::NestReport::Group &group : result.nesting.groups) {
+    format::Group &out = *manifest.add_groups();
+    out.set_name(group.name);
+    out.set_channels(group.channels);
+    out.set_stream(group.stream);
+    for (int64_t width : group.widths)
+      out.add_widths(width);
+  }
+  for (const learn::NestReport::Whole &whole : result.nesting.whole) {
+    format::Whole &out = *manifest.add_whole();
+    out.set_node(whole.node);
+    out.set_reason(whole.reason);
+  }
+  if (!options.normalization)
+    return;
+  format::Normalization &stored = *manifest.mutable_data_normalization();
+  stored.set_scale(options.normalization->scale);
+  for (float mean : options.normalization->mean)
+    stored.add_mean(mean);
+  for (float std : options.normalization->std)
+    stored.add_std(std);
+}
 
 LogicalResult Compilation::generate() {
   begin("planning");
@@ -113,6 +166,8 @@ LogicalResult Compilation::generate() {
   result.plan.manifest.set_producer("nestorc " NESTOR_VERSION);
   if (auto name = result.module.get()->getAttrOfType<StringAttr>("nest.model"))
     result.plan.manifest.set_model(name.str());
+  if (nests())
+    describeNesting();
 
   begin("generating code");
   std::vector<const kernels::TargetInfo *> targets = options.targets;
@@ -131,7 +186,7 @@ CompileResult Compilation::run(OwningOpRef<ModuleOp> module) {
   if (!result.module->lookupSymbol<func::FuncOp>("main")) {
     result.status = ExitStatus::Corrupt;
     result.message = "the module has no function @main";
-  } else if (succeeded(prepareInputs()) && options.stopAt != Stage::Import &&
+  } else if ((nests() || succeeded(prepareInputs())) && options.stopAt != Stage::Import &&
              succeeded(optimize()) && options.stopAt != Stage::Optimize) {
     (void)generate(); // The result has the status.
   }

@@ -1,0 +1,180 @@
+//===- Nest.cpp - From one network to nested capacities -------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/Nest.h"
+
+#include "compiler/ir/Nested.h"
+#include "compiler/learn/Ordering.h"
+#include "compiler/learn/Widths.h"
+#include "compiler/package/Plan.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace nestor::learn {
+namespace {
+
+/// DESIGN section 4: how far below its bound a capacity may lie.
+constexpr double kFractionTolerance = 0.02;
+
+class Nester {
+public:
+  Nester(ModuleOp module, const NestOptions &options) : module(module), options(options) {}
+  llvm::Expected<NestReport> run();
+
+private:
+  llvm::Error order();
+  void plan();
+  void mergeEqualCapacities(ArrayRef<double> fractions);
+  void describe(const ChannelGroups &groups);
+  void sortChannels(const ChannelGroups &groups);
+  llvm::Expected<Recovery> recover(ModuleOp teacher);
+  void log(const std::string &text) {
+    if (options.log)
+      options.log(text);
+  }
+  func::FuncOp main() { return module.lookupSymbol<func::FuncOp>("main"); }
+
+  ModuleOp module;
+  const NestOptions &options;
+  Importance importance;
+  CapacityPlan capacities;
+  NestReport report;
+};
+
+llvm::Error Nester::order() {
+  ChannelGroups groups(main());
+  llvm::Expected<Importance> found = orderChannels(main(), groups, options);
+  if (!found)
+    return found.takeError();
+  importance = std::move(*found);
+  permuteChannels(main(), groups, importance.order);
+  return llvm::Error::success();
+}
+
+/// Drops capacities that are the same as the next larger one.
+void Nester::mergeEqualCapacities(ArrayRef<double> fractions) {
+  CapacityPlan merged;
+  for (size_t k = 0; k < fractions.size(); ++k) {
+    bool equal = k + 1 < fractions.size() &&
+                 capacities.widths[k] == capacities.widths[k + 1] &&
+                 capacities.skipped[k] == capacities.skipped[k + 1];
+    double requested = options.capacities[k];
+    if (fractions[k] > requested + 1e-9 || fractions[k] <= requested - kFractionTolerance)
+      report.warnings.push_back(
+          llvm::formatv("capacity {0} cannot be reached: the nearest has {1:F3} of the MACs{2}",
+                        requested, fractions[k], equal ? "; it is the next one's and was merged" : "")
+              .str());
+    if (equal)
+      continue;
+    merged.widths.push_back(capacities.widths[k]);
+    merged.skipped.push_back(capacities.skipped[k]);
+    report.capacities.push_back({requested, fractions[k], 0, {}});
+  }
+  capacities = std::move(merged);
+}
+
+void Nester::plan() {
+  ChannelGroups groups(main());
+  if (options.capacities.size() > 1) {
+    capacities = planWidths(main(), groups, importance, options);
+  } else {
+    SmallVector<int64_t> whole;
+    for (const ChannelGroup &group : groups.groups())
+      whole.push_back(group.channels);
+    capacities.widths.push_back(whole);
+    capacities.skipped.emplace_back();
+  }
+  std::vector<uint64_t> macs;
+  std::vector<double> fractions;
+  for (size_t k = 0; k < capacities.widths.size(); ++k)
+    macs.push_back(macsAt(main(), groups, capacities.widths[k], capacities.skipped[k]));
+  for (uint64_t count : macs)
+    fractions.push_back(macs.back() ? double(count) / double(macs.back()) : 1);
+  mergeEqualCapacities(fractions);
+  describe(groups);
+  sortChannels(groups);
+}
+
+/// Sorting rewrites the function: blocks to skip are found again by number.
+void Nester::sortChannels(const ChannelGroups &groups) {
+  auto isAdd = [](Operation *add) {
+    return [=](const ResidualBlock &block) { return block.add == add; };
+  };
+  std::vector<ResidualBlock> before = skippableBlocks(main());
+  std::vector<SmallVector<size_t>> numbers;
+  for (const auto &skipped : capacities.skipped) {
+    numbers.emplace_back();
+    for (Operation *add : skipped)
+      numbers.back().push_back(llvm::find_if(before, isAdd(add)) - before.begin());
+  }
+  sortByCapacity(main(), groups, capacities);
+  std::vector<ResidualBlock> after = skippableBlocks(main());
+  for (auto [skipped, list] : llvm::zip_equal(capacities.skipped, numbers))
+    for (auto [add, number] : llvm::zip_equal(skipped, list))
+      add = after[number].add;
+}
+
+void Nester::describe(const ChannelGroups &groups) {
+  for (size_t k = 0; k < report.capacities.size(); ++k) {
+    NestReport::Capacity &capacity = report.capacities[k];
+    capacity.macs = macsAt(main(), groups, capacities.widths[k], capacities.skipped[k]);
+    for (Operation *block : capacities.skipped[k])
+      capacity.skipped.push_back(package::layerName(block->getLoc()));
+  }
+  for (auto [index, group] : llvm::enumerate(groups.groups())) {
+    report.groups.push_back({group.name, group.channels, group.stream, {}});
+    for (const auto &widths : capacities.widths)
+      report.groups.back().widths.push_back(widths[index]);
+  }
+  for (const WholeChannels &whole : groups.whole())
+    report.whole.push_back({package::layerName(whole.op->getLoc()), whole.reason});
+}
+
+llvm::Expected<Recovery> Nester::recover(ModuleOp teacher) {
+  switch (options.recover) {
+  case RecoverLevel::None:
+    return Recovery();
+  case RecoverLevel::Affine:
+    return recoverAffine(module, teacher, options);
+  case RecoverLevel::Solve:
+    return recoverSolve(module, teacher, options);
+  case RecoverLevel::Distill:
+    return recoverDistill(module, teacher, options);
+  case RecoverLevel::FreezeGrow:
+    return recoverFreezeGrow(module, teacher, options);
+  }
+  llvm_unreachable("all levels are handled");
+}
+
+llvm::Expected<NestReport> Nester::run() {
+  bool several = options.capacities.size() > 1;
+  if (several)
+    if (llvm::Error error = order())
+      return std::move(error);
+  plan();
+  OwningOpRef<ModuleOp> teacher = cast<ModuleOp>(module->clone());
+  if (failed(nestCapacities(module, ChannelGroups(main()), capacities)))
+    return llvm::createStringError("the capacities could not be built");
+  if (!several)
+    return std::move(report);
+  llvm::Expected<Recovery> recovery = recover(*teacher);
+  if (!recovery)
+    return recovery.takeError();
+  report.recovery = std::move(*recovery);
+  return std::move(report);
+}
+
+} // namespace
+
+llvm::Expected<NestReport> nestModel(ModuleOp module, const NestOptions &options) {
+  return Nester(module, options).run();
+}
+
+} // namespace nestor::learn
