@@ -30,7 +30,7 @@ namespace nestor {
 using Axis = unsigned;
 
 /// Along `result`, index i of the result of `op` is index sources[i].index of
-/// the axis sources[i].axis of its operand number sources[i].operand, or zero.
+/// the axis sources[i].axis of operand sources[i].operand of `reads`, or zero.
 struct AxisSelection {
   struct Source {
     int operand; ///< -1: zero.
@@ -38,7 +38,8 @@ struct AxisSelection {
     int64_t index;
   };
   mlir::Operation *op;
-  unsigned dim; ///< Of the result.
+  mlir::Operation *reads; ///< `op`, or where a channel shuffle begins that ends there.
+  unsigned dim;           ///< Of the result.
   Axis result;
   std::vector<Source> sources;
 };

@@ -123,9 +123,6 @@ void GroupBuilder::findKept() {
     for (int64_t i = 0; i < flow.extentOf(fixed.axis); ++i)
       if (int &first = keeper[classOf(fixed.axis, i)]; first < 0)
         first = number;
-  for (Axis axis = 0; axis < flow.axisCount(); ++axis)
-    if (flow.isRoot(axis) && flow.extentOf(axis) == 1 && keeper[classOf(axis, 0)] == kFree)
-      keeper[classOf(axis, 0)] = kTied;
 }
 
 void GroupBuilder::formGroups() {
@@ -208,7 +205,7 @@ void GroupBuilder::describeGroups() {
 
 std::string GroupBuilder::reasonFor(int keeper, ConvOp conv) const {
   if (keeper < 0)
-    return "they cannot be told apart";
+    return "a group of one channel cannot shrink";
   const FixedAxis &fixed = flow.fixed()[keeper];
   if (isa<func::FuncOp, func::ReturnOp>(fixed.op))
     return "they are " + fixed.reason;

@@ -45,7 +45,7 @@ void FunctionNarrower::run(func::FuncOp from, func::FuncOp to) {
   mapping.map(from.getArguments(), body->getArguments());
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   for (Operation &op : from.getBody().front())
-    if (!isa<ConstOp>(op))
+    if (!isa<ConstOp>(op) && !skipped.contains(&op))
       copy(builder, &op);
   // Without a branch, what computed it is not needed.
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*body)))
@@ -60,6 +60,10 @@ void FunctionNarrower::findChanged() {
     };
     if (!order.isIdentity(selection.result) || llvm::any_of(selection.sources, moved))
       changed[selection.op].push_back(&selection);
+    if (changed.contains(selection.op) && selection.reads != selection.op) {
+      skipped.insert(selection.reads);
+      skipped.insert(selection.op->getOperand(0).getDefiningOp());
+    }
   }
 }
 
@@ -116,10 +120,12 @@ void FunctionNarrower::copy(OpBuilder &builder, Operation *op) {
     mapping.map(op->getResult(0), replaced);
     return;
   }
+  auto selections = changed.find(op);
+  bool selects = selections != changed.end();
   SmallVector<Value> operands;
-  for (OpOperand &each : op->getOpOperands())
+  for (OpOperand &each : (selects ? selections->second.front()->reads : op)->getOpOperands())
     operands.push_back(operand(builder, each));
-  if (auto selections = changed.find(op); selections != changed.end()) {
+  if (selects) {
     Value value;
     if (!isa<ConcatOp>(op))
       value = withoutSelections(builder, op, operands.front(), selections->second);
@@ -180,7 +186,7 @@ Value FunctionNarrower::withoutSelections(OpBuilder &builder, Operation *op, Val
                                    PadMode::constant)
                          .getResult();
   }
-  return input; // A gather has one dimension to select along.
+  return input; // A gather or shuffle has one dimension to select along.
 }
 
 namespace {

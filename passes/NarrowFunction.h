@@ -43,6 +43,7 @@ private:
   mlir::IRMapping mapping;
   llvm::DenseMap<mlir::Value, mlir::Value> filters;
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<const AxisSelection *>> changed;
+  llvm::DenseSet<mlir::Operation *> skipped; ///< Inside of shuffles that are changed.
 
   void findChanged();
   void copy(mlir::OpBuilder &builder, mlir::Operation *op);

@@ -142,6 +142,43 @@ def LowerConvTransposePass : Pass<"nest-lower-conv-transpose", "::mlir::func::Fu
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+def SliceBeforeReshapePass : Pass<"nest-slice-before-reshape", "::mlir::func::FuncOp"> {
+  let summary = "every n-th channel, picked after a reshape, is a strided slice";
+  let description = [{
+    ShuffleNet takes its channels apart by a reshape to [C/2, 2] and two slices.
+
+    ```mlir
+    %1 = nest.reshape %0 : (tensor<1x4x4x8xf32>) -> tensor<4x4x4x2xf32>
+    %2 = nest.slice %1 {starts = [0, 0, 0, 1], ...} : ... -> tensor<4x4x4x1xf32>
+    ```
+    becomes
+    ```mlir
+    %1 = nest.slice %0 {starts = [0, 0, 0, 1], steps = [1, 1, 1, 2]} : ... -> tensor<1x4x4x4xf32>
+    %2 = nest.reshape %1 : (tensor<1x4x4x4xf32>) -> tensor<4x4x4x1xf32>
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
+def DenseToWindowPass : Pass<"nest-dense-to-window", "::mlir::func::FuncOp"> {
+  let summary = "a product with a flattened tensor is a window over all of it";
+  let description = [{
+    The filter then has its channels in a dimension of their own, so that a
+    capacity reads the first channels of every pixel.
+
+    ```mlir
+    %1 = nest.reshape %0 : (tensor<1x4x4x16xf32>) -> tensor<1x1x256xf32>
+    %2 = nest.conv %1, %filter {kernel = 1, ...} : (..., tensor<1x256x10xf32>) -> tensor<1x1x10xf32>
+    ```
+    becomes
+    ```mlir
+    %1 = nest.reshape %0 : (tensor<1x4x4x16xf32>) -> tensor<1x16x16xf32>
+    %2 = nest.conv %1, %filter {kernel = 16, ...} : (..., tensor<16x16x10xf32>) -> tensor<1x1x10xf32>
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
 def PackFiltersPass : Pass<"nest-pack-filters", "::mlir::func::FuncOp"> {
   let summary = "give f32 convolutions the filter layout that their kernels read";
   let description = [{

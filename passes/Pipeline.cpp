@@ -34,6 +34,8 @@ void buildPreparePipeline(OpPassManager &manager) {
   func.addPass(createFoldBatchNormPass());
   func.addPass(createLowerConvTransposePass());
   func.addPass(createRecognizeNormalizationPass());
+  func.addPass(createSliceBeforeReshapePass());
+  func.addPass(createDenseToWindowPass());
   addCleanup(func);
 }
 

@@ -28,28 +28,48 @@ public:
   GraphBuilder(MLIRContext &context, unsigned seed)
       : builder(&context), loc(builder.getUnknownLoc()), random(seed) {}
 
-  OwningOpRef<ModuleOp> build() {
-    OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
-    Type input = tensor({1 + pick(2), 1 + pick(4), 6 + pick(4), 6 + pick(4)});
-    builder.setInsertionPointToEnd(module->getBody());
-    auto func = func::FuncOp::create(builder, loc, "main", builder.getFunctionType(input, {}));
-    builder.setInsertionPointToStart(func.addEntryBlock());
-    live.push_back(func.getArgument(0));
+  OwningOpRef<ModuleOp> buildGraph() {
+    begin();
     for (int64_t steps = 4 + pick(12); steps > 0; --steps)
       step();
     SmallVector<Value> outputs{live.back(), choose()};
     if (pick(2))
       outputs.push_back(dense(outputs[1]));
-    func::ReturnOp::create(builder, loc, outputs);
-    func.setFunctionType(builder.getFunctionType(input, TypeRange(ValueRange(outputs))));
-    return module;
+    return finish(outputs);
+  }
+
+  OwningOpRef<ModuleOp> buildNetwork() {
+    begin();
+    live = {sameConv(live.back(), 8)};
+    for (int64_t steps = 4 + pick(12); steps > 0; --steps)
+      networkStep();
+    SmallVector<Value> outputs{dense(live.back()), conv(choose())};
+    if (pick(2))
+      outputs.push_back(dense(pool(choose())));
+    return finish(outputs);
   }
 
 private:
   OpBuilder builder;
   Location loc;
   std::mt19937 random;
+  OwningOpRef<ModuleOp> module;
+  func::FuncOp func;
   SmallVector<Value> live; ///< Rank 4, channels first.
+
+  void begin() {
+    module = ModuleOp::create(loc);
+    Type input = tensor({1 + pick(2), 1 + pick(4), 6 + pick(4), 6 + pick(4)});
+    builder.setInsertionPointToEnd(module->getBody());
+    func = func::FuncOp::create(builder, loc, "main", builder.getFunctionType(input, {}));
+    builder.setInsertionPointToStart(func.addEntryBlock());
+    live.push_back(func.getArgument(0));
+  }
+  OwningOpRef<ModuleOp> finish(ValueRange outputs) {
+    func::ReturnOp::create(builder, loc, outputs);
+    func.setFunctionType(builder.getFunctionType(func.getArgumentTypes(), TypeRange(outputs)));
+    return std::move(module);
+  }
 
   int64_t pick(int64_t count) { return random() % count; }
   RankedTensorType tensor(ArrayRef<int64_t> shape) {
@@ -107,6 +127,21 @@ private:
         &GraphBuilder::pool,    &GraphBuilder::squeezeExcite, &GraphBuilder::shuffle,
         &GraphBuilder::resize,  &GraphBuilder::softmax,       &GraphBuilder::attention,
         &GraphBuilder::permute, &GraphBuilder::layerNorm,
+    };
+    live.push_back((this->*steps[pick(std::size(steps))])(choose()));
+  }
+
+  void networkStep() {
+    using Step = Value (GraphBuilder::*)(Value);
+    static constexpr Step steps[] = {
+        &GraphBuilder::residualBlock, &GraphBuilder::residualBlock, &GraphBuilder::zeroShortcut,
+        &GraphBuilder::wideConv,      &GraphBuilder::depthwise,     &GraphBuilder::groupedConv,
+        &GraphBuilder::batchNorm,     &GraphBuilder::relu,          &GraphBuilder::slopes,
+        &GraphBuilder::silu,          &GraphBuilder::residual,      &GraphBuilder::concat,
+        &GraphBuilder::sliceChannels, &GraphBuilder::pickChannels,  &GraphBuilder::pool,
+        &GraphBuilder::squeezeExcite, &GraphBuilder::shuffle,       &GraphBuilder::resize,
+        &GraphBuilder::headAttention, &GraphBuilder::deconv,        &GraphBuilder::attention,
+        &GraphBuilder::mixedConcat,
     };
     live.push_back((this->*steps[pick(std::size(steps))])(choose()));
   }
@@ -275,6 +310,91 @@ private:
                                    false, false);
     return reshape(transpose(mixed, {0, 2, 1}), shape);
   }
+  /// A 3x3 convolution that keeps the pixels.
+  Value sameConv(Value x, int64_t outputs) {
+    Shape one{1, 1}, type(shapeOf(x));
+    type[1] = outputs;
+    Value result = ConvOp::create(
+        builder, loc, tensor({type[0], type[2], type[3], outputs}), toLast(x),
+        constant({3, 3, shapeOf(x)[1], outputs}), Value(), pick(2) ? constant({outputs}) : Value(),
+        ValueRange(), Shape{3, 3}, one, one, one, one, /*groups=*/1, /*packed=*/false);
+    return toFirst(result);
+  }
+  Value wideConv(Value x) { return sameConv(x, 2 + 2 * pick(5)); }
+  Value residualBlock(Value x) {
+    Value inner = relu(wideConv(x));
+    return relu(binary<arith::AddFOp>(sameConv(inner, shapeOf(x)[1]), x));
+  }
+  /// The shortcut of ResNet's option A: more channels by zeros.
+  Value zeroShortcut(Value x) {
+    Shape shape(shapeOf(x)), low{0, 1 + pick(3), 0, 0}, high{0, pick(4), 0, 0};
+    shape[1] += low[1] + high[1];
+    Value wide = PadOp::create(builder, loc, tensor(shape), x, Value(), low, high,
+                               PadMode::constant);
+    return relu(binary<arith::AddFOp>(sameConv(x, shape[1]), wide));
+  }
+  Value groupedConv(Value x) {
+    int64_t channels = shapeOf(x)[1], groups = channels % 3 ? 2 : 3;
+    if (channels % groups)
+      return wideConv(x);
+    Value filter = constant({1 + pick(3), 1, channels / groups, groups * (1 + pick(3))});
+    return toFirst(window(toLast(x), filter, groups, pick(2)));
+  }
+  /// PRelu.
+  Value slopes(Value x) {
+    return map({x, constant({shapeOf(x)[1], 1, 1})}, [&](OpBuilder &b, ValueRange in) -> Value {
+      Value scaled = arith::MulFOp::create(b, loc, in[0], in[1]);
+      return arith::MaximumFOp::create(b, loc, in[0], scaled);
+    });
+  }
+  Value sliceChannels(Value x) {
+    Shape starts(4, 0), steps(4, 1), shape(shapeOf(x));
+    if (shape[1] < 4)
+      return wideConv(x);
+    steps[1] = 1 + pick(2);
+    starts[1] = pick(2);
+    shape[1] = 1 + pick((shape[1] - starts[1] - 1) / steps[1] + 1);
+    Value part = SliceOp::create(builder, loc, tensor(shape), x, starts, steps);
+    return pick(2) ? part : binary<arith::AddFOp>(part, sameConv(x, shape[1]));
+  }
+  /// A gather in any order, twice the same included.
+  Value pickChannels(Value x) {
+    Shape shape(shapeOf(x));
+    SmallVector<int64_t> indices;
+    for (int64_t i = 0; i < shape[1]; ++i)
+      indices.push_back(pick(shape[1]));
+    auto type = RankedTensorType::get({shape[1]}, builder.getI64Type());
+    Value list = ConstOp::create(builder, loc, DenseElementsAttr::get(type, ArrayRef(indices)));
+    return GatherOp::create(builder, loc, x.getType(), x, list, /*axis=*/1);
+  }
+  Value mixedConcat(Value x) {
+    Value other = wideConv(x);
+    Shape shape(shapeOf(x));
+    shape[1] += shapeOf(other)[1];
+    Value both = ConcatOp::create(builder, loc, tensor(shape), ValueRange{other, x}, 1);
+    return pick(2) ? both : depthwise(both);
+  }
+  /// Two heads over the pixels: queries, keys and values are convolutions.
+  Value headAttention(Value x) {
+    Shape shape(shapeOf(x));
+    int64_t pixels = shape[2] * shape[3], heads = 2 + pick(2), depth = 1 + pick(3);
+    if (pixels > 64)
+      return relu(x);
+    auto tokens = [&](ArrayRef<int64_t> perm) {
+      Value projected = sameConv(x, heads * depth);
+      Value split = reshape(projected, {shape[0], heads, depth, pixels});
+      return transpose(split, perm);
+    };
+    Value queries = tokens({0, 1, 3, 2}), keys = tokens({0, 1, 2, 3}), values = tokens({0, 1, 3, 2});
+    Value scores = MatmulOp::create(builder, loc, tensor({shape[0], heads, pixels, pixels}),
+                                    queries, keys, ValueRange(), false, false);
+    scores = SoftmaxOp::create(builder, loc, scores.getType(), scores, 3, false);
+    Value mixed = MatmulOp::create(builder, loc, values.getType(), scores, values, ValueRange(),
+                                   false, false);
+    Value merged = reshape(transpose(mixed, {0, 1, 3, 2}),
+                           {shape[0], heads * depth, shape[2], shape[3]});
+    return binary<arith::AddFOp>(sameConv(merged, shape[1]), x);
+  }
   Value permute(Value x) {
     Shape perm{0, 1, 2, 3};
     std::shuffle(perm.begin() + 1, perm.end(), random);
@@ -299,7 +419,11 @@ private:
 } // namespace
 
 OwningOpRef<ModuleOp> randomGraph(MLIRContext &context, unsigned seed) {
-  return GraphBuilder(context, seed).build();
+  return GraphBuilder(context, seed).buildGraph();
+}
+
+OwningOpRef<ModuleOp> randomNetwork(MLIRContext &context, unsigned seed) {
+  return GraphBuilder(context, seed).buildNetwork();
 }
 
 } // namespace nestor::test

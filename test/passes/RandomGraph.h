@@ -15,6 +15,10 @@ namespace nestor::test {
 /// convolutions and poolings wrapped in transposes. The dialects must be loaded.
 mlir::OwningOpRef<mlir::ModuleOp> randomGraph(mlir::MLIRContext &context, unsigned seed);
 
+/// The same, but made of what networks consist of between their input and
+/// their output: most channels can be left out.
+mlir::OwningOpRef<mlir::ModuleOp> randomNetwork(mlir::MLIRContext &context, unsigned seed);
+
 } // namespace nestor::test
 
 #endif // NESTOR_TEST_PASSES_RANDOMGRAPH_H

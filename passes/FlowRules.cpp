@@ -1,0 +1,181 @@
+//===- FlowRules.cpp - What operations that compute do to indices ------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/FlowBuilder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace nestor::nest;
+
+namespace nestor {
+
+void FlowBuilder::visitAligned(Operation *op, function_ref<bool(int64_t)> needs,
+                               const Twine &reason) {
+  Value result = op->getResult(0);
+  for (unsigned dim = 0; dim < shapeOf(result).size(); ++dim) {
+    if (needs(dim)) {
+      fix(axis(op->getOpOperand(0), dim), op, reason);
+      fix(axis(result, dim), op, reason);
+    } else {
+      unite(axis(op->getOpOperand(0), dim), axis(result, dim));
+    }
+  }
+}
+
+void FlowBuilder::alignBroadcast(OpOperand &operand, Value result) {
+  int64_t lead = shapeOf(result).size() - shapeOf(operand.get()).size();
+  for (auto [dim, extent] : llvm::enumerate(shapeOf(operand.get()))) {
+    if (extent == shapeOf(result)[lead + dim])
+      unite(axis(operand, dim), axis(result, lead + dim));
+    else
+      fix(axis(operand, dim), operand.getOwner(), "repeats it");
+  }
+}
+
+void FlowBuilder::visit(Operation *op) {
+  SmallVector<Axis> all;
+  for (OpOperand &operand : op->getOpOperands())
+    for (unsigned dim = 0; dim < shapeOf(operand.get()).size(); ++dim)
+      all.push_back(axis(operand, dim));
+  for (Value result : op->getResults())
+    for (unsigned dim = 0; dim < shapeOf(result).size(); ++dim)
+      all.push_back(axis(result, dim));
+  if (!isa<SliceOp, PadOp, ConcatOp, GatherOp, ReshapeOp, TransposeOp>(op))
+    flow.computedAxes.insert(all.begin(), all.end());
+  if (insideShuffles.contains(op))
+    return;
+  TypeSwitch<Operation *>(op)
+      .Case([&](ConvOp conv) { visitConv(conv); })
+      .Case([&](MapOp map) {
+        for (OpOperand &input : op->getOpOperands())
+          alignBroadcast(input, map.getResult());
+      })
+      .Case([&](MatmulOp matmul) { visitMatmul(matmul); })
+      .Case([&](ReshapeOp reshape) {
+        if (auto shuffle = shuffles.find(op); shuffle != shuffles.end())
+          visitShuffle(reshape, shuffle->second);
+        else
+          visitReshape(reshape);
+      })
+      .Case([&](SliceOp slice) { visitSlice(slice); })
+      .Case([&](PadOp pad) { visitPad(pad); })
+      .Case([&](ConcatOp concat) { visitConcat(concat); })
+      .Case([&](GatherOp gather) { visitGather(gather); })
+      .Case([&](ResizeOp resize) {
+        ArrayRef<int64_t> from = shapeOf(resize.getInput()), to = shapeOf(resize.getResult());
+        visitAligned(
+            op,
+            [&](int64_t dim) {
+              return resize.getRoi() || resize.getScales()[dim] != 1.0 || from[dim] != to[dim];
+            },
+            "resizes along them");
+      })
+      .Case([&](TransposeOp transpose) {
+        for (auto [to, from] : llvm::enumerate(transpose.getPerm()))
+          unite(axis(op->getOpOperand(0), from), axis(transpose.getResult(), to));
+      })
+      .Case([&](PoolOp pool) {
+        int64_t last = shapeOf(pool.getResult()).size() - 1;
+        visitAligned(op, [&](int64_t dim) { return dim != 0 && dim != last; }, "pools over them");
+      })
+      .Case([&](ReduceOp reduce) {
+        visitAligned(
+            op, [&](int64_t dim) { return llvm::is_contained(reduce.getAxes(), dim); },
+            "reduces over them");
+      })
+      .Case([&](SoftmaxOp softmax) {
+        visitAligned(
+            op, [&](int64_t dim) { return dim == int64_t(softmax.getAxis()); },
+            "takes its softmax over them");
+      })
+      .Case([&](NormOp norm) {
+        visitAligned(
+            op, [&](int64_t dim) { return dim >= int64_t(norm.getAxis()); },
+            "normalises over them");
+        for (OpOperand &operand : op->getOpOperands().drop_front())
+          alignBroadcast(operand, norm.getResult());
+      })
+      .Case([&](LrnOp lrn) {
+        int64_t last = shapeOf(lrn.getResult()).size() - 1;
+        visitAligned(
+            op, [&](int64_t dim) { return dim == last; }, "normalises each by its neighbours");
+      })
+      .Case([&](CumsumOp cumsum) {
+        visitAligned(
+            op, [&](int64_t dim) { return dim == int64_t(cumsum.getAxis()); },
+            "adds them up one after the other");
+      })
+      .Case([&](ArgReduceOp reduce) {
+        visitAligned(
+            op, [&](int64_t dim) { return dim == int64_t(reduce.getAxis()); },
+            "yields their numbers");
+      })
+      .Case<LstmOp, GruOp, RnnOp>(
+          [&](auto) { fixAll(op, "is recurrent: its kernels read whole weights"); })
+      .Case([&](func::ReturnOp) { fixAll(op, "the model's output"); })
+      .Default([&](Operation *) { fixAll(op, "needs all of its input"); });
+}
+
+void FlowBuilder::visitConv(ConvOp op) {
+  OpOperand &input = op.getInputMutable(), &filter = op.getFilterMutable();
+  unsigned last = shapeOf(op.getResult()).size() - 1;
+  Axis inputs = axis(input, last), outputs = axis(op.getResult(), last);
+  unite(axis(input, 0), axis(op.getResult(), 0));
+  for (unsigned dim = 1; dim < last; ++dim) {
+    // A product of matrices: pixels are rows.
+    if (op.getKernel()[dim - 1] == 1 && op.getStrides()[dim - 1] == 1 &&
+        op.getPadBegin()[dim - 1] == 0 && op.getPadEnd()[dim - 1] == 0) {
+      unite(axis(input, dim), axis(op.getResult(), dim));
+      continue;
+    }
+    for (Axis window : {axis(input, dim), axis(op.getResult(), dim), axis(filter, dim - 1)})
+      fix(window, op, "slides its window over them");
+  }
+  unite(outputs, axis(filter, last));
+  for (MutableOperandRange vector : {op.getScaleMutable(), op.getBiasMutable()})
+    for (OpOperand &operand : vector)
+      unite(outputs, axis(operand, 0));
+  if (!tensorType(op.getFilter()).getElementType().isF32())
+    fix(inputs, op, "is quantised"), fix(outputs, op, "is quantised");
+  else if (hasSharedFilter(op))
+    flow.producedAxes.insert(outputs);
+
+  int64_t groups = op.getGroups();
+  if (groups == 1) {
+    unite(inputs, axis(filter, last - 1));
+  } else {
+    // Groups go as a whole: what is left are the first panels of the filter.
+    Axis group = create(groups);
+    carriers.insert(group);
+    multiply(op, inputs, {group, axis(filter, last - 1)});
+    multiply(op, outputs, {group, create(flow.extents[outputs] / groups)});
+  }
+}
+
+void FlowBuilder::visitMatmul(MatmulOp op) {
+  unsigned rank = shapeOf(op.getResult()).size();
+  OpOperand &lhs = op.getLhsMutable(), &rhs = op.getRhsMutable();
+  unite(axis(lhs, rank - (op.getTransposeLhs() ? 1 : 2)), axis(op.getResult(), rank - 2));
+  unite(axis(rhs, rank - (op.getTransposeRhs() ? 2 : 1)), axis(op.getResult(), rank - 1));
+  unite(axis(lhs, rank - (op.getTransposeLhs() ? 2 : 1)),
+        axis(rhs, rank - (op.getTransposeRhs() ? 1 : 2)));
+  for (unsigned dim = 0; dim + 2 < rank; ++dim) {
+    Axis batch = axis(op.getResult(), dim);
+    carriers.insert(batch); // Attention leaves out whole heads.
+    for (OpOperand *operand : {&lhs, &rhs}) {
+      if (shapeOf(operand->get())[dim] == shapeOf(op.getResult())[dim])
+        unite(axis(*operand, dim), batch);
+      else
+        fix(axis(*operand, dim), op, "repeats it");
+    }
+  }
+  for (OpOperand *operand : {&lhs, &rhs})
+    if (isConstant(operand->get()))
+      fixAll(*operand, "reads a constant matrix whole");
+}
+
+} // namespace nestor
