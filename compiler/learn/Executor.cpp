@@ -118,4 +118,23 @@ void Executor::run() {
   assert(status.ok() && "a session that exists can run");
 }
 
+std::vector<Executor::StepTime> Executor::runTimed() {
+  PlanInfo plan = state->artifact->plan(0);
+  std::vector<uint64_t> times(plan.steps.size());
+  [[maybe_unused]] Status status = state->session->run_timed(times.data(), times.size());
+  assert(status.ok() && "there is a time for each step");
+  std::vector<StepTime> result;
+  std::vector<int> longest(plan.layers.size(), -1);
+  for (auto [i, step] : llvm::enumerate(plan.steps)) {
+    int &most = longest[step.layer];
+    if (most < 0 || times[i] > times[most])
+      most = int(i);
+    result.push_back({plan.layers[step.layer].name, step.signature, times[i], 0});
+  }
+  for (auto [layer, step] : llvm::enumerate(longest))
+    if (step >= 0)
+      result[step].macs = plan.layers[layer].macs;
+  return result;
+}
+
 } // namespace nestor::learn

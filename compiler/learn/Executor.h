@@ -16,6 +16,8 @@
 #include "llvm/Support/Error.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace nestor::learn {
 
@@ -42,6 +44,15 @@ public:
   void bindOutput(size_t index, float *memory);
 
   void run();
+
+  /// One kernel call of a run, for profiles.
+  struct StepTime {
+    std::string layer, kernel; ///< ONNX names; what the kernel computes.
+    uint64_t nanoseconds, macs;
+  };
+  /// Runs once, timing each kernel call. The MACs are those of the whole layer,
+  /// given to its longest call.
+  std::vector<StepTime> runTimed();
 
 private:
   struct State;
