@@ -66,7 +66,7 @@ std::vector<reference::TensorValue> takeParameters(func::FuncOp func) {
 /// machine too.
 void printProfile(learn::Executor &executor) {
   std::vector<learn::Executor::StepTime> fastest = executor.runTimed();
-  for (int run = 0; run < 10; ++run)
+  for (int run = 0; run < 25; ++run)
     for (auto [best, step] : llvm::zip_equal(fastest, executor.runTimed()))
       best.nanoseconds = std::min(best.nanoseconds, step.nanoseconds),
       best.macs = std::max(best.macs, step.macs);
