@@ -244,4 +244,17 @@ OwningOpRef<func::FuncOp> withBatch(func::FuncOp func, int64_t batch, std::strin
   return reason.empty() ? std::move(copy) : OwningOpRef<func::FuncOp>();
 }
 
+int64_t samplesAtOnce(func::FuncOp func, int64_t batch) {
+  constexpr int64_t nearBytes = 2 << 20, least = 8;
+  int64_t samples = shapeOf(func.getArgument(0)).front(), largest = 1;
+  for (Operation &op : func.front().without_terminator())
+    if (!isa<nest::ConstOp, nest::WeightOp>(op))
+      for (Value result : op.getResults())
+        largest = std::max(largest, product(shapeOf(result)) * int64_t(sizeof(float)) / samples);
+  int64_t most = std::clamp(nearBytes / largest, std::min(least, batch), batch);
+  while (batch % most != 0)
+    --most;
+  return most;
+}
+
 } // namespace nestor::learn

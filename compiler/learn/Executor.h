@@ -67,6 +67,11 @@ private:
 mlir::OwningOpRef<mlir::func::FuncOp> withBatch(mlir::func::FuncOp func, int64_t batch,
                                                 std::string &reason);
 
+/// How many of `batch` samples a step of `func` should take at once, a divisor
+/// of `batch`: as few as keep the largest of its tensors in a near cache, which
+/// the next operation then reads from there, but eight at least.
+int64_t samplesAtOnce(mlir::func::FuncOp func, int64_t batch);
+
 } // namespace nestor::learn
 
 #endif // NESTOR_LEARN_EXECUTOR_H

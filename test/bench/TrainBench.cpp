@@ -8,14 +8,16 @@
 //
 // Compiles the softmax cross-entropy of the model and its gradients with
 // respect to all filters and biases for a batch whose images are the floats of
-// a file, labelled 0, 1, 2, .. modulo the classes. Then answers each line of
-// standard input, a number of steps, with the loss and the seconds of a step.
-// `profile` prints instead where the time of a step goes.
+// a file, labelled 0, 1, 2, .. modulo the classes. Like the trainer it takes so
+// many samples at once as fit a near cache, and adds their gradients. Then
+// answers each line of standard input, a number of steps, with the loss and the
+// seconds of a step. `profile` prints instead where the time of a part goes.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/driver/Compile.h"
 #include "compiler/ir/NestDialect.h"
+#include "compiler/learn/AlignedFloats.h"
 #include "compiler/learn/Executor.h"
 #include "compiler/learn/Gradient.h"
 #include "compiler/learn/Loss.h"
@@ -108,7 +110,9 @@ int main(int argc, char **argv) {
   if (failed(manager.run(*imported.module)))
     fail("cannot prepare the model");
   std::string reason;
-  auto owned = learn::withBatch(imported.module->lookupSymbol<func::FuncOp>("main"), batch, reason);
+  auto main = imported.module->lookupSymbol<func::FuncOp>("main");
+  int64_t part = learn::samplesAtOnce(main, batch);
+  auto owned = learn::withBatch(main, part, reason);
   if (!owned)
     fail("cannot change the batch: " + reason);
   func::FuncOp func = *owned;
@@ -130,27 +134,48 @@ int main(int argc, char **argv) {
   std::fprintf(stderr, "compiled in %.1f s\n",
                std::chrono::duration<double>(Clock::now() - start).count());
 
-  auto images = llvm::MemoryBuffer::getFile(argv[4]);
-  if (!images || (*images)->getBufferSize() != executor->input(0).size() * sizeof(float))
-    fail("the images need " + Twine(executor->input(0).size()) + " floats");
-  std::memcpy(executor->input(0).data(), (*images)->getBufferStart(), (*images)->getBufferSize());
+  auto file = llvm::MemoryBuffer::getFile(argv[4]);
+  size_t partFloats = executor->input(0).size(), parts = batch / part;
+  if (!file || (*file)->getBufferSize() != partFloats * parts * sizeof(float))
+    fail("the images need " + Twine(partFloats * parts) + " floats");
+  learn::AlignedFloats images(partFloats * parts), targets(batch * *classes);
+  std::memcpy(images.data(), (*file)->getBufferStart(), (*file)->getBufferSize());
   for (int64_t i = 0; i < batch; ++i)
-    for (int64_t c = 0; c < *classes; ++c)
-      executor->input(1)[i * *classes + c] = i % *classes == c;
+    targets.data()[i * *classes + i % *classes] = 1;
   for (auto [i, value] : llvm::enumerate(parameters))
     std::memcpy(executor->input(2 + i).data(), value.bytes.data(), value.bytes.size());
-  executor->run();
+  std::vector<std::vector<float>> gradients;
+  for (const reference::TensorValue &value : parameters)
+    gradients.emplace_back(value.size());
+
+  auto step = [&] {
+    double sum = 0;
+    for (std::vector<float> &gradient : gradients)
+      llvm::fill(gradient, 0);
+    for (size_t at = 0; at < parts; ++at) {
+      executor->bindInput(0, images.data() + at * partFloats);
+      executor->bindInput(1, targets.data() + at * part * *classes);
+      executor->run();
+      sum += executor->output(0)[0];
+      for (auto [i, gradient] : llvm::enumerate(gradients))
+        for (auto [total, value] : llvm::zip_equal(gradient, executor->output(1 + i)))
+          total += value / float(parts);
+    }
+    return sum / double(parts);
+  };
+  step();
   if (argc > 5)
     return printProfile(*executor), 0;
 
   char line[64];
   while (std::fgets(line, sizeof line, stdin)) {
     int steps = std::max(1, std::atoi(line));
+    double mean = 0;
     auto begin = Clock::now();
     for (int i = 0; i < steps; ++i)
-      executor->run();
+      mean = step();
     double seconds = std::chrono::duration<double>(Clock::now() - begin).count() / steps;
-    std::printf("%.6f %.6f\n", executor->output(0)[0], seconds);
+    std::printf("%.6f %.6f\n", mean, seconds);
     std::fflush(stdout);
   }
 }
