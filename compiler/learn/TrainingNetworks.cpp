@@ -74,14 +74,23 @@ TrainingNetworks::compile(ModuleOp nested, ModuleOp teacher, int64_t batch, unsi
   std::unique_ptr<TrainingNetworks> networks(
       new TrainingNetworks(std::move(*module), std::move(*executor), batch));
   networks->threads = threads;
+  networks->partSize = samplesAtOnce(nest::capacityFunctions(nested).back(), batch);
+  auto part = moduleForBatch(nested, networks->partSize);
+  if (!part)
+    return part.takeError();
+  networks->partModule = std::move(*part);
+  networks->partSet.emplace(*networks->partModule);
   if (Error error = networks->compileRunners())
     return error;
   return networks;
 }
 
-void TrainingNetworks::bindArguments(Executor &executor, const ParameterizedFunction &function) {
+void TrainingNetworks::bindInputs(Executor &executor) {
   for (size_t i = 0; i < inputBuffers.size(); ++i)
     executor.bindInput(i, inputBuffers[i].data());
+}
+
+void TrainingNetworks::bindParameters(Executor &executor, const ParameterizedFunction &function) {
   for (auto [i, parameter] : llvm::enumerate(function.parameters))
     executor.bindInput(function.inputs + i, current.data() + block.begin(parameter));
 }
@@ -92,7 +101,8 @@ Error TrainingNetworks::compileRunners() {
     Expected<Executor> executor = Executor::compile(function.func, threads);
     if (!executor)
       return executor.takeError();
-    bindArguments(*executor, function);
+    bindInputs(*executor);
+    bindParameters(*executor, function);
     runners.push_back(std::move(*executor));
   }
   gradients.resize(runners.size());
@@ -118,8 +128,7 @@ static Error differentiate(func::FuncOp func, ArrayRef<unsigned> arguments) {
 Expected<TrainingNetworks::Gradient>
 TrainingNetworks::compileGradient(func::FuncOp capacity, const LossOptions &options,
                                   llvm::function_ref<bool(unsigned)> trains) {
-  ParameterizedFunction function = parameterize(capacity, set);
-  unsigned firstTarget = function.func.getNumArguments();
+  ParameterizedFunction function = parameterize(capacity, *partSet);
   appendLoss(function.func, isClassifier(), options);
   SmallVector<unsigned> arguments, parameters;
   for (auto [i, parameter] : llvm::enumerate(function.parameters))
@@ -132,9 +141,7 @@ TrainingNetworks::compileGradient(func::FuncOp capacity, const LossOptions &opti
   Expected<Executor> executor = Executor::compile(function.func, threads);
   if (!executor)
     return executor.takeError();
-  bindArguments(*executor, function);
-  for (size_t i = 0; i < targetBuffers.size(); ++i)
-    executor->bindInput(firstTarget + i, targetBuffers[i].data());
+  bindParameters(*executor, function);
   for (auto [i, parameter] : llvm::enumerate(parameters))
     executor->bindOutput(1 + i, partial.data() + block.begin(parameter));
   return Gradient{std::move(*executor), std::move(parameters)};
@@ -150,9 +157,9 @@ Error TrainingNetworks::compileGradients(const LossOptions &options, ArrayRef<un
     targetBuffers.push_back(targetBuffers.front());
   gradients.clear();
   gradients.resize(runners.size());
-  SmallVector<func::FuncOp> functions = nest::capacityFunctions(*module);
+  SmallVector<func::FuncOp> functions = nest::capacityFunctions(*partModule);
   for (unsigned capacity : capacities) {
-    if (llvm::none_of(parameterize(functions[capacity], set).parameters, trains))
+    if (llvm::none_of(parameterize(functions[capacity], *partSet).parameters, trains))
       continue;
     Expected<Gradient> gradient = compileGradient(functions[capacity], options, trains);
     if (!gradient)
@@ -162,16 +169,32 @@ Error TrainingNetworks::compileGradients(const LossOptions &options, ArrayRef<un
   return Error::success();
 }
 
+/// Copies part number `part` of a batch.
+static void loadPart(const AlignedFloats &buffer, size_t part, llvm::MutableArrayRef<float> to) {
+  std::copy_n(buffer.data() + part * to.size(), to.size(), to.begin());
+}
+
 double TrainingNetworks::addGradient(unsigned capacity, float weight, AlignedFloats &sum) {
   Gradient &gradient = *gradients[capacity];
-  gradient.executor.run();
-  for (unsigned parameter : gradient.parameters) {
-    const float *from = partial.data();
-    float *to = sum.data();
-    for (size_t i = block.begin(parameter); i < block.end(parameter); ++i)
-      to[i] += weight * from[i];
+  size_t parts = batchSize / partSize;
+  weight /= float(parts);
+  double loss = 0;
+  for (size_t part = 0; part < parts; ++part) {
+    for (auto [i, buffer] : llvm::enumerate(inputBuffers))
+      loadPart(buffer, part, gradient.executor.input(i));
+    size_t firstTarget = gradient.executor.inputs() - targetBuffers.size();
+    for (auto [i, buffer] : llvm::enumerate(targetBuffers))
+      loadPart(buffer, part, gradient.executor.input(firstTarget + i));
+    gradient.executor.run();
+    loss += gradient.executor.output(0).front() / double(parts);
+    for (unsigned parameter : gradient.parameters) {
+      const float *from = partial.data();
+      float *to = sum.data();
+      for (size_t i = block.begin(parameter); i < block.end(parameter); ++i)
+        to[i] += weight * from[i];
+    }
   }
-  return gradient.executor.output(0).front();
+  return loss;
 }
 
 } // namespace nestor::learn

@@ -60,7 +60,7 @@ public:
   double addGradient(unsigned capacity, float weight, AlignedFloats &sum);
 
 private:
-  /// One capacity's loss and gradients.
+  /// One capacity's loss and gradients, for a part of the batch.
   struct Gradient {
     Executor executor;
     llvm::SmallVector<unsigned> parameters; ///< Of results 1, 2, ...
@@ -70,9 +70,15 @@ private:
   llvm::Error compileRunners();
   llvm::Expected<Gradient> compileGradient(mlir::func::FuncOp capacity, const LossOptions &options,
                                            llvm::function_ref<bool(unsigned)> trains);
-  void bindArguments(Executor &executor, const ParameterizedFunction &function);
+  void bindInputs(Executor &executor);
+  void bindParameters(Executor &executor, const ParameterizedFunction &function);
 
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< The nested one, for this batch.
+  /// And for the part of a batch that gradients are computed of at once
+  /// (`samplesAtOnce`); its parameters are the same.
+  mlir::OwningOpRef<mlir::ModuleOp> partModule;
+  std::optional<ParameterSet> partSet;
+  size_t partSize = 0;
   Executor teacher;
   size_t batchSize;
   unsigned threads = 1;

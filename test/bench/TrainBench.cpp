@@ -17,7 +17,6 @@
 
 #include "compiler/driver/Compile.h"
 #include "compiler/ir/NestDialect.h"
-#include "compiler/learn/AlignedFloats.h"
 #include "compiler/learn/Executor.h"
 #include "compiler/learn/Gradient.h"
 #include "compiler/learn/Loss.h"
@@ -138,10 +137,7 @@ int main(int argc, char **argv) {
   size_t partFloats = executor->input(0).size(), parts = batch / part;
   if (!file || (*file)->getBufferSize() != partFloats * parts * sizeof(float))
     fail("the images need " + Twine(partFloats * parts) + " floats");
-  learn::AlignedFloats images(partFloats * parts), targets(batch * *classes);
-  std::memcpy(images.data(), (*file)->getBufferStart(), (*file)->getBufferSize());
-  for (int64_t i = 0; i < batch; ++i)
-    targets.data()[i * *classes + i % *classes] = 1;
+  const char *images = (*file)->getBufferStart();
   for (auto [i, value] : llvm::enumerate(parameters))
     std::memcpy(executor->input(2 + i).data(), value.bytes.data(), value.bytes.size());
   std::vector<std::vector<float>> gradients;
@@ -153,8 +149,11 @@ int main(int argc, char **argv) {
     for (std::vector<float> &gradient : gradients)
       llvm::fill(gradient, 0);
     for (size_t at = 0; at < parts; ++at) {
-      executor->bindInput(0, images.data() + at * partFloats);
-      executor->bindInput(1, targets.data() + at * part * *classes);
+      std::memcpy(executor->input(0).data(), images + at * partFloats * sizeof(float),
+                  partFloats * sizeof(float));
+      for (int64_t i = 0; i < part; ++i)
+        for (int64_t c = 0; c < *classes; ++c)
+          executor->input(1)[i * *classes + c] = (int64_t(at) * part + i) % *classes == c;
       executor->run();
       sum += executor->output(0)[0];
       for (auto [i, gradient] : llvm::enumerate(gradients))
