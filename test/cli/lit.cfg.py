@@ -8,6 +8,8 @@ config.test_source_root = here
 config.substitutions.append(("%exits", os.path.join(here, "Inputs", "exits.sh")))
 config.substitutions.append(("%corrupt", "/usr/bin/python3 " + os.path.join(here, "Inputs", "corrupt.py")))
 config.substitutions.append(("%images", "/usr/bin/python3 " + os.path.join(here, "Inputs", "images.py")))
+config.substitutions.append(("%interrupt", "/usr/bin/python3 " + os.path.join(here, "Inputs", "interrupt.py")))
+config.substitutions.append(("%agree", "/usr/bin/python3 " + os.path.join(here, "Inputs", "agree.py")))
 config.substitutions.append(("%samples", "/usr/bin/python3 " + os.path.join(here, "Inputs", "samples.py")))
 
 # The targets whose code this CPU can run, by a flag that Linux names for each.

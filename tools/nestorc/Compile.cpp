@@ -81,6 +81,7 @@ private:
 
 /// Reads the samples and decides what depends on them.
 ExitStatus Compile::choose(mlir::func::FuncOp main) {
+  progress->clear();
   if (ExitStatus status = readCompileData(arguments, main, data); status != ExitStatus::Ok)
     return status;
   if (data.recovery && data.heldOut)
@@ -113,16 +114,16 @@ ExitStatus Compile::compile() {
     options.nest.stop = InterruptGuard::flag();
   }
   result = driver::compileImported(std::move(imported), options, *context);
-  progress.reset();
+  guard.reset();
   const std::vector<std::string> &warnings = result.nesting.warnings;
   llvm::erase_if(result.notes,
                  [&](const std::string &note) { return is_contained(warnings, note); });
-  for (const std::string &note : result.notes)
-    errs() << "note: " << note << "\n";
+  for (const auto *notes : {&result.notes, &result.nesting.recovery.notes})
+    for (const std::string &note : *notes)
+      progress->log(note);
+  progress->clear();
   for (const std::string &warning : warnings)
     errs() << "warning: " << warning << "\n";
-  for (const std::string &note : result.nesting.recovery.notes)
-    errs() << "note: " << note << "\n";
   if (!result.ok()) {
     printError(result.message);
     printUnsupported(result.unsupported);
@@ -172,8 +173,11 @@ ExitStatus Compile::run() {
     return status;
   if (arguments.emit != driver::Stage::Artifact)
     return writeIr(*result.module, arguments.output);
-  if (ExitStatus status = measure(arguments, data, result, *original, measurement);
-      status != ExitStatus::Ok)
+  ExitStatus status = measure(
+      arguments, data, result, *original, [this](StringRef stage) { progress->begin(stage); },
+      measurement);
+  progress.reset();
+  if (status != ExitStatus::Ok)
     return status;
   storeMeasurement(measurement, arguments.storeLatency, result.plan.manifest);
   return write();

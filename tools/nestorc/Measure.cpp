@@ -27,8 +27,9 @@ struct Runnable {
 
 class Measurer {
 public:
-  Measurer(const CompileArguments &arguments, const CompileData &data, Measurement &measurement)
-      : arguments(arguments), data(data), measurement(measurement) {}
+  Measurer(const CompileArguments &arguments, const CompileData &data,
+           function_ref<void(StringRef)> progress, Measurement &measurement)
+      : arguments(arguments), data(data), progress(progress), measurement(measurement) {}
 
   nestor::Status run(driver::CompileResult &result, mlir::ModuleOp original);
 
@@ -42,6 +43,7 @@ private:
 
   const CompileArguments &arguments;
   const CompileData &data;
+  function_ref<void(StringRef)> progress;
   Measurement &measurement;
 };
 
@@ -86,6 +88,7 @@ nestor::Status Measurer::measureLatency(const nestor::Artifact &artifact) {
       artifact.session(nestor::SessionOptions().capacity(artifact.capacities().back().capacity));
   if (!session.ok())
     return session.status();
+  progress("measuring latency");
   for (const nestor::CapacityInfo &info : artifact.capacities()) {
     if (nestor::Status status = session.value().set_capacity(info.capacity); !status.ok())
       return status;
@@ -123,6 +126,10 @@ nestor::Status Measurer::measureScores(const nestor::Artifact &artifact, mlir::M
     return samples.status();
   support::EvaluationOptions options;
   options.threads = arguments.nest.threads;
+  progress("measuring accuracy");
+  options.progress = [&](int64_t done, int64_t total) {
+    progress(("measuring accuracy, sample " + Twine(done) + " of " + Twine(total)).str());
+  };
   support::Classes reference;
   if (topChanged) {
     auto classes = classifyOriginal(original, samples.value());
@@ -157,8 +164,8 @@ nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp origi
 
 ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
                    driver::CompileResult &result, mlir::ModuleOp original,
-                   Measurement &measurement) {
-  nestor::Status status = Measurer(arguments, data, measurement).run(result, original);
+                   function_ref<void(StringRef)> progress, Measurement &measurement) {
+  nestor::Status status = Measurer(arguments, data, progress, measurement).run(result, original);
   if (status.ok())
     return ExitStatus::Ok;
   printError("the capacities could not be measured: " + status.message());

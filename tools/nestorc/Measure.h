@@ -24,10 +24,11 @@ struct Measurement {
 /// Runs every capacity of `result` on this machine: with its own code or, where
 /// that is for other machines, with code made for the purpose. `original` is
 /// the imported model, which is compiled for comparison where recovery changed
-/// the full capacity. Says what went wrong and returns a status other than Ok.
+/// the full capacity. `progress` is told what is being done. Says what went
+/// wrong and returns a status other than Ok.
 ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
                    nestor::driver::CompileResult &result, mlir::ModuleOp original,
-                   Measurement &measurement);
+                   llvm::function_ref<void(llvm::StringRef)> progress, Measurement &measurement);
 
 /// Stores accuracy and agreement, and latency where `withLatency`.
 void storeMeasurement(const Measurement &measurement, bool withLatency,

@@ -21,7 +21,9 @@ static constexpr const char *kClearLine = "\r\x1b[K";
 
 Progress::Progress() : terminal(errs().is_displayed()) {}
 
-Progress::~Progress() {
+Progress::~Progress() { clear(); }
+
+void Progress::clear() {
   if (terminal)
     errs() << kClearLine;
 }
@@ -32,7 +34,8 @@ void Progress::begin(StringRef stage) {
 }
 
 void Progress::log(const std::string &sentence) {
-  errs() << (terminal ? kClearLine : "") << "note: " << sentence << "\n";
+  if (logged.insert(sentence).second)
+    errs() << (terminal ? kClearLine : "") << "note: " << sentence << "\n";
 }
 
 std::string humanSeconds(double seconds) {

@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <chrono>
+#include <set>
 
 namespace nestorc {
 
@@ -22,8 +23,10 @@ public:
   ~Progress();
 
   void begin(llvm::StringRef stage);
+  /// Removes the line, for what is printed by others.
+  void clear();
   void update(const nestor::learn::Progress &progress);
-  /// A sentence that stays.
+  /// A sentence that stays; one that was said before is not repeated.
   void log(const std::string &sentence);
 
 private:
@@ -31,6 +34,7 @@ private:
   bool isDue(const nestor::learn::Progress &progress);
 
   const bool terminal;
+  std::set<std::string> logged;
   std::string shownStage;
   std::vector<double> shownScores;
   Clock::time_point shownAt;
