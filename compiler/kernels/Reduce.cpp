@@ -10,11 +10,15 @@
 // in several vectors and adds their lanes at the end. The extents are
 // parameters.
 //
+// A long tensor that becomes one run of results (the gradient of a bias) is cut
+// into parts first, whose number depends on the shape only: threads share them.
+//
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/RunReduction.h"
+#include "compiler/kernels/StaticCall.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/STLExtras.h"
@@ -161,11 +165,8 @@ private:
 
 } // namespace
 
-FailureOr<Calls> nestor::kernels::describeReduce(nest::ReduceOp op) {
-  auto input = cast<RankedTensorType>(op.getInput().getType());
-  Type element = input.getElementType();
-  ReduceKind kind = op.getKind();
-  ReducedSpace space(input.getShape(), op.getAxes());
+/// One call over `space`.
+static KernelCall reduceCall(ReduceKind kind, Type element, const ReducedSpace &space, CallArg from, CallArg to) {
   KernelCall call;
   KernelSpec &spec = call.spec;
   llvm::raw_string_ostream os(spec.signature);
@@ -185,7 +186,7 @@ FailureOr<Calls> nestor::kernels::describeReduce(nest::ReduceOp op) {
       grains.factors.push_back(dim);
   }
   spec.args = {{{all}}, {{kept}, /*written=*/true}};
-  call.args = {{CallArg::Operand, 0}, {CallArg::Result, 0}};
+  call.args = {from, to};
   spec.params.assign(space.extents.size(), {0, int64_t(1) << 40});
   call.params.assign(space.extents.begin(), space.extents.end());
   spec.grains = {grains};
@@ -194,5 +195,39 @@ FailureOr<Calls> nestor::kernels::describeReduce(nest::ReduceOp op) {
     ReduceEmitter(builder, kind, element, space).emit();
     return success();
   };
-  return Calls{call};
+  return call;
+}
+
+/// How many parts of equal length the only dimension that is reduced, the
+/// outermost, is cut into. Means of integers would be rounded twice.
+static int64_t partsOf(const ReducedSpace &space, ReduceKind kind, Type element) {
+  constexpr int64_t mostParts = 16, leastElements = 16 << 10;
+  bool isOneRun = space.reduced.front() && space.extents.size() <= 2;
+  if (!isOneRun || product(space.extents) < leastElements ||
+      (kind == ReduceKind::mean && !isa<FloatType>(element)))
+    return 1;
+  int64_t parts = mostParts;
+  while (space.extents.front() % parts != 0)
+    --parts;
+  return parts;
+}
+
+FailureOr<Calls> nestor::kernels::describeReduce(nest::ReduceOp op) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  Type element = input.getElementType();
+  ReducedSpace space(input.getShape(), op.getAxes());
+  CallArg from{CallArg::Operand, 0}, to{CallArg::Result, 0};
+  int64_t parts = partsOf(space, op.getKind(), element);
+  if (parts == 1)
+    return Calls{reduceCall(op.getKind(), element, space, from, to)};
+  // [R, ..] is [parts, R / parts, ..].
+  ReducedSpace within = space, across = space;
+  within.extents.front() /= parts;
+  within.extents.insert(within.extents.begin(), parts);
+  within.reduced.insert(within.reduced.begin(), false);
+  across.extents.front() = parts;
+  int64_t results = op.getType().getNumElements();
+  CallArg middle{CallArg::Scratch, 0, 0, parts * results * storageBytes(element)};
+  return Calls{reduceCall(op.getKind(), element, within, from, middle),
+               reduceCall(op.getKind(), element, across, middle, to)};
 }

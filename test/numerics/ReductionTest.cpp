@@ -42,6 +42,27 @@ TEST(Reduce, GlobalAveragePool) {
                    uint64_t(channels));
 }
 
+/// Enough elements for parts, of lengths that sixteen divides or not.
+TEST(Reduce, LongTensorsToOneRun) {
+  uint64_t seed = 20;
+  for (const Dims &in : {Dims{8, 25, 11, 20}, Dims{1021, 17}, Dims{17, 1100}})
+    for (const char *kind : {"sum", "mean"}) {
+      Dims out(in.size(), 1), axes;
+      for (size_t i = 0; i + 1 < in.size(); ++i)
+        axes.push_back(int64_t(i));
+      out.back() = in.back();
+      for (bool last : {false, true}) {
+        if (last)
+          axes.push_back(int64_t(in.size()) - 1), out.back() = 1;
+        std::string element = ++seed % 3 ? "f32" : "i32";
+        checkOperation(genericOp("nest.reduce", {tensorType(in, element)},
+                                 std::string("kind = #nest.reduce_kind<") + kind + ">, axes = " + arrayAttr(axes),
+                                 {tensorType(out, element)}),
+                       seed, element == "f32" ? 1e-4 : 0);
+      }
+    }
+}
+
 TEST(ArgReduce, FirstAndLast) {
   for (uint64_t seed = 30; seed < 36; ++seed) {
     Draw draw(seed);
