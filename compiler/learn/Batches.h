@@ -21,7 +21,9 @@ std::vector<size_t> shuffled(size_t count, uint64_t seed);
 /// `other`.
 struct Mixture {
   size_t sample, other;
-  float share = 0; ///< Of `other`.
+  float share = 0;        ///< Of `other`.
+  bool stretched = false; ///< A part of `other` rather than a blend.
+  uint64_t random = 0;
 };
 
 /// Training batches: every epoch takes each sample once, in an order of its
@@ -29,9 +31,11 @@ struct Mixture {
 /// sees what it would have seen.
 class Batches {
 public:
-  /// `shapes`: of one sample of each input. With `mix`, half of the samples
-  /// are blended with another one: a teacher labels blends as it labels samples,
-  /// so that few samples go further (mixup; Beyer et al., CVPR 2022).
+  /// `shapes`: of one sample of each input. With `mix`, samples are combined
+  /// with others: every second one is a blend of two (mixup), the others have a
+  /// stretch along their second dimension from another sample (CutMix). A
+  /// teacher labels them as it labels samples, so few samples go further (Beyer
+  /// et al.: A good teacher is patient and consistent, CVPR 2022).
   Batches(Dataset samples, std::vector<llvm::SmallVector<int64_t>> shapes, size_t batch,
           const Augmentation &augmentation, bool mix, uint64_t seed);
 
@@ -39,12 +43,13 @@ public:
   /// Writes batch number `step` to `inputs`, one buffer for each input.
   void load(int64_t step, llvm::MutableArrayRef<AlignedFloats> inputs);
   /// What the samples of the batch that was loaded last are.
-  llvm::ArrayRef<Mixture> mixtures() const { return blends; }
+  llvm::ArrayRef<Mixture> mixtures() const { return mixed; }
   const Dataset &samples() const { return data; }
 
 private:
   size_t sampleAt(uint64_t position);
-  void blend(llvm::MutableArrayRef<float> batch, size_t elements) const;
+  void drawMixture(size_t index, uint64_t position);
+  void combine(llvm::MutableArrayRef<float> batch, llvm::ArrayRef<int64_t> shape) const;
 
   Dataset data;
   std::vector<llvm::SmallVector<int64_t>> shapes;
@@ -54,7 +59,7 @@ private:
   uint64_t seed;
   uint64_t epoch = ~uint64_t(0);
   std::vector<size_t> order; ///< Of `epoch`.
-  std::vector<Mixture> blends;
+  std::vector<Mixture> mixed;
 };
 
 } // namespace nestor::learn

@@ -230,18 +230,51 @@ TEST(BatchesTest, ABatchDependsOnItsNumberOnly) {
 TEST(BatchesTest, BlendsAreWhatTheySay) {
   Batches batches(countingData(50), {{1}}, 32, {}, true, 1);
   AlignedFloats buffer(32);
-  size_t blended = 0;
+  float least = 1, most = 0;
   for (int64_t step = 0; step < 10; ++step) {
     batches.load(step, buffer);
     for (auto [value, mixture] : llvm::zip_equal(listOf(buffer), batches.mixtures())) {
       EXPECT_NEAR(value, (1 - mixture.share) * mixture.sample + mixture.share * mixture.other,
                   1e-4);
-      EXPECT_LT(mixture.share, 0.5f);
-      blended += mixture.share > 0;
+      least = std::min(least, mixture.share);
+      most = std::max(most, mixture.share);
     }
   }
-  EXPECT_GT(blended, 100u);
-  EXPECT_LT(blended, 220u);
+  EXPECT_LT(least, 0.1f);
+  EXPECT_GT(most, 0.9f);
+}
+
+/// Samples of two rows of ten equal numbers: those of every second one are the
+/// sample's own or, in one stretch, the other's.
+TEST(BatchesTest, StretchesAreWhatTheySay) {
+  nestor::support::NpyArray array{"f4", {8, 2, 10}, {}};
+  array.data.resize(160 * sizeof(float));
+  for (int64_t i = 0; i < 160; ++i)
+    reinterpret_cast<float *>(array.data.data())[i] = float(i / 20);
+  SampleShape shape{"x", {2, 10}};
+  Dataset data = llvm::cantFail(Dataset::fromNpz({{"x", array}}, shape, 0, std::nullopt));
+  Batches batches(data, {{2, 10}}, 8, {}, true, 1);
+  AlignedFloats buffer(160);
+  size_t stretched = 0;
+  for (int64_t step = 0; step < 20; ++step) {
+    batches.load(step, buffer);
+    for (auto [i, mixture] : llvm::enumerate(batches.mixtures())) {
+      if (!mixture.stretched)
+        continue;
+      int64_t others = 0, changes = 0;
+      for (int64_t column = 0; column < 10; ++column) {
+        float value = buffer.data()[i * 20 + column];
+        EXPECT_EQ(value, buffer.data()[i * 20 + 10 + column]);
+        EXPECT_TRUE(value == mixture.sample || value == mixture.other);
+        others += value == mixture.other;
+        changes += column > 0 && value != buffer.data()[i * 20 + column - 1];
+      }
+      EXPECT_NEAR(mixture.share * 10, others, 1e-4);
+      EXPECT_LE(changes, 2);
+      stretched += others > 0;
+    }
+  }
+  EXPECT_GT(stretched, 50u);
 }
 
 } // namespace
