@@ -32,12 +32,25 @@ static TrainingStage stageFor(const TrainingNetworks &networks, TopRule rule) {
 
 llvm::Expected<Recovery> nestor::learn::recoverDistill(ModuleOp nested, ModuleOp teacher,
                                                        const NestOptions &options) {
-  auto trainer = Trainer::create(nested, teacher, options);
+  // A closed form takes seconds and saves the first epochs.
+  llvm::Expected<Recovery> solved = recoverSolve(nested, teacher, options);
+  if (!solved)
+    return solved.takeError();
+  NestOptions left = options;
+  if (options.train.minutes > 0) // Something above zero, which is no limit.
+    left.train.minutes = std::max(1e-9, options.train.minutes - solved->seconds / 60);
+
+  auto trainer = Trainer::create(nested, teacher, left);
   if (!trainer)
     return trainer.takeError();
   TrainingStage stage = stageFor((*trainer)->networks(), options.top);
   llvm::Expected<Recovery> recovery = (*trainer)->run(stage, /*keepLast=*/false);
-  if (recovery && options.top == TopRule::Exact)
+  if (!recovery)
+    return recovery.takeError();
+  recovery->seconds += solved->seconds;
+  recovery->topChanged |= solved->topChanged;
+  recovery->notes.insert(recovery->notes.begin(), solved->notes.begin(), solved->notes.end());
+  if (options.top == TopRule::Exact)
     recovery->notes.push_back("--top exact: only the private scales and biases of the smaller "
                               "capacities were trained");
   return recovery;

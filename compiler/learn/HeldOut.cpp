@@ -7,10 +7,14 @@
 #include "compiler/learn/HeldOut.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace llvm;
 
 namespace nestor::learn {
+
+/// DESIGN section 4, --top tolerance.
+static constexpr double kLeastAgreement = 0.995;
 
 static size_t argmax(ArrayRef<float> values) { return max_element(values) - values.begin(); }
 
@@ -44,8 +48,12 @@ HeldOut::HeldOut(Dataset samples, TrainingNetworks &networks)
 }
 
 double HeldOut::requiredOfTop() const {
-  bool byLabels = networks.isClassifier() && data.labelled();
-  return byLabels ? original : 0.995;
+  if (!networks.isClassifier())
+    return kLeastAgreement;
+  if (data.labelled())
+    return original;
+  double variance = kLeastAgreement * (1 - kLeastAgreement) / double(data.size());
+  return kLeastAgreement - 2 * std::sqrt(variance);
 }
 
 size_t HeldOut::load(size_t first) const {

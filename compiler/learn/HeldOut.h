@@ -11,9 +11,12 @@
 
 namespace nestor::learn {
 
-/// Scores capacities on samples that do not train: top-1 of classifiers with
-/// labels, agreement with the teacher's classes without; for other networks one
-/// minus the squared error to the teacher's results over their variance.
+/// Scores capacities on the held-out fifth. It gives training no labels; without
+/// labels, it gives training nothing at all. (A model was often trained on what
+/// it is recovered with, and answers it better than what it has not seen. To do
+/// as well there, it must at least see what the original answers.) Scores: top-1 of classifiers
+/// with labels, agreement with the teacher's classes without; for other networks one minus the
+/// squared error to the teacher's results over their variance.
 class HeldOut {
 public:
   /// Runs the teacher once over `samples`.
@@ -22,7 +25,8 @@ public:
   const Dataset &samples() const { return data; }
   /// The teacher's own score: 1 without labels.
   double teacherScore() const { return original; }
-  /// What the full capacity must reach under TopRule::Tolerance.
+  /// What the full capacity must reach under TopRule::Tolerance: the teacher's
+  /// top-1, or agreement of 99.5 %, less two standard errors of so few samples.
   double requiredOfTop() const;
   /// By result: one over the variance of the teacher's, for LossOptions.
   const std::vector<double> &weights() const { return inverseVariance; }

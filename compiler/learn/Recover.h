@@ -41,8 +41,8 @@ llvm::Expected<Recovery> recoverSolve(mlir::ModuleOp nested, mlir::ModuleOp teac
                                       const NestOptions &options);
 
 /// Sandwich training with in-place distillation from the teacher (Yu & Huang,
-/// ICCV 2019); labels are used where there are any. Starts from the module as
-/// it is. Keeps the best state seen, under `options.top`.
+/// ICCV 2019); labels are used where there are any. Starts from what
+/// `recoverSolve` gives. Keeps the best state seen, under `options.top`.
 llvm::Expected<Recovery> recoverDistill(mlir::ModuleOp nested, mlir::ModuleOp teacher,
                                         const NestOptions &options);
 

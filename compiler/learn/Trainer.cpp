@@ -22,8 +22,8 @@ namespace nestor::learn {
 // Defaults that did best on small and large networks (test/bench/RESULTS.md).
 static constexpr double kTemperature = 2;
 /// Of labels, beside the teacher; the rest is the teacher's.
-static constexpr double kLabelShare = 0.3;
-/// Samples fewer than these are blended.
+static constexpr double kLabelShare = 0.1;
+/// Fewer samples than these are combined with each other.
 static constexpr size_t kFewSamples = 5000;
 static constexpr size_t kMostBatch = 128, kLeastBatch = 16;
 static constexpr double kAdamRate = 1e-3, kAdamDecay = 1e-2;
@@ -31,7 +31,7 @@ static constexpr double kMomentumRate = 2e-2, kMomentumDecay = 1e-4;
 static constexpr double kClip = 2;
 /// The full capacity's loss counts that much, and twice as much again each time
 /// it failed on the held-out samples.
-static constexpr double kTopWeight = 2;
+static constexpr double kTopWeight = 4;
 static constexpr double kSecondsBetweenCheckpoints = 60;
 /// Random numbers of different uses.
 enum Purpose : uint64_t { ForSplit = 11, ForBatches, ForCapacities };
@@ -69,7 +69,10 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   func::FuncOp main = nest::capacityFunctions(nested).back();
   for (Type type : main.getArgumentTypes())
     shapes.emplace_back(cast<RankedTensorType>(type).getShape().drop_front());
-  trainer->batches.emplace(data.subset({order.begin() + heldOut, order.end()}), std::move(shapes),
+  // Of labelled samples, it is the labels that are held out.
+  trainer->unlabelled = data.labelled() ? heldOut : 0;
+  size_t first = data.labelled() ? 0 : heldOut;
+  trainer->batches.emplace(data.subset({order.begin() + first, order.end()}), std::move(shapes),
                            batch, options.train.augmentation, training < kFewSamples,
                            randomAt(options.seed, ForBatches));
   return trainer;
@@ -142,7 +145,7 @@ static void softmax(llvm::ArrayRef<float> row, double temperature, float weight,
     out[i] *= weight / sum;
 }
 
-/// What the batch should give: the teacher's results on it and its labels.
+/// What the batch should give: the teacher's results on it, and labels.
 void Trainer::setTargets() {
   nets->runTeacher();
   auto targets = nets->targets();
@@ -153,17 +156,28 @@ void Trainer::setTargets() {
   }
   size_t classes = nets->classCount();
   bool labelled = options.data->labelled();
-  for (size_t i = 0; i < nets->batch(); ++i)
-    softmax(nets->teacherResult(0).slice(i * classes, classes), kTemperature,
-            float(labelled ? 1 - kLabelShare : 1), targets[0].data() + i * classes);
-  if (!labelled)
-    return;
-  std::memset(targets[1].data(), 0, targets[1].size() * sizeof(float));
   for (auto [i, mixture] : llvm::enumerate(batches->mixtures())) {
-    float *row = targets[1].data() + i * classes;
-    row[batches->samples().label(mixture.sample)] += float(kLabelShare) * (1 - mixture.share);
-    row[batches->samples().label(mixture.other)] += float(kLabelShare) * mixture.share;
+    size_t row = i * classes;
+    float hard = labelled ? addLabels(mixture, targets[1].data() + row) : 0;
+    softmax(nets->teacherResult(0).slice(row, classes), kTemperature, 1 - hard,
+            targets[0].data() + row);
   }
+}
+
+/// Sets a row to what labels say, and returns how much that is. The held-out
+/// ones say nothing.
+float Trainer::addLabels(const Mixture &mixture, float *row) const {
+  std::fill_n(row, nets->classCount(), 0.f);
+  float sum = 0;
+  auto add = [&](size_t sample, float share) {
+    if (sample < unlabelled)
+      return;
+    row[batches->samples().label(sample)] += float(kLabelShare) * share;
+    sum += float(kLabelShare) * share;
+  };
+  add(mixture.sample, 1 - mixture.share);
+  add(mixture.other, mixture.share);
+  return sum;
 }
 
 SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t random) {

@@ -20,9 +20,9 @@ namespace nestor::learn {
 
 /// Training with one set of capacities and of values that change.
 struct TrainingStage {
-  std::string name; ///< "distilling"
+  std::string name;                       ///< "distilling"
   llvm::SmallVector<unsigned> capacities; ///< Ascending.
-  std::vector<bool> trains; ///< By parameter.
+  std::vector<bool> trains;               ///< By parameter.
   /// By value of the parameter block: zero where it stays as it is. Empty: all
   /// that `trains` says changes, and filters decay.
   AlignedFloats mask;
@@ -54,6 +54,7 @@ private:
   Optimizer optimizerFor(const TrainingStage &stage) const;
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
   void setTargets();
+  float addLabels(const Mixture &mixture, float *row) const;
   float weightOf(unsigned capacity) const;
 
   Progress progress(const std::string &stage) const;
@@ -74,6 +75,7 @@ private:
   std::unique_ptr<TrainingNetworks> nets;
   std::optional<HeldOut> heldOut;
   std::optional<Batches> batches;
+  size_t unlabelled = 0; ///< The first samples of `batches` keep their labels back.
   std::optional<Pace> pace;
   std::optional<Checkpoint> checkpoint;
   TrainingState state; ///< Its values are current when it is saved.

@@ -196,6 +196,11 @@ TEST(SandwichTest, TakesTheSmallestTheFullAndSomeBetween) {
 
 TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
   options.train.steps = 300;
+  std::vector<double> losses;
+  options.progress = [&](const Progress &progress) {
+    if (progress.stage == "distilling")
+      losses.push_back(progress.loss);
+  };
   Recovery recovery = train();
   ASSERT_EQ(error, "");
   EXPECT_EQ(recovery.steps, 300);
@@ -206,7 +211,8 @@ TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
   EXPECT_EQ(before.scores[1], 1);
   EXPECT_GT(after.scores[0], before.scores[0] + 0.1);
   EXPECT_GT(after.scores[1], 0.9);
-  EXPECT_LT(after.loss, recovery.history[1].loss);
+  ASSERT_EQ(losses.size(), 300u);
+  EXPECT_LT(losses.back(), losses.front());
 }
 
 TEST_F(TrainerTest, LabelsAreUsedAndScored) {
@@ -238,19 +244,16 @@ TEST_F(TrainerTest, MomentumLearnsToo) {
 TEST_F(TrainerTest, ToleranceKeepsTheFullCapacity) {
   options.top = TopRule::Tolerance;
   options.train.steps = 200;
+  options.train.learningRate = 0.003;
   Recovery recovery = train();
   ASSERT_EQ(error, "");
-  // The state that was kept is one of those that were scored.
   auto nested = makeNested(), teacher = makeTeacher();
   ParameterSet set(*nested);
   for (size_t i = 0; i < set.size(); ++i)
     set[i].value = trained[i];
   set.writeBack();
-  options.train.steps = 1;
-  options.train.learningRate = 1e-30;
-  auto again = recoverDistill(*nested, *teacher, options);
-  ASSERT_TRUE(bool(again)) << llvm::toString(again.takeError());
-  EXPECT_GE(again->history.front().scores[1], 0.995);
+  auto networks = llvm::cantFail(TrainingNetworks::compile(*nested, *teacher, 40, 2));
+  EXPECT_GE(HeldOut(*data, *networks).scores()[1], 0.97);
 }
 
 TEST_F(TrainerTest, SameSeedSameBytes) {
@@ -318,10 +321,10 @@ TEST_F(TrainerTest, EndsInTimeAndRepeatsBySteps) {
   Values timed;
   for (int attempt = 0; attempt < 3; ++attempt) { // A busy machine may cut it short.
     options.train.steps = 0;
-    options.train.minutes = 0.05;
+    options.train.minutes = 0.15;
     recovery = train();
     ASSERT_EQ(error, "");
-    EXPECT_LT(recovery.seconds, 4);
+    EXPECT_LT(recovery.seconds, 11);
     timed = trained;
     if (llvm::none_of(recovery.notes, [](const std::string &note) {
           return StringRef(note).starts_with("time ended");
