@@ -5,36 +5,22 @@
 //===----------------------------------------------------------------------===//
 
 #include "Equivalence.h"
+#include "Models.h"
 
 #include "compiler/import/Import.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "llvm/Support/FileSystem.h"
-
-#include <cstdlib>
-#include <string>
 
 using namespace mlir;
 
 namespace {
 
-/// The folder of models beside the checkout; empty where there is none.
-std::string modelFolder() {
-  std::string source = NESTOR_SOURCE_DIR;
-  const char *chosen = std::getenv("NESTOR_SHARED");
-  for (std::string shared :
-       {std::string(chosen ? chosen : source + "/../shared"), source + "/../../shared"})
-    if (llvm::sys::fs::is_directory(shared + "/models"))
-      return shared + "/models/";
-  return "";
-}
-
 class PipelineOnModel : public testing::TestWithParam<const char *> {};
 
 TEST_P(PipelineOnModel, KeepsWhatItComputes) {
-  std::string folder = modelFolder();
+  std::string folder = nestor::test::modelFolder();
   if (folder.empty())
     GTEST_SKIP() << "skipped: needs ../shared";
   MLIRContext context(MLIRContext::Threading::DISABLED);
@@ -46,16 +32,12 @@ TEST_P(PipelineOnModel, KeepsWhatItComputes) {
 }
 
 /// Those that the reference evaluator runs in a second or so.
-INSTANTIATE_TEST_SUITE_P(
-    Small, PipelineOnModel,
-    testing::Values("har_cnn1d.onnx", "kws_ds_cnn.onnx", "resnet20_cifar10.onnx",
-                    "wild/cntk_mnist8.onnx", "wild/DTLN_model_1.onnx",
-                    "wild/magika_standard_v3_3.onnx", "wild/onnxmlir_pytorch_mnist.onnx",
-                    "wild/oww_hello_deepa.onnx"),
-    [](const auto &test) {
-      std::string name = test.param;
-      std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Small, PipelineOnModel,
+                         testing::Values("har_cnn1d.onnx", "kws_ds_cnn.onnx",
+                                         "resnet20_cifar10.onnx", "wild/cntk_mnist8.onnx",
+                                         "wild/DTLN_model_1.onnx", "wild/magika_standard_v3_3.onnx",
+                                         "wild/onnxmlir_pytorch_mnist.onnx",
+                                         "wild/oww_hello_deepa.onnx"),
+                         [](const auto &test) { return nestor::test::testName(test.param); });
 
 } // namespace

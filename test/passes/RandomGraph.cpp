@@ -112,9 +112,8 @@ private:
     });
   }
   template <typename OpTy> Value unary(Value value) {
-    return map(value, [&](OpBuilder &b, ValueRange in) -> Value {
-      return OpTy::create(b, loc, in[0]);
-    });
+    return map(value,
+               [&](OpBuilder &b, ValueRange in) -> Value { return OpTy::create(b, loc, in[0]); });
   }
 
   void step() {
@@ -159,8 +158,8 @@ private:
     out.push_back(taps[3]);
     Value bias = biased ? constant({taps[3]}) : Value();
     return ConvOp::create(builder, loc, tensor(out), x, filter, Value(), bias, ValueRange(),
-                          taps.take_front(2), strides,
-                          Shape{1, 1}, begin, end, groups, /*packed=*/false);
+                          taps.take_front(2), strides, Shape{1, 1}, begin, end, groups,
+                          /*packed=*/false);
   }
   Value conv(Value x) {
     int64_t channels = shapeOf(x)[1], outputs = 1 + pick(9);
@@ -247,8 +246,8 @@ private:
     Shape shape(shapeOf(x));
     Value mean = ReduceOp::create(builder, loc, tensor({shape[0], shape[1], 1, 1}), x,
                                   ReduceKind::mean, Shape{2, 3});
-    Value gate = pick(2) ? toFirst(window11(toLast(mean)))
-                         : reshape(relu(dense(mean)), shapeOf(mean));
+    Value gate =
+        pick(2) ? toFirst(window11(toLast(mean))) : reshape(relu(dense(mean)), shapeOf(mean));
     return binary<arith::MulFOp>(x, unary<math::TanhOp>(gate));
   }
   /// A 1x1 convolution that keeps the channels.
@@ -314,10 +313,10 @@ private:
   Value sameConv(Value x, int64_t outputs) {
     Shape one{1, 1}, type(shapeOf(x));
     type[1] = outputs;
-    Value result = ConvOp::create(
-        builder, loc, tensor({type[0], type[2], type[3], outputs}), toLast(x),
-        constant({3, 3, shapeOf(x)[1], outputs}), Value(), pick(2) ? constant({outputs}) : Value(),
-        ValueRange(), Shape{3, 3}, one, one, one, one, /*groups=*/1, /*packed=*/false);
+    Value result = ConvOp::create(builder, loc, tensor({type[0], type[2], type[3], outputs}),
+                                  toLast(x), constant({3, 3, shapeOf(x)[1], outputs}), Value(),
+                                  pick(2) ? constant({outputs}) : Value(), ValueRange(),
+                                  Shape{3, 3}, one, one, one, one, /*groups=*/1, /*packed=*/false);
     return toFirst(result);
   }
   Value wideConv(Value x) { return sameConv(x, 2 + 2 * pick(5)); }
@@ -329,8 +328,8 @@ private:
   Value zeroShortcut(Value x) {
     Shape shape(shapeOf(x)), low{0, 1 + pick(3), 0, 0}, high{0, pick(4), 0, 0};
     shape[1] += low[1] + high[1];
-    Value wide = PadOp::create(builder, loc, tensor(shape), x, Value(), low, high,
-                               PadMode::constant);
+    Value wide =
+        PadOp::create(builder, loc, tensor(shape), x, Value(), low, high, PadMode::constant);
     return relu(binary<arith::AddFOp>(sameConv(x, shape[1]), wide));
   }
   Value groupedConv(Value x) {
@@ -385,14 +384,15 @@ private:
       Value split = reshape(projected, {shape[0], heads, depth, pixels});
       return transpose(split, perm);
     };
-    Value queries = tokens({0, 1, 3, 2}), keys = tokens({0, 1, 2, 3}), values = tokens({0, 1, 3, 2});
+    Value queries = tokens({0, 1, 3, 2}), keys = tokens({0, 1, 2, 3});
+    Value values = tokens({0, 1, 3, 2});
     Value scores = MatmulOp::create(builder, loc, tensor({shape[0], heads, pixels, pixels}),
                                     queries, keys, ValueRange(), false, false);
     scores = SoftmaxOp::create(builder, loc, scores.getType(), scores, 3, false);
     Value mixed = MatmulOp::create(builder, loc, values.getType(), scores, values, ValueRange(),
                                    false, false);
-    Value merged = reshape(transpose(mixed, {0, 1, 3, 2}),
-                           {shape[0], heads * depth, shape[2], shape[3]});
+    Value merged =
+        reshape(transpose(mixed, {0, 1, 3, 2}), {shape[0], heads * depth, shape[2], shape[3]});
     return binary<arith::AddFOp>(sameConv(merged, shape[1]), x);
   }
   Value permute(Value x) {
@@ -408,8 +408,8 @@ private:
     };
     Value centred = binary<arith::SubFOp>(x, mean(x));
     Value variance = mean(binary<arith::MulFOp>(centred, centred));
-    Value epsilon = ConstOp::create(
-        builder, loc, DenseElementsAttr::get(tensor({}), ArrayRef<float>{0.01f}));
+    Value epsilon =
+        ConstOp::create(builder, loc, DenseElementsAttr::get(tensor({}), ArrayRef<float>{0.01f}));
     Value deviation = unary<math::SqrtOp>(binary<arith::AddFOp>(variance, epsilon));
     Value result = binary<arith::DivFOp>(centred, deviation);
     return pick(2) ? binary<arith::MulFOp>(result, constant({shapeOf(x)[3]})) : result;
