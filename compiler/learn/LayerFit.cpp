@@ -10,9 +10,11 @@
 #include "compiler/learn/Moments.h"
 #include "compiler/learn/Patches.h"
 #include "compiler/learn/Walk.h"
+#include "compiler/package/Plan.h"
 
 #include "llvm/ADT/SetVector.h"
 
+#include <map>
 #include <numeric>
 
 using namespace mlir;
@@ -73,13 +75,16 @@ private:
   std::vector<std::string> &notes;
   Walk walk;
 
+  /// By numbers of features: compiling one takes longer than using it.
+  std::map<std::vector<int64_t>, Moments> momentsOfSets;
+
   // Of the present layer.
   llvm::SetVector<Value> wanted;
   std::vector<Observer> observers;
   bool solving = false;
   int teacherResult = -1, teacherOther = -1;
   int64_t rows = 0;
-  std::optional<Moments> moments; ///< Of a convolution in one group.
+  Moments *moments = nullptr; ///< Of a convolution in one group.
   /// Of a convolution in several: sums of products of features, targets and
   /// one; [observer][group].
   std::vector<std::vector<Eigen::MatrixXd>> products;
@@ -130,7 +135,7 @@ void LayerFitter::prepare(size_t number) {
   wanted.clear();
   observers.clear();
   products.clear();
-  moments.reset();
+  moments = nullptr;
   rows = 0;
   nest::ConvOp original = layer.teacher.conv;
   teacherResult = want(original.getResult());
@@ -157,7 +162,7 @@ void LayerFitter::prepare(size_t number) {
 
 llvm::Error LayerFitter::createMoments() {
   nest::ConvOp any = observers.front().site->conv;
-  SmallVector<int64_t> sets;
+  std::vector<int64_t> sets;
   for (Observer &observer : observers) {
     nest::ConvOp conv = observer.site->conv;
     int64_t groups = conv.getGroups();
@@ -168,10 +173,15 @@ llvm::Error LayerFitter::createMoments() {
   if (any.getGroups() != 1)
     return llvm::Error::success();
   products.clear();
-  auto created = Moments::create(sets, *any.getContext(), options.threads);
-  if (!created)
-    return created.takeError();
-  moments = std::move(*created);
+  auto found = momentsOfSets.find(sets);
+  if (found == momentsOfSets.end()) {
+    auto created = Moments::create(sets, *any.getContext(), options.threads);
+    if (!created)
+      return created.takeError();
+    found = momentsOfSets.emplace(sets, std::move(*created)).first;
+  }
+  moments = &found->second;
+  moments->clear();
   return llvm::Error::success();
 }
 
@@ -321,10 +331,8 @@ llvm::Error LayerFitter::fit(size_t number) {
     return llvm::Error::success();
   if (options.solveFilters && !solving) {
     nest::ConvOp conv = layer.teacher.conv;
-    std::string name;
-    llvm::raw_string_ostream os(name);
-    conv.getLoc().print(os);
-    notes.push_back(name + ": its " + std::to_string(featuresOf(layer)) +
+    notes.push_back(package::layerName(conv.getLoc()) + ": its " +
+                    std::to_string(featuresOf(layer)) +
                     " features are too many to solve for; its filter stays");
   }
   if (solving)

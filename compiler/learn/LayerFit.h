@@ -21,7 +21,7 @@ struct FitOptions {
   double ridge = 1e-3;
   /// Whether an output inside a block, once its filter is solved, gets the
   /// teacher's variance rather than the least squared error.
-  bool matchInside = true;
+  bool matchInside = false;
   /// A layer before skipped blocks aims at what comes behind them.
   bool aimBehindSkips = true;
   /// Rows of statistics for each feature, and at least.

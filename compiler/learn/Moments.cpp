@@ -77,6 +77,14 @@ void Moments::finish() {
     flush();
 }
 
+void Moments::clear() {
+  filled = rowCount = 0;
+  for (auto [i, set] : llvm::enumerate(sets)) {
+    set.products.setZero();
+    llvm::fill(executor.input(i), 0.f);
+  }
+}
+
 void Moments::flush() {
   executor.run();
   for (auto [i, set] : llvm::enumerate(sets))

@@ -30,6 +30,9 @@ public:
   /// There are no more rows.
   void finish();
 
+  /// Forgets all rows.
+  void clear();
+
   int64_t rows() const { return rowCount; }
   Eigen::VectorXd mean(size_t set) const;
   /// Mean of the products of deviations from the mean.

@@ -22,11 +22,6 @@ namespace nestor::learn {
 static constexpr int64_t kBatch = 16;
 static constexpr int64_t kBatchBytes = int64_t(256) << 20;
 
-AlignedFloats::AlignedFloats(size_t size) : count(size) {
-  size_t bytes = (size * sizeof(float) + 63) / 64 * 64;
-  memory.reset(static_cast<float *>(std::aligned_alloc(64, std::max<size_t>(bytes, 64))));
-}
-
 int64_t elementsOf(Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
 
 std::vector<float> keptPart(nest::WeightOp weight, ArrayRef<float> whole) {

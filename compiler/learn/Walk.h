@@ -13,6 +13,7 @@
 #ifndef NESTOR_LEARN_WALK_H
 #define NESTOR_LEARN_WALK_H
 
+#include "compiler/learn/AlignedFloats.h"
 #include "compiler/learn/Options.h"
 #include "compiler/learn/Parameters.h"
 
@@ -20,22 +21,6 @@
 #include "llvm/ADT/DenseSet.h"
 
 namespace nestor::learn {
-
-/// Floats at a 64-byte boundary.
-class AlignedFloats {
-public:
-  AlignedFloats() = default;
-  explicit AlignedFloats(size_t size);
-  float *data() const { return memory.get(); }
-  size_t size() const { return count; }
-
-private:
-  struct Free {
-    void operator()(float *floats) const { std::free(floats); }
-  };
-  std::unique_ptr<float[], Free> memory;
-  size_t count = 0;
-};
 
 class Walk {
 public:

@@ -38,6 +38,7 @@ private:
   std::vector<WidthChoice> smaller(const WidthChoice &choice) const;
   WidthChoice descend(WidthChoice choice) const;
   WidthChoice settle(WidthChoice choice) const;
+  std::optional<WidthChoice> settlePair(const WidthChoice &choice) const;
   WidthChoice exchange(WidthChoice choice) const;
   std::optional<WidthChoice> lowerToFit(WidthChoice choice, size_t group) const;
   WidthChoice uniform() const;
@@ -143,6 +144,8 @@ WidthChoice Search::settle(WidthChoice choice) const {
   }
   if (isInside(choice))
     return choice;
+  if (std::optional<WidthChoice> pair = settlePair(choice))
+    return *pair;
   // Below the bound there may be something nearer than what is above it.
   WidthChoice nearest = choice;
   auto distance = [&](const WidthChoice &at) {
@@ -153,6 +156,27 @@ WidthChoice Search::settle(WidthChoice choice) const {
     if (distance(next) < distance(nearest))
       nearest = std::move(next);
   return nearest;
+}
+
+/// Where the channels of one group alone are too large a step, those of two may
+/// add up to one that fits.
+std::optional<WidthChoice> Search::settlePair(const WidthChoice &choice) const {
+  std::optional<WidthChoice> best;
+  int64_t looked = 0;
+  for (size_t a = 0; a < grid.size(); ++a)
+    for (size_t b = a + 1; b < grid.size() && looked < kMostExchanges; ++b) {
+      WidthChoice next = choice;
+      for (next.widths[a] = 1; next.widths[a] <= larger.widths[a]; ++next.widths[a])
+        for (next.widths[b] = larger.widths[b]; next.widths[b] >= 1; --next.widths[b]) {
+          ++looked;
+          double macs = double(problem.macs(next));
+          if (macs <= least)
+            break;
+          if (macs <= most && (!best || score(next) < score(*best)))
+            best = next;
+        }
+    }
+  return best;
 }
 
 /// The widest `group` for which the choice is inside the bound.

@@ -11,6 +11,7 @@
 #include "compiler/learn/Patches.h"
 #include "compiler/learn/Walk.h"
 #include "compiler/learn/WidthSearch.h"
+#include "compiler/package/Plan.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -169,12 +170,8 @@ void Planner::report(const WidthChoice &choice, double capacity) {
                                    "multiply-accumulates",
                                    capacity, reached);
   SmallVector<std::string> reasons;
-  for (const WholeChannels &whole : groups.whole()) {
-    std::string name;
-    llvm::raw_string_ostream os(name);
-    whole.op->getLoc().print(os);
-    reasons.push_back(name + " (" + whole.reason + ")");
-  }
+  for (const WholeChannels &whole : groups.whole())
+    reasons.push_back(package::layerName(whole.op->getLoc()) + " (" + whole.reason + ")");
   if (!reasons.empty())
     line += "; these do not shrink: " + llvm::join(reasons, ", ");
   log(line);

@@ -125,6 +125,16 @@ TEST(WidthSearch, LeavesFriendlyWidthsWhereTheyMissTheBound) {
   EXPECT_LE(share(problem, choice), 0.66);
 }
 
+TEST(WidthSearch, FindsPairsWhereOneChannelIsTooMuch) {
+  // Channels of group 0 are 6 % each, of group 1 7 %; the bound is 2 % wide.
+  WidthProblem problem = chain({8, 7}, 1);
+  problem.macs = [](const WidthChoice &choice) {
+    return 60 * choice.widths[0] + 74 * choice.widths[1];
+  };
+  for (double capacity : {0.3, 0.45, 0.5, 0.62})
+    expectNested(problem, searchWidths(problem, {capacity, 1}), {capacity, 1});
+}
+
 TEST(WidthSearch, TakesTheNearestWhereTheBoundIsOutOfReach) {
   WidthProblem problem = chain({16, 16}, 16);
   // Most of the work does not shrink.
