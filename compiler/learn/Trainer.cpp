@@ -19,22 +19,12 @@ using llvm::Expected;
 
 namespace nestor::learn {
 
-// Defaults that did best on small and large networks (test/bench/RESULTS.md).
-static constexpr double kTemperature = 2;
-/// Of labels, beside the teacher; the rest is the teacher's.
-static constexpr double kLabelShare = 0.1;
 /// Fewer samples than these are combined with each other.
 static constexpr size_t kFewSamples = 5000;
 static constexpr size_t kMostBatch = 128, kLeastBatch = 16;
-static constexpr double kAdamRate = 1e-3, kAdamDecay = 1e-2;
-static constexpr double kMomentumRate = 2e-2, kMomentumDecay = 1e-4;
-static constexpr double kClip = 2;
-/// The full capacity's loss counts that much, and twice as much again each time
-/// it failed on the held-out samples.
-static constexpr double kTopWeight = 4;
 static constexpr double kSecondsBetweenCheckpoints = 60;
 /// Random numbers of different uses.
-enum Purpose : uint64_t { ForSplit = 11, ForBatches, ForCapacities };
+enum Purpose : uint64_t { ForSplit = 11, ForBatches };
 
 //===----------------------------------------------------------------------===//
 // Setting up
@@ -120,110 +110,11 @@ Error Trainer::resume() {
 }
 
 //===----------------------------------------------------------------------===//
-// Steps
+// A stage
 //===----------------------------------------------------------------------===//
 
-Optimizer Trainer::optimizerFor(const TrainingStage &stage) const {
-  OptimizerOptions chosen;
-  chosen.adam = options.train.adam;
-  chosen.weightDecay = chosen.adam ? kAdamDecay : kMomentumDecay;
-  chosen.clip = kClip;
-  std::vector<TrainedRange> ranges;
-  for (auto [i, parameter] : llvm::enumerate(nets->parameters().parameters()))
-    if (stage.trains[i])
-      ranges.push_back({nets->layout().begin(i), nets->layout().end(i),
-                        parameter.role == Parameter::Filter && stage.mask.size() == 0});
-  return Optimizer(std::move(ranges), chosen);
-}
-
-/// Softmax of a row at a temperature, times `weight`.
-static void softmax(llvm::ArrayRef<float> row, double temperature, float weight, float *out) {
-  float largest = *std::max_element(row.begin(), row.end()), sum = 0;
-  for (size_t i = 0; i < row.size(); ++i)
-    sum += out[i] = std::exp(float((row[i] - largest) / temperature));
-  for (size_t i = 0; i < row.size(); ++i)
-    out[i] *= weight / sum;
-}
-
-/// What the batch should give: the teacher's results on it, and labels.
-void Trainer::setTargets() {
-  nets->runTeacher();
-  auto targets = nets->targets();
-  if (!nets->isClassifier()) {
-    for (size_t result = 0; result < nets->results(); ++result)
-      llvm::copy(nets->teacherResult(result), targets[result].data());
-    return;
-  }
-  size_t classes = nets->classCount();
-  bool labelled = options.data->labelled();
-  for (auto [i, mixture] : llvm::enumerate(batches->mixtures())) {
-    size_t row = i * classes;
-    float hard = labelled ? addLabels(mixture, targets[1].data() + row) : 0;
-    softmax(nets->teacherResult(0).slice(row, classes), kTemperature, 1 - hard,
-            targets[0].data() + row);
-  }
-}
-
-/// Sets a row to what labels say, and returns how much that is. The held-out
-/// ones say nothing.
-float Trainer::addLabels(const Mixture &mixture, float *row) const {
-  std::fill_n(row, nets->classCount(), 0.f);
-  float sum = 0;
-  auto add = [&](size_t sample, float share) {
-    if (sample < unlabelled)
-      return;
-    row[batches->samples().label(sample)] += float(kLabelShare) * share;
-    sum += float(kLabelShare) * share;
-  };
-  add(mixture.sample, 1 - mixture.share);
-  add(mixture.other, mixture.share);
-  return sum;
-}
-
-SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t random) {
-  SmallVector<unsigned> chosen(all);
-  size_t between = all.size() > 5 ? 2 : 1;
-  for (uint64_t draw = 0; chosen.size() > between + 2; ++draw)
-    chosen.erase(chosen.begin() + 1 + randomAt(random, draw) % (chosen.size() - 2));
-  return chosen;
-}
-
-float Trainer::weightOf(unsigned capacity) const {
-  if (capacity + 1 < nets->capacities())
-    return 1;
-  int64_t failures =
-      llvm::count_if(state.history, [&](const Progress &entry) { return !passes(entry.scores); });
-  return float(std::ldexp(kTopWeight, int(std::min<int64_t>(failures, 6))));
-}
-
-void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
-  batches->load(state.step, nets->inputs());
-  setTargets();
-  std::memset(gradient.data(), 0, gradient.size() * sizeof(float));
-  SmallVector<unsigned> chosen;
-  uint64_t random = randomAt(options.seed, ForCapacities, state.step);
-  for (unsigned capacity : sandwich(stage.capacities, random))
-    if (nets->trains(capacity))
-      chosen.push_back(capacity);
-  double sum = 0;
-  for (unsigned capacity : chosen)
-    sum += nets->addGradient(capacity, weightOf(capacity) / float(chosen.size()), gradient);
-  for (size_t i = 0; i < stage.mask.size(); ++i)
-    gradient.data()[i] *= stage.mask.data()[i];
-  double base = options.train.learningRate;
-  if (base == 0)
-    base = options.train.adam ? kAdamRate : kMomentumRate;
-  optimizer.step(state.optimizer, nets->values(), gradient,
-                 base * learningRateAt(state.step, state.steps));
-  double mean = sum / chosen.size();
-  loss = state.step == 0 ? mean : loss + (mean - loss) / 20;
-  ++state.step;
-}
-
 Error Trainer::runStage(const TrainingStage &stage) {
-  LossOptions lossOptions{kTemperature, nets->isClassifier() && options.data->labelled(),
-                          heldOut->weights()};
-  if (Error error = nets->compileGradients(lossOptions, stage.capacities,
+  if (Error error = nets->compileGradients(lossOptions(), stage.capacities,
                                            [&](unsigned i) { return stage.trains[i]; }))
     return error;
   Optimizer optimizer = optimizerFor(stage);

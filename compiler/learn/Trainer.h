@@ -51,6 +51,7 @@ private:
 
   llvm::Error resume();
   llvm::Error runStage(const TrainingStage &stage);
+  LossOptions lossOptions() const;
   Optimizer optimizerFor(const TrainingStage &stage) const;
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
   void setTargets();
