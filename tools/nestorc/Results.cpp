@@ -11,6 +11,7 @@
 
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cmath>
@@ -167,6 +168,7 @@ json::Object describe(const CompileSummary &summary) {
   if (!summary.arguments.nest.eval.empty())
     seen = int64_t(summary.data.evalSeen);
   return json::Object{{"schema_version", 1},
+                      {"source", json::fixUTF8(sys::path::filename(summary.arguments.model.path))},
                       {"model", json::fixUTF8(manifest.model())},
                       {"producer", manifest.producer()},
                       {"file_bytes", summary.fileBytes},

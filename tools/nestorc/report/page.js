@@ -44,7 +44,7 @@ const percent = (value) => (value === null ? "–" : value.toFixed(2) + " %");
 const millions = (macs) => (macs / 1e6).toFixed(2) + " M";
 
 function showHeader() {
-  const name = data.model || "model";
+  const name = data.source;
   document.title = name + " – Nestor report";
   document.getElementById("title").textContent = name;
   document.getElementById("summary").textContent =
@@ -146,7 +146,14 @@ function draw(section, config) {
   charts.push(new Chart(find(section, "canvas"), config));
 }
 
-const atMost100 = (scale) => { scale.max = Math.min(scale.max, 100); };
+// Whole percents around the scores; at least two points, so that noise does not
+// look like a difference.
+function scoreRange() {
+  const scores = capacities.map((_, i) => scoreOf(i)).concat(original);
+  const low = Math.min(...scores), high = Math.max(...scores);
+  const margin = Math.max((high - low) * 0.08, 1 - (high - low) / 2);
+  return { min: Math.max(0, Math.floor(low - margin)), max: Math.min(100, Math.ceil(high + margin)) };
+}
 
 function drawTradeOff(section, title, valueOf, unit) {
   const shown = data.results.length > 1;
@@ -166,7 +173,7 @@ function drawTradeOff(section, title, valueOf, unit) {
       ],
     },
     options: {
-      scales: { x: axis(unit, { min: 0 }), y: axis(scoreName + ", %", { grace: "8%", afterDataLimits: atMost100 }) },
+      scales: { x: axis(unit, { min: 0 }), y: axis(scoreName + ", %", scoreRange()) },
       plugins: {
         legend: legend("line"),
         tooltip: { callbacks: { label: (item) =>
@@ -243,7 +250,7 @@ function drawHistory() {
       parsing: false, interaction: { mode: "nearest", axis: "x", intersect: false },
       scales: {
         x: axis("step", { type: "linear" }), y: axis("held-out score, %"),
-        loss: axis("loss", { position: "right", beginAtZero: true, grid: { display: false } }),
+        loss: axis("loss", { position: "right", grid: { display: false } }),
       },
       plugins: { legend: legend("line") },
     },
