@@ -9,6 +9,7 @@
 #include "compiler/driver/Diagnostics.h"
 #include "compiler/ir/Nested.h"
 #include "compiler/kernels/Lowering.h"
+#include "compiler/package/Graph.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
 
@@ -64,6 +65,7 @@ private:
   MLIRContext &context;
   DiagnosticCollector diagnostics;
   OwningOpRef<ModuleOp> imported; ///< For the reproducer.
+  OwningOpRef<ModuleOp> prepared; ///< For the graph section.
   CompileResult result;
 };
 
@@ -97,6 +99,7 @@ LogicalResult Compilation::optimize() {
   begin("optimizing");
   if (failed(runPasses(buildPreparePipeline)) || failed(nest()))
     return failure();
+  prepared = result.module->clone();
   return runPasses([](OpPassManager &manager) { buildFinishPipeline(manager, PipelineOptions()); });
 }
 
@@ -163,6 +166,7 @@ LogicalResult Compilation::generate() {
   if (failed(plan))
     return fail(ExitStatus::Unsupported);
   result.plan = std::move(*plan);
+  result.plan.graph = package::storeGraph(std::move(prepared), result.plan.weights);
   result.plan.manifest.set_producer("nestorc " NESTOR_VERSION);
   if (auto name = result.module.get()->getAttrOfType<StringAttr>("nest.model"))
     result.plan.manifest.set_model(name.str());

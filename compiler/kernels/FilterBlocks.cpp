@@ -81,6 +81,14 @@ std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t g
   return blocks;
 }
 
+FilterBlocks FilterBlocks::upTo(unsigned shell) const {
+  FilterBlocks smaller = *this;
+  for (Edges *parts : {&smaller.inputs, &smaller.outputs})
+    for (auto &edges : *parts)
+      edges.truncate(shell + 1);
+  return smaller;
+}
+
 int64_t FilterBlocks::panelsUpTo(unsigned part, unsigned shell) const {
   return llvm::divideCeil(outputs[part][shell], panelWidth);
 }

@@ -40,6 +40,10 @@ public:
   /// outputs to a group (a depthwise filter: one group). None otherwise.
   static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs);
 
+  /// The same filter for capacities up to `shell` alone: its first shells, and
+  /// the channels that those have.
+  FilterBlocks upTo(unsigned shell) const;
+
   unsigned shells() const { return inputs.front().size(); }
   unsigned inputParts() const { return inputs.size(); }
   unsigned outputParts() const { return outputs.size(); }

@@ -1,0 +1,295 @@
+//===- GraphRestore.cpp - A nested module from an artifact ----------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// Nothing in a graph section is trusted: extents and places are checked before
+// memory is taken or read, and the module is verified.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/package/Graph.h"
+#include "compiler/package/GraphSection.h"
+
+#include "compiler/ir/Nested.h"
+#include "compiler/reference/Evaluator.h"
+#include "runtime/format/header.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <cstring>
+
+using namespace mlir;
+using llvm::Error;
+using llvm::Expected;
+using nestor::kernels::FilterBlocks;
+using nestor::reference::TensorValue;
+
+namespace nestor::package {
+namespace {
+
+Error error(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+using ShellReader = llvm::function_ref<std::optional<StringRef>(unsigned)>;
+
+/// Bytes of a dense tensor; nothing where they are more than `limit`.
+std::optional<int64_t> bytesOf(ArrayRef<int64_t> shape, Type element, int64_t limit) {
+  int64_t bytes = reference::elementBytes(element);
+  for (int64_t extent : shape)
+    if (extent < 0 || llvm::MulOverflow(bytes, extent, bytes) || bytes > limit)
+      return std::nullopt;
+  return bytes;
+}
+
+class GraphRestore {
+public:
+  GraphRestore(ModuleOp module, StringRef constants, unsigned capacity, ShellReader shell)
+      : module(module), constants(constants), capacity(capacity), shell(shell) {}
+
+  Error run();
+
+private:
+  Error dropLarger();
+  Error restore(nest::ConstOp op);
+  Error restore(nest::GlobalOp op);
+  Error restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places);
+  Expected<ElementsAttr> read(Operation *op, ElementsAttr value);
+  Expected<StringRef> bytesAt(int64_t place, int64_t offset, uint64_t size);
+
+  ModuleOp module;
+  StringRef constants;
+  unsigned capacity;
+  ShellReader shell;
+};
+
+Expected<StringRef> GraphRestore::bytesAt(int64_t place, int64_t offset, uint64_t size) {
+  std::optional<StringRef> bytes;
+  if (place == kInSection)
+    bytes = constants;
+  else if (place >= 0 && place <= int64_t(capacity))
+    bytes = shell(place);
+  if (!bytes || offset < 0 || uint64_t(offset) > bytes->size() || bytes->size() - offset < size)
+    return error("the graph section refers to weights that the file does not have");
+  return bytes->substr(offset, size);
+}
+
+Expected<ElementsAttr> GraphRestore::read(Operation *op, ElementsAttr value) {
+  auto stored = op->getAttrOfType<DenseI64ArrayAttr>(kStoredAttr);
+  if (!stored)
+    return value;
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t limit = constants.size();
+  if (stored.size() == 2 && stored[0] != kInSection && stored[0] <= int64_t(capacity))
+    if (std::optional<StringRef> bytes = stored[0] >= 0 ? shell(stored[0]) : std::nullopt)
+      limit = bytes->size();
+  std::optional<int64_t> size = bytesOf(type.getShape(), type.getElementType(), limit);
+  if (stored.size() != 2 || !size)
+    return error("the graph section has a constant of an impossible size");
+  Expected<StringRef> bytes = bytesAt(stored[0], stored[1], *size);
+  if (!bytes)
+    return bytes.takeError();
+  op->removeAttr(kStoredAttr);
+  return TensorValue{type, std::vector<char>(bytes->begin(), bytes->end())}.toAttr();
+}
+
+Error GraphRestore::restore(nest::ConstOp op) {
+  Expected<ElementsAttr> value = read(op, op.getValue());
+  if (!value)
+    return value.takeError();
+  op.setValueAttr(*value);
+  return Error::success();
+}
+
+Error GraphRestore::restore(nest::GlobalOp op) {
+  if (auto places = op->getAttrOfType<DenseI64ArrayAttr>(kBlocksAttr)) {
+    op->removeAttr(kBlocksAttr);
+    return restoreBlocks(op, places);
+  }
+  Expected<ElementsAttr> value = read(op, op.getValue());
+  if (!value)
+    return value.takeError();
+  op.setValueAttr(*value);
+  return Error::success();
+}
+
+/// The edges of capacities up to `capacity`, and the shape that they leave.
+static std::pair<ArrayAttr, SmallVector<int64_t>> truncated(nest::GlobalOp op, unsigned capacity) {
+  Builder builder(op);
+  SmallVector<Attribute> edges;
+  SmallVector<int64_t> shape(op.getValue().getShapedType().getShape());
+  for (size_t dim = 0; dim < shape.size(); ++dim) {
+    SmallVector<Attribute> parts;
+    int64_t kept = 0;
+    for (ArrayRef<int64_t> part : nest::partsOf(op, dim)) {
+      parts.push_back(builder.getDenseI64ArrayAttr(part.take_front(capacity + 1)));
+      kept += part[capacity];
+    }
+    shape[dim] = parts.empty() ? shape[dim] : kept;
+    edges.push_back(builder.getArrayAttr(parts));
+  }
+  return {builder.getArrayAttr(edges), shape};
+}
+
+/// Puts the blocks of a filter where they belong. One that lies in shells
+/// becomes that of the capacity, so that its size is that of what is read.
+Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
+  auto impossible = [] {
+    return error("the graph section has a filter of an impossible structure");
+  };
+  auto type = cast<RankedTensorType>(op.getValue().getType());
+  if (places.empty() || places[0] < 0 || type.getRank() < 3)
+    return impossible();
+  bool inShells = places[0] == 0 && capacity < nest::capacityCount(op);
+  ArrayAttr edges = op.getEdgesAttr();
+  SmallVector<int64_t> shape(type.getShape());
+  if (inShells)
+    std::tie(edges, shape) = truncated(op, capacity);
+  int64_t available = 0;
+  for (unsigned index = 0; index <= capacity; ++index)
+    available += shell(index).value_or("").size();
+  // Packed filters are no smaller than plain ones.
+  std::optional<int64_t> size = bytesOf(shape, type.getElementType(), available);
+  if (!size || !*size)
+    return impossible();
+  std::optional<FilterBlocks> blocks =
+      places[0] ? FilterBlocks::whole(op, places[0]) : FilterBlocks::nested(op);
+  if (!blocks || places.size() != 1 + 2 * size_t(blocks->count()))
+    return impossible();
+
+  FilterBlocks read = inShells ? blocks->upTo(capacity) : *blocks;
+  std::vector<float> filter(*size / sizeof(float)), floats;
+  for (unsigned part = 0; part < read.outputParts(); ++part) {
+    for (unsigned index = 0; index < read.shells(); ++index) {
+      const int64_t *place = &places[1 + 2 * blocks->block(part, index)];
+      unsigned block = read.block(part, index);
+      if (place[0] == kNowhere)
+        continue; // No capacity reads it.
+      Expected<StringRef> bytes = bytesAt(place[0], place[1], read.bytes(block));
+      if (!bytes)
+        return bytes.takeError();
+      floats.resize(bytes->size() / sizeof(float));
+      std::memcpy(floats.data(), bytes->data(), bytes->size());
+      read.unpack(block, floats, filter);
+    }
+  }
+  TensorValue value = TensorValue::zeros(type.clone(shape));
+  std::memcpy(value.bytes.data(), filter.data(), value.bytes.size());
+  op.setValueAttr(value.toAttr());
+  op.setEdgesAttr(edges);
+  return Error::success();
+}
+
+/// The functions of larger capacities, and what only they read.
+Error GraphRestore::dropLarger() {
+  SmallVector<func::FuncOp> functions = nest::capacityFunctions(module);
+  if (functions.size() <= capacity)
+    return error("the graph section has fewer capacities than the file");
+  for (func::FuncOp function : ArrayRef(functions).drop_front(capacity + 1))
+    function.erase();
+  for (auto global : llvm::make_early_inc_range(module.getOps<nest::GlobalOp>()))
+    if (SymbolTable::symbolKnownUseEmpty(global, module))
+      global.erase();
+  return Error::success();
+}
+
+Error GraphRestore::run() {
+  if (Error problem = dropLarger())
+    return problem;
+  for (auto global : module.getOps<nest::GlobalOp>())
+    if (Error problem = restore(global))
+      return problem;
+  SmallVector<nest::ConstOp> constants;
+  module.walk([&](nest::ConstOp constant) { constants.push_back(constant); });
+  for (nest::ConstOp constant : constants)
+    if (Error problem = restore(constant))
+      return problem;
+  return Error::success();
+}
+
+/// Parses and verifies a module; an error is the first diagnostic.
+static Expected<OwningOpRef<ModuleOp>> parseModule(StringRef text, MLIRContext &context) {
+  std::string message;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (message.empty())
+      message = diagnostic.str();
+    return success();
+  });
+  auto module = parseSourceString<ModuleOp>(text, ParserConfig(&context));
+  if (!module)
+    return error("the graph section cannot be read: " + message);
+  return module;
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// ArtifactFile
+//===----------------------------------------------------------------------===//
+
+Expected<ArtifactFile> ArtifactFile::open(StringRef path) {
+  auto buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return error(path + ": " + buffer.getError().message());
+  ArtifactFile file;
+  file.buffer = std::move(*buffer);
+  if (Error problem = file.readManifest())
+    return error(path + ": " + toString(std::move(problem)));
+  return file;
+}
+
+Expected<ArtifactFile> ArtifactFile::fromMemory(llvm::MemoryBufferRef bytes) {
+  ArtifactFile file;
+  file.buffer = llvm::MemoryBuffer::getMemBuffer(bytes, /*RequiresNullTerminator=*/false);
+  if (Error problem = file.readManifest())
+    return problem;
+  return file;
+}
+
+Error ArtifactFile::readManifest() {
+  format::FileHeader header;
+  StringRef bytes = buffer->getBuffer();
+  if (bytes.size() < sizeof(header))
+    return error("not a .nest file");
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  if (std::memcmp(header.magic, format::kMagic, sizeof(header.magic)) != 0 ||
+      header.major != format::kMajorVersion || header.manifestOffset > bytes.size() ||
+      header.manifestSize > bytes.size() - header.manifestOffset)
+    return error("not a .nest file of this version");
+  if (!contents.ParseFromArray(bytes.data() + header.manifestOffset, int(header.manifestSize)))
+    return error("the manifest cannot be read");
+  return Error::success();
+}
+
+std::optional<StringRef> ArtifactFile::section(format::SectionKind kind, unsigned index) const {
+  StringRef bytes = buffer->getBuffer();
+  for (const format::Section &section : contents.sections())
+    if (section.kind() == kind && section.index() == index && section.offset() <= bytes.size() &&
+        section.size() <= bytes.size() - section.offset())
+      return bytes.substr(section.offset(), section.size());
+  return std::nullopt;
+}
+
+Expected<OwningOpRef<ModuleOp>> ArtifactFile::readGraph(unsigned capacity,
+                                                        MLIRContext &context) const {
+  std::optional<StringRef> bytes = section(format::GRAPH, 0);
+  if (!bytes)
+    return error("the file has no graph section; compile the model again with this nestorc");
+  Expected<GraphContents> graph = decodeGraph(*bytes);
+  if (!graph)
+    return graph.takeError();
+  Expected<OwningOpRef<ModuleOp>> module = parseModule(graph->text, context);
+  if (!module)
+    return module.takeError();
+  auto shell = [&](unsigned index) { return section(format::WEIGHTS, index); };
+  if (Error problem = GraphRestore(**module, graph->constants, capacity, shell).run())
+    return problem;
+  return module;
+}
+
+} // namespace nestor::package

@@ -1,0 +1,182 @@
+//===- GraphStore.cpp - A nested module into a graph section --------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/package/Graph.h"
+#include "compiler/package/GraphSection.h"
+
+#include "compiler/reference/Evaluator.h"
+
+#include "mlir/IR/OperationSupport.h"
+#include "llvm/Support/xxhash.h"
+
+#include <map>
+
+using namespace mlir;
+using nestor::kernels::FilterBlocks;
+using nestor::reference::TensorValue;
+
+namespace nestor::package {
+namespace {
+
+/// Smaller constants stay in the text.
+constexpr size_t kLargestInline = 64;
+
+/// A value of the same type that takes no room.
+ElementsAttr placeholder(ElementsAttr value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return DenseElementsAttr::get(type,
+                                Builder(type.getContext()).getZeroAttr(type.getElementType()));
+}
+
+class GraphStore {
+public:
+  GraphStore(ModuleOp module, const WeightPlan &plan)
+      : module(module), plan(plan), builder(module) {
+    for (const Weight &weight : plan.weights())
+      if (!weight.isBlock && weight.size)
+        byContents.emplace(llvm::xxh3_64bits(weight.contents()), &weight);
+  }
+
+  std::string run();
+
+private:
+  void shareFilter(nest::ConvOp conv);
+  void store(nest::ConstOp op);
+  void store(nest::GlobalOp op);
+  bool storeBlocks(nest::GlobalOp op);
+  bool storePacked(nest::GlobalOp op);
+  SmallVector<int64_t> place(StringRef bytes);
+  const Weight *find(StringRef bytes) const;
+
+  ModuleOp module;
+  const WeightPlan &plan;
+  OpBuilder builder;
+  std::multimap<uint64_t, const Weight *> byContents;
+  /// Outputs of a group, of globals that were a convolution's constant.
+  llvm::DenseMap<Operation *, int64_t> groupOutputs;
+  GraphContents contents;
+};
+
+const Weight *GraphStore::find(StringRef bytes) const {
+  auto [begin, end] = byContents.equal_range(llvm::xxh3_64bits(bytes));
+  for (auto candidate = begin; candidate != end; ++candidate)
+    if (candidate->second->contents() == bytes)
+      return candidate->second;
+  return nullptr;
+}
+
+/// Where bytes lie that a shell may have; otherwise they go into the section.
+SmallVector<int64_t> GraphStore::place(StringRef bytes) {
+  if (const Weight *weight = find(bytes))
+    return {int64_t(weight->shell), int64_t(weight->offset)};
+  int64_t offset = contents.constants.size();
+  contents.constants += bytes;
+  return {kInSection, offset};
+}
+
+/// A constant filter becomes a global of which the convolution reads all, so
+/// that there is one way in which the shells have filters.
+void GraphStore::shareFilter(nest::ConvOp conv) {
+  auto constant = conv.getFilter().getDefiningOp<nest::ConstOp>();
+  auto type = conv.getFilter().getType();
+  if (!constant || !type.getElementType().isF32() || type.getRank() < 3)
+    return;
+  builder.setInsertionPointToStart(module.getBody());
+  SmallVector<Attribute> edges(type.getRank(), builder.getArrayAttr({}));
+  auto global = nest::GlobalOp::create(builder, constant.getLoc(),
+                                       "constant_" + std::to_string(groupOutputs.size()),
+                                       constant.getValue(), builder.getArrayAttr(edges));
+  int64_t outputs = type.getShape().back(), groups = conv.getGroups();
+  bool depthwise = groups == outputs && groups == conv.getInput().getType().getShape().back();
+  groupOutputs[global] = depthwise ? outputs : outputs / groups;
+  builder.setInsertionPoint(constant);
+  auto weight = nest::WeightOp::create(builder, constant.getLoc(), type, global.getSymName(), 0);
+  constant.replaceAllUsesWith(weight.getResult());
+  constant.erase();
+}
+
+/// The blocks of a filter that capacities share.
+bool GraphStore::storeBlocks(nest::GlobalOp op) {
+  for (const StoredFilter &filter : plan.filters()) {
+    if (nest::GlobalOp(filter.global).getSymName() != op.getSymName())
+      continue;
+    bool inShells = filter.blocks.shells() > 1;
+    SmallVector<int64_t> places{inShells ? 0 : filter.blocks.keptOutputs(0, 0)};
+    for (std::optional<unsigned> number : filter.weights) {
+      const Weight *weight = number ? &plan.weights()[*number] : nullptr;
+      places.push_back(weight ? weight->shell : kNowhere);
+      places.push_back(weight ? weight->offset : 0);
+    }
+    op->setAttr(kBlocksAttr, builder.getDenseI64ArrayAttr(places));
+    return true;
+  }
+  return false;
+}
+
+/// A filter of one capacity, which was packed at compile time.
+bool GraphStore::storePacked(nest::GlobalOp op) {
+  auto outputs = groupOutputs.find(op);
+  if (outputs == groupOutputs.end())
+    return false;
+  std::optional<FilterBlocks> blocks = FilterBlocks::whole(op, outputs->second);
+  if (!blocks)
+    return false;
+  TensorValue value = TensorValue::fromAttr(op.getValue());
+  std::string packed;
+  for (unsigned block = 0; block < blocks->count(); ++block) {
+    std::vector<float> floats(blocks->bytes(block) / sizeof(float));
+    blocks->pack(block, value.as<float>(), floats);
+    packed.append(reinterpret_cast<const char *>(floats.data()), blocks->bytes(block));
+  }
+  const Weight *weight = find(packed);
+  if (!weight)
+    return false;
+  SmallVector<int64_t> places{outputs->second};
+  int64_t offset = weight->offset;
+  for (unsigned block = 0; block < blocks->count(); offset += blocks->bytes(block++))
+    places.append({int64_t(weight->shell), offset});
+  op->setAttr(kBlocksAttr, builder.getDenseI64ArrayAttr(places));
+  return true;
+}
+
+void GraphStore::store(nest::GlobalOp op) {
+  if (!storeBlocks(op) && !storePacked(op)) {
+    TensorValue value = TensorValue::fromAttr(op.getValue());
+    op->setAttr(kStoredAttr,
+                builder.getDenseI64ArrayAttr(place({value.bytes.data(), value.bytes.size()})));
+  }
+  op.setValueAttr(placeholder(op.getValue()));
+}
+
+void GraphStore::store(nest::ConstOp op) {
+  auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
+  if (dense && dense.isSplat())
+    return;
+  TensorValue value = TensorValue::fromAttr(op.getValue());
+  if (value.bytes.size() <= kLargestInline && dense)
+    return;
+  op->setAttr(kStoredAttr,
+              builder.getDenseI64ArrayAttr(place({value.bytes.data(), value.bytes.size()})));
+  op.setValueAttr(placeholder(op.getValue()));
+}
+
+std::string GraphStore::run() {
+  module.walk([&](nest::ConvOp conv) { shareFilter(conv); });
+  for (auto global : module.getOps<nest::GlobalOp>())
+    store(global);
+  module.walk([&](nest::ConstOp constant) { store(constant); });
+  llvm::raw_string_ostream stream(contents.text);
+  module.print(stream, OpPrintingFlags().enableDebugInfo()); // Locations name the nodes.
+  return encodeGraph(contents);
+}
+
+} // namespace
+
+std::string storeGraph(OwningOpRef<ModuleOp> prepared, const WeightPlan &weights) {
+  return GraphStore(*prepared, weights).run();
+}
+
+} // namespace nestor::package
