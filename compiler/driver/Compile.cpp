@@ -100,6 +100,8 @@ LogicalResult Compilation::optimize() {
   if (failed(runPasses(buildPreparePipeline)) || failed(nest()))
     return failure();
   prepared = result.module->clone();
+  if (result.nesting.recovery.topChanged)
+    (*prepared)->setAttr(package::kTopChangedAttr, UnitAttr::get(&context));
   return runPasses([](OpPassManager &manager) { buildFinishPipeline(manager, PipelineOptions()); });
 }
 

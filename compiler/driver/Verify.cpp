@@ -9,6 +9,8 @@
 #include "compiler/driver/CameraInput.h"
 #include "compiler/driver/Diagnostics.h"
 #include "compiler/driver/TensorFile.h"
+#include "compiler/ir/Nested.h"
+#include "compiler/package/Graph.h"
 
 #include "nestor/session.hpp"
 
@@ -107,21 +109,20 @@ void compareOutput(const TensorValue &expected, const TensorValue &actual, int64
   compareArgmax(expected, actual, allowed, comparison);
 }
 
-Expected<std::vector<OutputComparison>> verifyArtifact(mlir::ModuleOp model,
-                                                       const Artifact &artifact,
-                                                       ArrayRef<Sample> samples,
-                                                       double tolerance) {
-  mlir::func::FuncOp main = mainOf(model);
-  if (main.getNumArguments() != artifact.inputs().size() ||
-      main.getNumResults() != artifact.outputs().size())
-    return error("the artifact and the model have different inputs or outputs");
-  Result<Session> created = artifact.session();
+bool CapacityComparison::passed() const {
+  return all_of(outputs, [](const OutputComparison &output) { return output.passed(); });
+}
+
+/// Compares one capacity with what `reference` evaluates to.
+static Expected<std::vector<OutputComparison>>
+compareCapacity(mlir::func::FuncOp reference, const Artifact &artifact, float capacity,
+                ArrayRef<Sample> samples, double tolerance) {
+  Result<Session> created = artifact.session(SessionOptions().capacity(capacity));
   if (!created.ok())
     return error(created.status());
   Session &session = created.value();
-  DiagnosticCollector diagnostics(*model.getContext());
-
-  std::vector<OutputComparison> comparisons(main.getNumResults());
+  DiagnosticCollector diagnostics(*reference.getContext());
+  std::vector<OutputComparison> comparisons(reference.getNumResults());
   for (auto [run, sample] : enumerate(samples)) {
     for (auto [i, tensor] : enumerate(sample))
       if (Status status = session.input(i).copy_from(tensor.bytes); !status.ok())
@@ -129,7 +130,7 @@ Expected<std::vector<OutputComparison>> verifyArtifact(mlir::ModuleOp model,
     if (Status status = session.run(); !status.ok())
       return error(status);
     SmallVector<TensorValue> expected;
-    if (failed(reference::evaluate(main, sample, expected)))
+    if (failed(reference::evaluate(reference, sample, expected)))
       return error(diagnostics.errors());
     for (auto [i, comparison] : enumerate(comparisons)) {
       comparison.name = artifact.outputs()[i].name;
@@ -142,14 +143,42 @@ Expected<std::vector<OutputComparison>> verifyArtifact(mlir::ModuleOp model,
   return comparisons;
 }
 
+Expected<std::vector<CapacityComparison>> verifyArtifact(mlir::ModuleOp model, mlir::ModuleOp graph,
+                                                         const Artifact &artifact,
+                                                         ArrayRef<Sample> samples,
+                                                         double tolerance) {
+  SmallVector<mlir::func::FuncOp> functions;
+  if (graph)
+    functions = nest::capacityFunctions(graph);
+  std::vector<CapacityComparison> comparisons;
+  for (auto [index, info] : enumerate(artifact.capacities())) {
+    mlir::func::FuncOp reference = mainOf(model);
+    bool withModel = functions.empty();
+    if (!withModel) {
+      if (index >= functions.size())
+        return error("the graph section has fewer capacities than the artifact");
+      withModel = functions[index].getName() == "main" && !graph->hasAttr(package::kTopChangedAttr);
+      reference = withModel ? reference : functions[index];
+    }
+    if (reference.getNumArguments() != artifact.inputs().size() ||
+        reference.getNumResults() != artifact.outputs().size() ||
+        reference.getArgumentTypes() != mainOf(model).getArgumentTypes())
+      return error("the artifact and the model have different inputs or outputs");
+    auto outputs = compareCapacity(reference, artifact, info.capacity, samples, tolerance);
+    if (!outputs)
+      return outputs.takeError();
+    comparisons.push_back({info.capacity, withModel, std::move(*outputs)});
+  }
+  return std::move(comparisons);
+}
+
 Error adoptCameraInputs(mlir::ModuleOp model, const Artifact &artifact) {
   DiagnosticCollector diagnostics(*model.getContext());
   for (const TensorInfo &info : artifact.inputs()) {
     if (!info.has_normalization)
       continue;
     const Normalization &stored = info.normalization;
-    if (failed(applyCameraInput(mainOf(model),
-                                {info.name, stored.scale, stored.mean, stored.std})))
+    if (failed(applyCameraInput(mainOf(model), {info.name, stored.scale, stored.mean, stored.std})))
       return error(diagnostics.errors());
   }
   return Error::success();

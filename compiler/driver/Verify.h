@@ -55,13 +55,26 @@ struct OutputComparison {
 void compareOutput(const reference::TensorValue &expected, const reference::TensorValue &actual,
                    int64_t run, double tolerance, OutputComparison &comparison);
 
-/// Runs every sample through the full capacity of `artifact` and through
-/// `model`, the module as imported, and compares each output. Fails if the two do
-/// not belong together or one of them cannot run.
-llvm::Expected<std::vector<OutputComparison>> verifyArtifact(mlir::ModuleOp model,
-                                                             const Artifact &artifact,
-                                                             llvm::ArrayRef<Sample> samples,
-                                                             double tolerance);
+/// One capacity of an artifact against its reference.
+struct CapacityComparison {
+  float capacity;
+  /// The outputs were compared with the original model's; otherwise with those
+  /// of the network that the artifact stores, because the capacity is none of
+  /// the model's or recovery changed it.
+  bool withModel;
+  std::vector<OutputComparison> outputs;
+
+  bool passed() const;
+};
+
+/// Runs every sample through the capacities of `artifact` and through naive
+/// evaluations of their references: `model`, the module as imported, for the
+/// full capacity, and `graph`, the artifact's own (package/Graph.h), for the
+/// others. `graph` may be null where there are no others. Fails if artifact
+/// and model do not belong together or one of them cannot run.
+llvm::Expected<std::vector<CapacityComparison>>
+verifyArtifact(mlir::ModuleOp model, mlir::ModuleOp graph, const Artifact &artifact,
+               llvm::ArrayRef<Sample> samples, double tolerance);
 
 /// Makes the uint8 inputs of `artifact` those of `model` too, with the
 /// normalisation that the artifact stores.

@@ -39,14 +39,17 @@ inline constexpr llvm::StringLiteral kTopChangedAttr = "nest.top_changed";
 /// and plan give the same bytes.
 std::string storeGraph(mlir::OwningOpRef<mlir::ModuleOp> prepared, const WeightPlan &weights);
 
-/// An artifact that the runtime has opened and found valid, for what only the
-/// compiler reads. It may end before its last shells.
+/// A file for what only the compiler reads, whatever code it has: nothing of it
+/// runs. The file may end before its last shells. Errors are sentences.
 class ArtifactFile {
 public:
   static llvm::Expected<ArtifactFile> open(llvm::StringRef path);
   static llvm::Expected<ArtifactFile> fromMemory(llvm::MemoryBufferRef bytes);
 
   const format::Manifest &manifest() const { return contents; }
+  /// The first so many capacities have all their shells.
+  unsigned availableCapacities() const;
+  bool hasGraph() const { return find(format::GRAPH, 0); }
 
   /// The module with the functions of capacities up to number `capacity`, with
   /// their weights. The functions of larger ones are gone, and of globals what
@@ -56,9 +59,10 @@ public:
 
 private:
   llvm::Error readManifest();
-  /// The bytes of a section; none where the file has no such section, or ends
-  /// before it does.
-  std::optional<llvm::StringRef> section(format::SectionKind kind, unsigned index) const;
+  /// The entry of a section that lies in the file; null where there is none.
+  const format::Section *find(format::SectionKind kind, unsigned index) const;
+  /// Its bytes, which have the right hash.
+  llvm::Expected<llvm::StringRef> read(format::SectionKind kind, unsigned index) const;
 
   std::unique_ptr<llvm::MemoryBuffer> buffer;
   format::Manifest contents;

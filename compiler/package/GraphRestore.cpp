@@ -14,7 +14,6 @@
 
 #include "compiler/ir/Nested.h"
 #include "compiler/reference/Evaluator.h"
-#include "runtime/format/header.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -35,8 +34,6 @@ Error error(const Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
-using ShellReader = llvm::function_ref<std::optional<StringRef>(unsigned)>;
-
 /// Bytes of a dense tensor; nothing where they are more than `limit`.
 std::optional<int64_t> bytesOf(ArrayRef<int64_t> shape, Type element, int64_t limit) {
   int64_t bytes = reference::elementBytes(element);
@@ -48,8 +45,12 @@ std::optional<int64_t> bytesOf(ArrayRef<int64_t> shape, Type element, int64_t li
 
 class GraphRestore {
 public:
-  GraphRestore(ModuleOp module, StringRef constants, unsigned capacity, ShellReader shell)
-      : module(module), constants(constants), capacity(capacity), shell(shell) {}
+  GraphRestore(ModuleOp module, StringRef constants, unsigned capacity, ArrayRef<StringRef> shells)
+      : module(module), constants(constants), capacity(capacity), shells(shells) {
+    available = constants.size();
+    for (StringRef shell : shells)
+      available += shell.size();
+  }
 
   Error run();
 
@@ -64,18 +65,16 @@ private:
   ModuleOp module;
   StringRef constants;
   unsigned capacity;
-  ShellReader shell;
+  ArrayRef<StringRef> shells;
+  int64_t available; ///< All bytes that there are: no weight is larger.
 };
 
 Expected<StringRef> GraphRestore::bytesAt(int64_t place, int64_t offset, uint64_t size) {
-  std::optional<StringRef> bytes;
-  if (place == kInSection)
-    bytes = constants;
-  else if (place >= 0 && place <= int64_t(capacity))
-    bytes = shell(place);
-  if (!bytes || offset < 0 || uint64_t(offset) > bytes->size() || bytes->size() - offset < size)
+  bool exists = place == kInSection || (place >= 0 && place < int64_t(shells.size()));
+  StringRef bytes = !exists ? "" : place == kInSection ? constants : shells[place];
+  if (!exists || offset < 0 || uint64_t(offset) > bytes.size() || bytes.size() - offset < size)
     return error("the graph section refers to weights that the file does not have");
-  return bytes->substr(offset, size);
+  return bytes.substr(offset, size);
 }
 
 Expected<ElementsAttr> GraphRestore::read(Operation *op, ElementsAttr value) {
@@ -83,11 +82,7 @@ Expected<ElementsAttr> GraphRestore::read(Operation *op, ElementsAttr value) {
   if (!stored)
     return value;
   auto type = cast<RankedTensorType>(value.getType());
-  int64_t limit = constants.size();
-  if (stored.size() == 2 && stored[0] != kInSection && stored[0] <= int64_t(capacity))
-    if (std::optional<StringRef> bytes = stored[0] >= 0 ? shell(stored[0]) : std::nullopt)
-      limit = bytes->size();
-  std::optional<int64_t> size = bytesOf(type.getShape(), type.getElementType(), limit);
+  std::optional<int64_t> size = bytesOf(type.getShape(), type.getElementType(), available);
   if (stored.size() != 2 || !size)
     return error("the graph section has a constant of an impossible size");
   Expected<StringRef> bytes = bytesAt(stored[0], stored[1], *size);
@@ -149,9 +144,6 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   SmallVector<int64_t> shape(type.getShape());
   if (inShells)
     std::tie(edges, shape) = truncated(op, capacity);
-  int64_t available = 0;
-  for (unsigned index = 0; index <= capacity; ++index)
-    available += shell(index).value_or("").size();
   // Packed filters are no smaller than plain ones.
   std::optional<int64_t> size = bytesOf(shape, type.getElementType(), available);
   if (!size || !*size)
@@ -227,67 +219,29 @@ static Expected<OwningOpRef<ModuleOp>> parseModule(StringRef text, MLIRContext &
 
 } // namespace
 
-//===----------------------------------------------------------------------===//
-// ArtifactFile
-//===----------------------------------------------------------------------===//
-
-Expected<ArtifactFile> ArtifactFile::open(StringRef path) {
-  auto buffer =
-      llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return error(path + ": " + buffer.getError().message());
-  ArtifactFile file;
-  file.buffer = std::move(*buffer);
-  if (Error problem = file.readManifest())
-    return error(path + ": " + toString(std::move(problem)));
-  return file;
-}
-
-Expected<ArtifactFile> ArtifactFile::fromMemory(llvm::MemoryBufferRef bytes) {
-  ArtifactFile file;
-  file.buffer = llvm::MemoryBuffer::getMemBuffer(bytes, /*RequiresNullTerminator=*/false);
-  if (Error problem = file.readManifest())
-    return problem;
-  return file;
-}
-
-Error ArtifactFile::readManifest() {
-  format::FileHeader header;
-  StringRef bytes = buffer->getBuffer();
-  if (bytes.size() < sizeof(header))
-    return error("not a .nest file");
-  std::memcpy(&header, bytes.data(), sizeof(header));
-  if (std::memcmp(header.magic, format::kMagic, sizeof(header.magic)) != 0 ||
-      header.major != format::kMajorVersion || header.manifestOffset > bytes.size() ||
-      header.manifestSize > bytes.size() - header.manifestOffset)
-    return error("not a .nest file of this version");
-  if (!contents.ParseFromArray(bytes.data() + header.manifestOffset, int(header.manifestSize)))
-    return error("the manifest cannot be read");
-  return Error::success();
-}
-
-std::optional<StringRef> ArtifactFile::section(format::SectionKind kind, unsigned index) const {
-  StringRef bytes = buffer->getBuffer();
-  for (const format::Section &section : contents.sections())
-    if (section.kind() == kind && section.index() == index && section.offset() <= bytes.size() &&
-        section.size() <= bytes.size() - section.offset())
-      return bytes.substr(section.offset(), section.size());
-  return std::nullopt;
-}
-
 Expected<OwningOpRef<ModuleOp>> ArtifactFile::readGraph(unsigned capacity,
                                                         MLIRContext &context) const {
-  std::optional<StringRef> bytes = section(format::GRAPH, 0);
+  if (!hasGraph())
+    return error("it has no graph section; compile the model again with this nestorc");
+  if (capacity >= availableCapacities())
+    return error("it ends before the weights of this capacity");
+  Expected<StringRef> bytes = read(format::GRAPH, 0);
   if (!bytes)
-    return error("the file has no graph section; compile the model again with this nestorc");
+    return bytes.takeError();
   Expected<GraphContents> graph = decodeGraph(*bytes);
   if (!graph)
     return graph.takeError();
   Expected<OwningOpRef<ModuleOp>> module = parseModule(graph->text, context);
   if (!module)
     return module.takeError();
-  auto shell = [&](unsigned index) { return section(format::WEIGHTS, index); };
-  if (Error problem = GraphRestore(**module, graph->constants, capacity, shell).run())
+  SmallVector<StringRef> shells;
+  for (unsigned index = 0; index <= capacity && find(format::WEIGHTS, index); ++index) {
+    Expected<StringRef> shell = read(format::WEIGHTS, index);
+    if (!shell)
+      return shell.takeError();
+    shells.push_back(*shell);
+  }
+  if (Error problem = GraphRestore(**module, graph->constants, capacity, shells).run())
     return problem;
   return module;
 }

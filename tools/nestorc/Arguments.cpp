@@ -136,7 +136,8 @@ CLI::App *addOps(CLI::App &app, OpsArguments &ops) {
 
 CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
   CLI::App *command = app.add_subcommand(
-      "verify", "Compare an artifact with a naive evaluation of the model it was compiled from");
+      "verify", "Compare every capacity of an artifact with naive evaluations: the full one with the model "
+                "it was compiled from, the others with the networks that the artifact stores");
   command->add_option("artifact", verify.artifact, "Artifact")->required()->type_name("F.nest");
   command->add_option("--onnx", verify.model.path, "The model")
       ->required()
@@ -155,6 +156,19 @@ CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
   command->add_option("--target", verify.target, "Code to run; default: the best for this CPU")
       ->type_name("FEATURES");
   command->add_flag("--json", verify.json, "Answer as JSON on stdout");
+  return command;
+}
+
+CLI::App *addExport(CLI::App &app, ExportArguments &arguments) {
+  CLI::App *command = app.add_subcommand(
+      "export", "Write one capacity of an artifact as a plain ONNX model, which has the artifact's "
+                "inputs: uint8 images too, with their normalisation in the model");
+  command->add_option("artifact", arguments.artifact, "Artifact")->required()->type_name("F.nest");
+  command->add_option("--capacity", arguments.capacity, "Which one; default 1, the full model")
+      ->type_name("C");
+  command->add_option("-o,--output", arguments.output, "Model to write")
+      ->required()
+      ->type_name("X.onnx");
   return command;
 }
 
@@ -192,11 +206,13 @@ Arguments parseArguments(int argc, char **argv) {
   CheckArguments check;
   OpsArguments ops;
   VerifyArguments verify;
+  ExportArguments exported;
   RawArguments raw;
   CLI::App *compileCommand = addCompile(app, compile, raw);
   CLI::App *checkCommand = addCheck(app, check, raw);
   CLI::App *opsCommand = addOps(app, ops);
   CLI::App *verifyCommand = addVerify(app, verify, raw);
+  CLI::App *exportCommand = addExport(app, exported);
   try {
     app.parse(argc, argv);
     if (compileCommand->parsed()) {
@@ -211,9 +227,11 @@ Arguments parseArguments(int argc, char **argv) {
       finishModel(verify.model, raw);
       return verify;
     }
+    if (exportCommand->parsed())
+      return exported;
     if (opsCommand->parsed())
       return ops;
-    throw CLI::RequiredError("A command (compile, check, ops or verify)");
+    throw CLI::RequiredError("A command (compile, check, ops, verify or export)");
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
   }

@@ -72,10 +72,15 @@ struct VerifyArguments {
   bool json = false;
 };
 
+struct ExportArguments {
+  std::string artifact, output;
+  double capacity = 1;
+};
+
 /// What to run, or the status to exit with: help was printed or the usage was
 /// wrong, which has been said.
 using Arguments = std::variant<nestor::driver::ExitStatus, CompileArguments, CheckArguments,
-                               OpsArguments, VerifyArguments>;
+                               OpsArguments, VerifyArguments, ExportArguments>;
 
 Arguments parseArguments(int argc, char **argv);
 

@@ -7,6 +7,7 @@
 #include "Commands.h"
 
 #include "compiler/driver/Verify.h"
+#include "compiler/package/Graph.h"
 
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
@@ -26,25 +27,32 @@ ExitStatus report(ExitStatus status, const Twine &message) {
   return status;
 }
 
-void printTable(ArrayRef<driver::OutputComparison> outputs, size_t samples, double tolerance) {
-  outs() << llvm::format("%-32s %10s %26s %12s\n", "output", "error", "range", "argmax");
-  for (const driver::OutputComparison &output : outputs) {
-    std::string argmax = output.decidedRows ? std::to_string(output.agreeingRows) + "/" +
-                                                  std::to_string(output.decidedRows)
-                                            : "-";
-    outs() << llvm::format("%-32s %10.2g %12.5g ..%12.5g %12s  %s\n", output.name.c_str(),
-                           output.error, output.minimum, output.maximum, argmax.c_str(),
-                           output.passed() ? "ok" : "FAILED");
-    if (output.firstBad)
-      outs() << llvm::format("    first bad element: sample %lld, index %lld: %.9g, not %.9g\n",
-                             (long long)output.firstBad->run, (long long)output.firstBad->index,
-                             output.firstBad->actual, output.firstBad->expected);
+void printTable(ArrayRef<driver::CapacityComparison> capacities, size_t samples, double tolerance) {
+  outs() << llvm::format("%8s %-32s %10s %26s %12s\n", "capacity", "output", "error", "range",
+                         "argmax");
+  bool changed = false;
+  for (const driver::CapacityComparison &capacity : capacities) {
+    changed |= capacity.capacity == 1 && !capacity.withModel;
+    for (const driver::OutputComparison &output : capacity.outputs) {
+      std::string argmax = output.decidedRows ? std::to_string(output.agreeingRows) + "/" +
+                                                    std::to_string(output.decidedRows)
+                                              : "-";
+      outs() << llvm::format("%8g %-32s %10.2g %12.5g ..%12.5g %12s  %s\n", capacity.capacity,
+                             output.name.c_str(), output.error, output.minimum, output.maximum,
+                             argmax.c_str(), output.passed() ? "ok" : "FAILED");
+      if (output.firstBad)
+        outs() << llvm::format("    first bad element: sample %lld, index %lld: %.9g, not %.9g\n",
+                               (long long)output.firstBad->run, (long long)output.firstBad->index,
+                               output.firstBad->actual, output.firstBad->expected);
+    }
   }
   outs() << llvm::format("%zu sample(s), tolerance %g of the range\n", samples, tolerance);
+  if (changed)
+    outs() << "recovery changed the full capacity: it was compared with the network in the "
+              "artifact, not with the model\n";
 }
 
-void printJson(ArrayRef<driver::OutputComparison> outputs, size_t samples, double tolerance,
-               bool passed) {
+json::Array outputsAsJson(ArrayRef<driver::OutputComparison> outputs) {
   json::Array rows;
   for (const driver::OutputComparison &output : outputs) {
     // JSON has no infinity: null stands for an error beyond any number.
@@ -61,12 +69,35 @@ void printJson(ArrayRef<driver::OutputComparison> outputs, size_t samples, doubl
                                 {"first_bad", std::move(bad)},
                                 {"passed", output.passed()}});
   }
-  json::Object document{{"schema_version", 1},
-                        {"samples", int64_t(samples)},
-                        {"tolerance", tolerance},
-                        {"passed", passed},
-                        {"outputs", std::move(rows)}};
+  return rows;
+}
+
+/// `outputs` are those of the largest capacity, as before there were others.
+void printJson(ArrayRef<driver::CapacityComparison> capacities, size_t samples, double tolerance,
+               bool passed) {
+  json::Array rows;
+  for (const driver::CapacityComparison &capacity : capacities)
+    rows.push_back(json::Object{{"capacity", capacity.capacity},
+                                {"reference", capacity.withModel ? "model" : "graph"},
+                                {"passed", capacity.passed()},
+                                {"outputs", outputsAsJson(capacity.outputs)}});
+  json::Object document{
+      {"schema_version", 1},           {"samples", int64_t(samples)},
+      {"tolerance", tolerance},        {"passed", passed},
+      {"capacities", std::move(rows)}, {"outputs", outputsAsJson(capacities.back().outputs)}};
   outs() << formatv("{0:2}", json::Value(std::move(document))) << "\n";
+}
+
+/// The networks of the artifact's capacities; null where it has only the full
+/// one and stores none, as those of nestorc 0.1.
+Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+readGraph(StringRef path, const nestor::Artifact &artifact, mlir::MLIRContext &context) {
+  Expected<nestor::package::ArtifactFile> file = nestor::package::ArtifactFile::open(path);
+  if (!file)
+    return file.takeError();
+  if (!file->hasGraph() && artifact.capacities().size() == 1)
+    return mlir::OwningOpRef<mlir::ModuleOp>();
+  return file->readGraph(artifact.capacities().size() - 1, context);
 }
 
 } // namespace
@@ -106,15 +137,19 @@ ExitStatus runVerify(const VerifyArguments &arguments) {
       return report(ExitStatus::Usage, toString(given.takeError()));
     samples = std::move(*given);
   }
-  auto outputs = driver::verifyArtifact(*imported.module, artifact, samples, arguments.tolerance);
-  if (!outputs)
-    return report(ExitStatus::Usage, toString(outputs.takeError()));
+  auto graph = readGraph(arguments.artifact, artifact, *context);
+  if (!graph)
+    return report(ExitStatus::Corrupt, arguments.artifact + ": " + toString(graph.takeError()));
+  auto capacities = driver::verifyArtifact(*imported.module, graph->get(), artifact, samples,
+                                           arguments.tolerance);
+  if (!capacities)
+    return report(ExitStatus::Usage, toString(capacities.takeError()));
 
-  bool passed = all_of(*outputs, [](const auto &output) { return output.passed(); });
+  bool passed = all_of(*capacities, [](const auto &capacity) { return capacity.passed(); });
   if (arguments.json)
-    printJson(*outputs, samples.size(), arguments.tolerance, passed);
+    printJson(*capacities, samples.size(), arguments.tolerance, passed);
   else
-    printTable(*outputs, samples.size(), arguments.tolerance);
+    printTable(*capacities, samples.size(), arguments.tolerance);
   return passed ? ExitStatus::Ok : ExitStatus::CheckFailed;
 }
 

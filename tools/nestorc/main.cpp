@@ -17,6 +17,7 @@ ExitStatus run(const CompileArguments &arguments) { return runCompile(arguments)
 ExitStatus run(const CheckArguments &arguments) { return runCheck(arguments); }
 ExitStatus run(const OpsArguments &arguments) { return runOps(arguments); }
 ExitStatus run(const VerifyArguments &arguments) { return runVerify(arguments); }
+ExitStatus run(const ExportArguments &arguments) { return runExport(arguments); }
 
 } // namespace
 
