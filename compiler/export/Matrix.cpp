@@ -15,28 +15,42 @@ using nestor::reference::TensorValue;
 namespace nestor::onnx_export {
 namespace {
 
-/// Whether the importer may have made `op` of a product with a constant.
-bool isProductOverPixels(GraphExporter &g, nest::ConvOp op) {
+/// A convolution as a product: dimensions of its input that are rows of a
+/// matrix, and those that a row has.
+struct Product {
+  Dims rows, columns;
+};
+
+/// The importer makes a convolution over pixels of a product with a constant,
+/// and nesting one over the whole input of a product with a flattened tensor.
+std::optional<Product> asProduct(GraphExporter &g, nest::ConvOp op) {
   auto all = [](ArrayRef<int64_t> values, int64_t want) {
     return llvm::all_of(values, [&](int64_t value) { return value == want; });
   };
-  return op.getKernel().size() == 1 && all(op.getKernel(), 1) && all(op.getStrides(), 1) &&
-         all(op.getPadBegin(), 0) && all(op.getPadEnd(), 0) && op.getGroups() == 1 &&
-         !g.isConstant(op.getInput()) && g.importedFrom() != "Conv";
+  if (!all(op.getPadBegin(), 0) || !all(op.getPadEnd(), 0) || op.getGroups() != 1 ||
+      g.isConstant(op.getInput()) || g.importedFrom() == "Conv")
+    return std::nullopt;
+  int64_t rank = shapeOf(op.getInput()).size();
+  if (op.getKernel() == shapeOf(op.getInput()).slice(1, rank - 2))
+    return Product{{0}, llvm::to_vector(llvm::seq<int64_t>(1, rank))};
+  if (rank == 3 && op.getKernel()[0] == 1 && op.getStrides()[0] == 1)
+    return Product{{0, 1}, {2}};
+  return std::nullopt;
 }
 
-/// `filter` [1, I, O] as a matrix whose rows are in the order in which the
-/// channels lie in the tensor instead of that of the value: a flattened tensor
+/// `filter` as a matrix whose rows are in the order in which the dimensions
+/// `columns` lie in the tensor instead of that of the value: a flattened tensor
 /// need not move.
-TensorValue rowsAsStored(const TensorValue &filter, const View &view) {
-  Dims channels = view.sequence({2}), order = identityOrder(channels.size()), shape;
-  for (int64_t factor : channels)
+TensorValue rowsAsStored(const TensorValue &filter, const View &view, ArrayRef<int64_t> columns) {
+  Dims factors = view.sequence(columns), order = identityOrder(factors.size()), shape;
+  for (int64_t factor : factors)
     shape.push_back(view.shape[factor]);
-  shape.push_back(filter.type.getShape().back());
-  llvm::sort(order, [&](int64_t a, int64_t b) { return channels[a] < channels[b]; });
-  order.push_back(channels.size());
+  int64_t outputs = filter.type.getShape().back();
+  shape.push_back(outputs);
+  llvm::sort(order, [&](int64_t a, int64_t b) { return factors[a] < factors[b]; });
+  order.push_back(factors.size());
   TensorValue unfolded{filter.type.clone(shape), filter.bytes};
-  return permuted(unfolded, order, filter.type.getShape().drop_front());
+  return permuted(unfolded, order, {filter.size() / outputs, outputs});
 }
 
 /// The channels are the tensor's last dimension, and it has more than two: the
@@ -56,39 +70,39 @@ void exportAsMatMul(GraphExporter &g, nest::ConvOp op, const View &view, TensorV
 } // namespace
 
 bool exportAsGemm(GraphExporter &g, nest::ConvOp op) {
-  std::optional<TensorValue> filter =
-      isProductOverPixels(g, op) ? scaledFilter(g, op) : std::nullopt;
-  if (!filter)
+  std::optional<Product> dims = asProduct(g, op);
+  std::optional<TensorValue> filter = dims ? scaledFilter(g, op) : std::nullopt;
+  if (!filter || !filter->size())
     return false;
   View view = g.viewOf(op.getInput());
-  Dims rows = view.sequence({0, 1}), channels = view.sequence({2});
-  llvm::sort(channels);
-  Dims all = rows;
-  llvm::append_range(all, channels);
+  Dims all = view.sequence(dims->rows), columns = view.sequence(dims->columns);
+  llvm::sort(columns);
+  llvm::append_range(all, columns);
   if (!llvm::is_sorted(all))
     return false;
-  TensorValue matrix = rowsAsStored(*filter, view);
-  int64_t last = view.shape.size() - 1, inputs = matrix.type.getDimSize(0),
-          outputs = matrix.type.getDimSize(1);
-  if (channels == ArrayRef(last) && last > 1 && g.importedFrom() != "Gemm") {
+  TensorValue matrix = rowsAsStored(*filter, view, dims->columns);
+  int64_t last = view.shape.size() - 1;
+  if (dims->columns.size() == 1 && columns == ArrayRef(last) && last > 1 &&
+      g.importedFrom() != "Gemm") {
     exportAsMatMul(g, op, view, matrix);
     return true;
   }
-  ArrayRef<int64_t> shape = shapeOf(op.getResult());
-  int64_t pixels = shape[0] * shape[1];
-  std::string input = g.reshape(view.tensor, view.shape, {pixels, inputs});
+  int64_t rows = 1, inputs = matrix.type.getDimSize(0), outputs = matrix.type.getDimSize(1);
+  for (int64_t dim : dims->rows)
+    rows *= shapeOf(op.getInput())[dim];
+  std::string input = g.reshape(view.tensor, view.shape, {rows, inputs});
   std::string bias = biasOf(g, op);
   std::string result =
       g.node("Gemm", {input, g.initializer("weight", permuted(matrix, {1, 0})), bias})
           .set("transB", int64_t(1))
           .output();
-  if (shape[0] == 1 || shape[1] == 1) {
-    View product{result, {pixels, outputs}, {{}, {}, {1}}};
-    product.factors[shape[0] == 1 ? 1 : 0] = {0};
-    g.define(op.getResult(), product);
-  } else {
-    g.define(op.getResult(), g.reshape(result, {pixels, outputs}, shape), {0, 1, 2});
-  }
+  View product = View::direct(result, {rows, outputs}, {0, 1});
+  ArrayRef<int64_t> shape = shapeOf(op.getResult());
+  std::optional<ReshapedView> found = reshaped(product, product.shape, shape);
+  if (found && !found->splitShape)
+    g.define(op.getResult(), found->view);
+  else
+    g.define(op.getResult(), g.reshape(result, product.shape, shape), identityOrder(shape.size()));
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "runtime/format/header.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"
 
 #include <cstring>

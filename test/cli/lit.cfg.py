@@ -1,5 +1,6 @@
 # Part of Nestor. SPDX-License-Identifier: Apache-2.0
 import os
+import subprocess
 
 here = os.path.dirname(__file__)
 lit_config.load_config(config, os.path.join(here, "..", "lit", "lit.cfg.py"))
@@ -11,6 +12,10 @@ config.substitutions.append(("%images", "/usr/bin/python3 " + os.path.join(here,
 config.substitutions.append(("%interrupt", "/usr/bin/python3 " + os.path.join(here, "Inputs", "interrupt.py")))
 config.substitutions.append(("%agree", "/usr/bin/python3 " + os.path.join(here, "Inputs", "agree.py")))
 config.substitutions.append(("%samples", "/usr/bin/python3 " + os.path.join(here, "Inputs", "samples.py")))
+
+config.substitutions.append(("%describe-onnx", "/usr/bin/python3 " + os.path.join(here, "Inputs", "describe_onnx.py")))
+if subprocess.run(["/usr/bin/python3", "-c", "import onnx"], capture_output=True).returncode == 0:
+    config.available_features.add("python3-onnx")
 
 # The targets whose code this CPU can run, by a flag that Linux names for each.
 with open("/proc/cpuinfo") as file:

@@ -8,7 +8,12 @@
 
 #include "test/support/CompiledModel.h"
 
+#include "compiler/driver/Diagnostics.h"
+#include "compiler/export/Export.h"
+#include "passes/Passes.h"
+
 #include "mlir/IR/Builders.h"
+#include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
 using nestor::reference::TensorValue;
@@ -107,16 +112,15 @@ Outcome runCompiled(const std::string &path, const import::ImportOptions &import
   return outcome;
 }
 
-Outcome runReference(const std::string &path, const import::ImportOptions &options,
-                     const Tensors &inputs, MLIRContext &context) {
-  import::ImportResult imported = import::importFile(path, options, context);
+/// Evaluates what was imported.
+static Outcome evaluate(const import::ImportResult &imported, const Tensors &inputs) {
   Outcome outcome;
   if (imported.status != import::ImportStatus::Ok) {
     outcome.unsupported = !imported.unsupported.empty();
     outcome.error = describe(imported.message, imported.unsupported);
     return outcome;
   }
-  auto main = imported.module->lookupSymbol<func::FuncOp>("main");
+  auto main = imported.module.get().lookupSymbol<func::FuncOp>("main");
   std::vector<std::string> names;
   for (unsigned i = 0; i < main.getNumArguments(); ++i)
     names.push_back(nameOf(main.getArgAttr(i, "nest.name")));
@@ -128,6 +132,31 @@ Outcome runReference(const std::string &path, const import::ImportOptions &optio
     outcome.error = "the reference evaluator failed";
   for (auto [i, result] : llvm::enumerate(results))
     outcome.outputs[nameOf(main.getResultAttr(i, "nest.name"))] = result;
+  return outcome;
+}
+
+Outcome runReference(const std::string &path, const import::ImportOptions &options,
+                     const Tensors &inputs, MLIRContext &context) {
+  return evaluate(import::importFile(path, options, context), inputs);
+}
+
+Outcome runExported(const std::string &path, const import::ImportOptions &options,
+                    const Tensors &inputs, MLIRContext &context) {
+  import::ImportResult imported = import::importFile(path, options, context);
+  if (imported.status != import::ImportStatus::Ok)
+    return evaluate(imported, inputs);
+  driver::DiagnosticCollector diagnostics(context);
+  PassManager manager(&context);
+  buildPreparePipeline(manager);
+  FailureOr<std::string> model = failure();
+  if (succeeded(manager.run(*imported.module)))
+    model = onnx_export::exportFunction(imported.module->lookupSymbol<func::FuncOp>("main"), {});
+  if (failed(model))
+    return {{}, diagnostics.errors(), /*unsupported=*/false};
+  Outcome outcome = evaluate(import::importBytes(*model, ".", {}, context), inputs);
+  if (!outcome.error.empty())
+    outcome.error = "exported: " + outcome.error;
+  outcome.unsupported = false;
   return outcome;
 }
 

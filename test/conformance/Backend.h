@@ -30,6 +30,11 @@ Outcome runCompiled(const std::string &path, const import::ImportOptions &option
 Outcome runReference(const std::string &path, const import::ImportOptions &options,
                      const Tensors &inputs, mlir::MLIRContext &context);
 
+/// Imports, prepares, exports, imports that, and evaluates it with the
+/// reference evaluator. What ONNX cannot express counts as unsupported.
+Outcome runExported(const std::string &path, const import::ImportOptions &options,
+                    const Tensors &inputs, mlir::MLIRContext &context);
+
 } // namespace nestor::conformance
 
 #endif // NESTOR_TEST_CONFORMANCE_BACKEND_H

@@ -83,7 +83,9 @@ CaseResult runSet(const Case &which, const LoadedCase &loaded, const DataSet &se
 }
 
 CaseResult runCase(const Case &which, const Options &options) {
-  Backend backend = options.backend == "reference" ? runReference : runCompiled;
+  Backend backend = options.backend == "reference"  ? runReference
+                    : options.backend == "exported" ? runExported
+                                                    : runCompiled;
   auto context = driver::createContext();
   LoadedCase loaded = load(which, *context);
   CaseResult worst{Verdict::Passed, loaded.error};
@@ -212,7 +214,7 @@ int main(int argc, char **argv) {
   CLI::App app("Runs the ONNX conformance cases of Debian's libonnx-testdata");
   app.add_option("--data", options.data, "directory of the cases")->capture_default_str();
   app.add_option("--backend", options.backend, "what runs them")
-      ->check(CLI::IsMember({"compiled", "reference"}))
+      ->check(CLI::IsMember({"compiled", "reference", "exported"}))
       ->capture_default_str();
   app.add_option("--known-failures", options.known, "list that the failures must equal");
   app.add_flag("--update", options.update, "write the failures to that list");
