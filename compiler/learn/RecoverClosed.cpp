@@ -24,7 +24,7 @@ namespace {
 constexpr size_t kSamples = 1024, kSampleBytes = size_t(512) << 20;
 /// Weights of the full capacity that are tried, one after the other, until it
 /// is not worse than the original.
-constexpr double kTopWeights[] = {4, 16, 64, 256};
+constexpr double kTopWeights[] = {16, 64, 256, 1024};
 /// Agreement with the original that counts as not worse, without labels.
 constexpr double kAgreement = 0.995;
 
