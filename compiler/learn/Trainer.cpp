@@ -122,8 +122,9 @@ Error Trainer::runStage(const TrainingStage &stage) {
     state.optimizer = optimizer.start(nets->layout().size());
   if (pace->isOver() && state.step == 0 && state.stage == 0)
     return llvm::createStringError(llvm::formatv(
-        "--minutes {0}: too short to make a step; preparing alone took {1:F1} seconds",
-        options.train.minutes, pace->seconds()));
+        "--minutes: too short to make a step, since what comes before takes more than {0:F1} "
+        "seconds; give more, or --recover solve",
+        pace->seconds()));
   pace->decide(state);
   while ((state.steps == 0 || state.step < state.steps) && !stopped() && !pace->isOver()) {
     double start = pace->seconds();
