@@ -176,18 +176,35 @@ void FlowBuilder::resolveProducts() {
   }
 }
 
-void FlowBuilder::chooseCarrier(AxisProduct &product) {
-  product.carrier = product.factors.size();
-  for (auto [index, factor] : llvm::enumerate(product.factors))
-    if (carriers.contains(factor)) {
-      product.carrier = index;
-      break;
-    }
-  if (product.carrier == product.factors.size())
-    product.carrier = product.factors.size() - 1;
-  for (auto [index, factor] : llvm::enumerate(product.factors))
+/// A factor that is preferred, or else the last one that nothing fixes: in
+/// [H, W, C] flattened the channels, in [C, 2, 2] that become pixels, too.
+void FlowBuilder::chooseCarrier(AxisProduct &product, const llvm::DenseSet<Axis> &fixed) {
+  ArrayRef<Axis> factors = product.factors;
+  product.carrier = factors.size() - 1;
+  auto isFree = [&](Axis factor) { return !fixed.contains(factor); };
+  auto preferred = llvm::find_if(factors, [&](Axis factor) { return carriers.contains(factor); });
+  auto lastFree = llvm::find_if(llvm::reverse(factors), isFree);
+  if (preferred != factors.end())
+    product.carrier = preferred - factors.begin();
+  else if (lastFree != factors.rend())
+    product.carrier = &*lastFree - factors.begin();
+  for (auto [index, factor] : llvm::enumerate(factors))
     if (index != product.carrier)
       fix(factor, product.op, "cuts them into pieces");
+}
+
+/// The axes that are fixed, factors of fixed ones included.
+llvm::DenseSet<Axis> FlowBuilder::findFixed() {
+  llvm::DenseSet<Axis> fixed;
+  for (const FixedAxis &each : flow.fixedList)
+    fixed.insert(find(each.axis));
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const AxisProduct &product : flow.productList)
+      for (Axis factor : product.factors)
+        changed |= fixed.contains(find(product.whole)) && fixed.insert(find(factor)).second;
+  }
+  return fixed;
 }
 
 /// From now on, axes are named by their roots.
@@ -206,12 +223,13 @@ void FlowBuilder::finish() {
     for (AxisSelection::Source &source : selection.sources)
       source.axis = find(source.axis);
   }
+  llvm::DenseSet<Axis> fixedBefore = findFixed();
   llvm::DenseMap<Axis, AxisProduct *> first;
   for (AxisProduct &product : flow.productList) {
     product.whole = find(product.whole);
     for (Axis &factor : product.factors)
       factor = find(factor);
-    chooseCarrier(product);
+    chooseCarrier(product, fixedBefore);
     auto [known, isNew] = first.try_emplace(product.whole, &product);
     if (!isNew && known->second->factors != product.factors)
       for (AxisProduct *other : {known->second, &product}) {

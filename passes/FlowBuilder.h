@@ -77,7 +77,8 @@ private:
   void visitShuffle(nest::ReshapeOp op, const ChannelShuffle &shuffle);
 
   void resolveProducts();
-  void chooseCarrier(AxisProduct &product);
+  void chooseCarrier(AxisProduct &product, const llvm::DenseSet<Axis> &fixed);
+  llvm::DenseSet<Axis> findFixed();
   void finish();
 };
 

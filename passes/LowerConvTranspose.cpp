@@ -8,7 +8,8 @@
 // where e + padBegin = d*s + k. With e + padBegin = q*s + r that is tap
 // k = j*s + r and input d = q - j: for each phase r a convolution over q with
 // J = ceil(K/s) taps. All phases read the same inputs, so one convolution with
-// s times the output channels computes them together.
+// s times the output channels computes them together. The phases of one channel
+// lie side by side, so that the first channels are the convolution's first.
 //
 //===----------------------------------------------------------------------===//
 
@@ -113,7 +114,7 @@ private:
     return applied.getResult();
   }
 
-  /// [K.., C, O] -> [J.., C, s..*O] with tap J-1-j of phase r the original's
+  /// [K.., C, O] -> [J.., C, O*s..] with tap J-1-j of phase r the original's
   /// j*s + r, zero where that is beyond K.
   static Value phaseFilter(OpBuilder &builder, Location loc, ConvTransposeOp op,
                            const Phases &phases) {
@@ -131,13 +132,12 @@ private:
     split.append({padded[n], padded[n + 1]});
     starts.append({0, 0});
     steps.append({1, 1});
-    // [J1, s1, .., C, O] -> [J.., C, s.., O]
+    // [J1, s1, .., C, O] -> [J.., C, O, s..]
     for (int64_t i = 0; i < n; ++i)
       order.push_back(2 * i);
-    order.push_back(2 * n);
+    order.append({2 * n, 2 * n + 1});
     for (int64_t i = 0; i < n; ++i)
       order.push_back(2 * i + 1);
-    order.push_back(2 * n + 1);
     shape = phases.taps;
     shape.append({padded[n], phases.count * padded[n + 1]});
 
@@ -150,37 +150,38 @@ private:
     return reshapeTo(builder, loc, transposeTo(builder, loc, filter, order), shape);
   }
 
-  /// [O] -> [count*O]
+  /// [O] -> [O*count]
   static Value repeat(OpBuilder &builder, Location loc, Value bias, int64_t count) {
     int64_t outputs = shapeOf(bias).front();
-    SmallVector<Value> copies(count, bias);
-    return createFolded<ConcatOp>(builder, loc, tensorType(bias).clone({count * outputs}), copies,
-                                  /*axis=*/0);
+    SmallVector<Value> copies(count, reshapeTo(builder, loc, bias, {outputs, 1}));
+    Value repeated = createFolded<ConcatOp>(builder, loc, tensorType(bias).clone({outputs, count}),
+                                            copies, /*axis=*/1);
+    return reshapeTo(builder, loc, repeated, {outputs * count});
   }
 
-  /// [N, Q.., s..*O] -> [N, Q*s.., O]
+  /// [N, Q.., O*s..] -> [N, Q*s.., O]
   static Value depthToSpace(OpBuilder &builder, Location loc, Value value,
                             ArrayRef<int64_t> strides) {
     int64_t n = strides.size();
     ArrayRef<int64_t> shape = shapeOf(value);
     Extents split(shape.drop_back()), order{0}, merged{shape.front()};
     int64_t channels = shape.back();
+    for (int64_t stride : strides)
+      channels /= stride;
+    split.push_back(channels);
     for (int64_t i = 0; i < n; ++i) {
       split.push_back(strides[i]);
-      channels /= strides[i];
-      order.append({1 + i, 1 + n + i});
+      order.append({1 + i, n + 2 + i});
       merged.push_back(shape[1 + i] * strides[i]);
     }
-    split.push_back(channels);
-    order.push_back(2 * n + 1);
+    order.push_back(n + 1);
     merged.push_back(channels);
     value = transposeTo(builder, loc, reshapeTo(builder, loc, value, split), order);
     return reshapeTo(builder, loc, value, merged);
   }
 };
 
-struct LowerConvTransposePass final
-    : impl::LowerConvTransposePassBase<LowerConvTransposePass> {
+struct LowerConvTransposePass final : impl::LowerConvTransposePassBase<LowerConvTransposePass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerConvTranspose>(&getContext());

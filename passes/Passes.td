@@ -124,7 +124,7 @@ def LowerConvTransposePass : Pass<"nest-lower-conv-transpose", "::mlir::func::Fu
   let description = [{
     Outputs whose coordinates agree modulo the stride read the same taps: a
     transposed convolution is one convolution with stride 1 whose output
-    channels are [phase, O], then depth to space and a crop. Left alone where
+    channels are [O, phase], then depth to space and a crop. Left alone where
     it has groups, or a dilation together with a stride.
 
     ```mlir
@@ -134,7 +134,7 @@ def LowerConvTransposePass : Pass<"nest-lower-conv-transpose", "::mlir::func::Fu
     becomes
     ```mlir
     %0 = nest.conv %x, %phases : ... -> tensor<1x4x4x(4*O)>
-    %1 = nest.reshape %0       : ... -> tensor<1x4x4x2x2xO>
+    %1 = nest.reshape %0       : ... -> tensor<1x4x4xOx2x2>
     %2 = nest.transpose %1     : ... -> tensor<1x4x2x4x2xO>
     %y = nest.reshape %2       : ... -> tensor<1x8x8xO>
     ```

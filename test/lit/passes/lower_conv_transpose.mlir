@@ -3,8 +3,8 @@
 // CHECK-LABEL: func.func @twice_as_large
 // CHECK: nest.conv %arg0, {{.*}} kernel = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>
 // CHECK-SAME: -> tensor<1x4x4x12xf32>
-// CHECK: nest.reshape {{.*}} -> tensor<1x4x4x2x2x3xf32>
-// CHECK: nest.transpose {{.*}} {perm = array<i64: 0, 1, 3, 2, 4, 5>}
+// CHECK: nest.reshape {{.*}} -> tensor<1x4x4x3x2x2xf32>
+// CHECK: nest.transpose {{.*}} {perm = array<i64: 0, 1, 4, 2, 5, 3>}
 // CHECK: %[[Y:.*]] = nest.reshape {{.*}} -> tensor<1x8x8x3xf32>
 // CHECK-NOT: nest.slice
 // CHECK: return %[[Y]]
