@@ -5,7 +5,7 @@
 Compiles each model with the given capacities (pruned, not recovered: wrong
 scores are as good a test), exports every capacity, runs artifact and model on
 the same random input, and prints the error (the largest difference divided by
-the range of the output), the size, and the operators that the export has and
+the range of the output, at least 0.01), the size, and the operators that the export has and
 the original has not.
 
     test/bench/run_export.py [--build DIR] [--capacities 0.5,1] MODEL.onnx[@x=1,3,96,160]...
@@ -66,8 +66,8 @@ def main():
 
     def error(want, have):
         want, have = want.astype(np.float64), have.astype(np.float64).reshape(want.shape)
-        span = np.ptp(want) if want.size else 0
-        return np.abs(want - have).max() / (span or 1e-6 / 1e-4) if want.size else 0.0
+        # onnxruntime's Sigmoid is off by 1e-7 where it should be close to 0.
+        return np.abs(want - have).max() / max(np.ptp(want), 1e-2) if want.size else 0.0
 
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
