@@ -36,18 +36,14 @@ llvm::Expected<Recovery> nestor::learn::recoverDistill(ModuleOp nested, ModuleOp
   llvm::Expected<Recovery> solved = recoverSolve(nested, teacher, options);
   if (!solved)
     return solved.takeError();
-  NestOptions left = options;
-  if (options.train.minutes > 0) // Something above zero, which is no limit.
-    left.train.minutes = std::max(1e-9, options.train.minutes - solved->seconds / 60);
 
-  auto trainer = Trainer::create(nested, teacher, left);
+  auto trainer = Trainer::create(nested, teacher, options, solved->seconds);
   if (!trainer)
     return trainer.takeError();
   TrainingStage stage = stageFor((*trainer)->networks(), options.top);
   llvm::Expected<Recovery> recovery = (*trainer)->run(stage, /*keepLast=*/false);
   if (!recovery)
     return recovery.takeError();
-  recovery->seconds += solved->seconds;
   recovery->topChanged |= solved->topChanged;
   recovery->notes.insert(recovery->notes.begin(), solved->notes.begin(), solved->notes.end());
   if (options.top == TopRule::Exact)

@@ -39,7 +39,8 @@ static size_t batchFor(const TrainOptions &options, size_t samples) {
 Trainer::Trainer(ModuleOp nested, const NestOptions &options) : nested(nested), options(options) {}
 
 Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp teacher,
-                                                   const NestOptions &options) {
+                                                   const NestOptions &options,
+                                                   double secondsSpent) {
   if (!options.data || options.data->size() < 2)
     return llvm::createStringError("--data: training needs two samples at least");
   const Dataset &data = *options.data;
@@ -49,6 +50,7 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   size_t batch = batchFor(options.train, training);
   // First of all, so that it counts compiling.
   trainer->pace.emplace(options.train, batch, training, heldOut);
+  trainer->pace->resumeAfter(secondsSpent);
   auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads);
   if (!networks)
     return networks.takeError();

@@ -35,10 +35,13 @@ llvm::SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t rand
 /// Trains a nested module in stages.
 class Trainer {
 public:
-  /// Splits off the held-out samples and compiles the networks. The error is
-  /// about data, options or the network.
-  static llvm::Expected<std::unique_ptr<Trainer>>
-  create(mlir::ModuleOp nested, mlir::ModuleOp teacher, const NestOptions &options);
+  /// Splits off the held-out samples and compiles the networks. Of the time
+  /// that options allow, `secondsSpent` are over. The error is about data,
+  /// options or the network.
+  static llvm::Expected<std::unique_ptr<Trainer>> create(mlir::ModuleOp nested,
+                                                         mlir::ModuleOp teacher,
+                                                         const NestOptions &options,
+                                                         double secondsSpent = 0);
 
   TrainingNetworks &networks() { return *nets; }
 
