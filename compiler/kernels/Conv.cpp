@@ -117,7 +117,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
     spec.grain = ConvGrain::Pixels;
   if (shared && shared->blocks.shells() > 1)
     spec.nesting = {shared->blocks.shells(), unsigned(llvm::PowerOf2Ceil(shared->blocks.inputParts())),
-                    shared->blocks.outputParts() > 1};
+                    shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1};
   return spec;
 }
 
@@ -160,14 +160,14 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
     result = {{4 * (g.outPixels() - 1), {1}}, {4, {0}}};
   for (unsigned shell = 0; shell < nesting.shells; ++shell) {
     panels.push_back({1, {nesting.panels(shell)}});
-    for (unsigned part = 0; part < nesting.parts; ++part)
+    for (unsigned part = 0; part < nesting.parts && shell < nesting.inputShells(); ++part)
       input.push_back({4 * g.inPixels(), {nesting.inputs(part, shell)}});
   }
   call.spec.args = {{input, /*written=*/false, 4}};
   for (unsigned shell = 0; shell < nesting.shells; ++shell) {
     Polynomial block;
     auto add = [&](unsigned panelShell, unsigned inputShell) {
-      for (unsigned part = 0; part < nesting.parts; ++part)
+      for (unsigned part = 0; part < nesting.parts && inputShell < nesting.inputShells(); ++part)
         block.push_back(
             {4 * g.taps() * panelWidth, {nesting.panels(panelShell), nesting.inputs(part, inputShell)}});
     };
@@ -206,7 +206,7 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
     if (outputs == 0)
       continue;
     KernelCall &call = calls.emplace_back();
-    call.params.assign(nesting.inputs(nesting.parts, 0), 0);
+    call.params.assign(nesting.paramCount(), 0);
     call.params[0] = outputs;
     if (nesting.slice)
       call.params[1] = op.getType().getShape().back();
@@ -216,7 +216,7 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
       call.args.push_back({CallArg::Block, 1, 0, 0, blocks.block(part, std::min(shell, shared.capacity))});
     for (unsigned shell = 0; shell <= shared.capacity; ++shell) {
       call.params[nesting.panels(shell)] = blocks.addedPanels(part, shell);
-      for (unsigned input = 0; input < blocks.inputParts(); ++input)
+      for (unsigned input = 0; input < blocks.inputParts() && shell < nesting.inputShells(); ++input)
         call.params[nesting.inputs(input, shell)] = blocks.addedInputs(input, shell);
     }
     describeNestedExtents(call, spec, firstChannel);

@@ -87,7 +87,9 @@ std::string ConvSpec::identity() const {
     text += flag ? '1' : '0';
   text += char('0' + int(grain));
   if (nesting.shells)
-    text += llvm::formatv("shells {0} {1} {2}", nesting.shells, nesting.parts, int(nesting.slice)).str();
+    text += llvm::formatv("shells {0} {1} {2} {3}", nesting.shells, nesting.parts, int(nesting.wholeInputs),
+                          int(nesting.slice))
+                .str();
   return text + epilogue.identity();
 }
 

@@ -286,16 +286,19 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
     return accumulate(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
                       {lhs, rowStride, b.i64(1)}, rhs, depthCount);
   };
+  // The taps of a row are one run if they lie side by side and the run has all
+  // channels of the pixels, which filters in shells know at run time only.
   bool besideEachOther = g.dilation[2] == 1 && !spec.grouped;
+  bool known = !nested || spec.nesting.wholeInputs;
   for (const Segment &segment : run.segments) {
     Value count = b.i64(segment.count), length = channels.count;
-    if (besideEachOther) {
-      // All taps of the row are one run if it has all channels of the pixels.
-      Value whole = nested ? b.equal(channels.count, pixelStride) : Value();
-      length = whole ? b.select(whole, b.mul(length, count), length) : b.mul(length, count);
-      count = whole ? b.select(whole, b.i64(1), count) : b.i64(1);
+    if (besideEachOther && known) {
+      length = b.mul(length, count), count = b.i64(1);
+    } else if (besideEachOther) {
+      Value whole = b.equal(channels.count, pixelStride);
+      length = b.select(whole, b.mul(length, count), length), count = b.select(whole, b.i64(1), count);
     }
-    if (segment.count == 1 || (besideEachOther && !nested))
+    if (segment.count == 1 || (besideEachOther && known))
       sums = taps(b.i64(segment.tap), length, segment.rows, sums);
     else
       sums = b.loop(b.i64(segment.tap), b.add(count, segment.tap), 1, sums,

@@ -57,6 +57,8 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global) {
   blocks.tapCount = tapsOf(global);
   size_t shells = nest::capacityCount(global);
   blocks.inputs = edgesOf(global, rank - 2, shells);
+  if (blocks.wholeInputs())
+    blocks.inputs = {SmallVector<int64_t>(shells, shapeOf(global)[rank - 2])};
   blocks.outputs = edgesOf(global, rank - 1, shells);
   if (llvm::PowerOf2Ceil(blocks.inputParts()) * shells > maxInputRuns)
     return std::nullopt;
@@ -87,6 +89,10 @@ FilterBlocks FilterBlocks::upTo(unsigned shell) const {
     for (auto &edges : *parts)
       edges.truncate(shell + 1);
   return smaller;
+}
+
+bool FilterBlocks::wholeInputs() const {
+  return llvm::all_of(inputs, [](const auto &part) { return part.front() == part.back(); });
 }
 
 int64_t FilterBlocks::panelsUpTo(unsigned part, unsigned shell) const {

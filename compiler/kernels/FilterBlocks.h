@@ -47,6 +47,8 @@ public:
   unsigned shells() const { return inputs.front().size(); }
   unsigned inputParts() const { return inputs.size(); }
   unsigned outputParts() const { return outputs.size(); }
+  /// Whether only the outputs shrink; then there is one input part.
+  bool wholeInputs() const;
   /// Blocks are numbered by output part, then by shell.
   unsigned count() const { return outputParts() * shells(); }
   unsigned block(unsigned outputPart, unsigned shell) const { return outputPart * shells() + shell; }

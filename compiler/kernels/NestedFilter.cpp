@@ -32,7 +32,7 @@ NestedFilter::NestedFilter(KernelBuilder &builder, func::FuncOp func, const Nest
 
 /// Channels of one part that a shell adds.
 Value NestedFilter::inputsOf(Value part, Value shell) {
-  Value index = b.add(b.add(b.mul(part, nesting.shells), shell), nesting.inputs(0, 0));
+  Value index = b.add(b.add(b.mul(part, nesting.inputShells()), shell), nesting.inputs(0, 0));
   return b.load(b.getI64Type(), func.getArgument(1), index);
 }
 
@@ -47,7 +47,7 @@ void NestedFilter::readShells() {
     SmallVector<Value> next;
     for (unsigned shell = 0; shell < nesting.shells; ++shell) {
       b.store(before[shell], beforeTable, b.add(b.mul(part, nesting.shells), shell));
-      next.push_back(b.add(before[shell], inputsOf(part, b.i64(shell))));
+      next.push_back(shell < nesting.inputShells() ? b.add(before[shell], inputsOf(part, b.i64(shell))) : before[shell]);
     }
     return next;
   });
@@ -102,9 +102,14 @@ void NestedFilter::enterPanels(Value first, int64_t count) {
   tile.clear();
   for (int64_t i = 0; i < count; ++i)
     tile.push_back(enterPanel(b.add(first, i)));
+  if (!nesting.wholeInputs)
+    findRuns();
+}
+
+void NestedFilter::findRuns() {
   // Up to the first panel's shell all panels have the channels in one run.
   Value smallest = tile.front().shell;
-  SmallVector<Value> start(2 + count, b.i64(0));
+  SmallVector<Value> start(2 + tile.size(), b.i64(0));
   runCount = b.loop(b.i64(0), b.i64(nesting.parts), 1, start, [&](Value part, ValueRange state) {
     Value own = b.loop(b.i64(0), b.add(smallest, 1), 1, b.i64(0), [&](Value shell, ValueRange sum) {
       return SmallVector<Value>{b.add(sum[0], inputsOf(part, shell))};
@@ -121,6 +126,14 @@ Value NestedFilter::fieldOf(Value run, unsigned field) {
 }
 
 SmallVector<Value> NestedFilter::forEachRun(ValueRange sums, Body body) {
+  if (nesting.wholeInputs) {
+    ChannelRun all{inputs(), b.i64(0), {}, {}};
+    for (const Panel &panel : tile) {
+      all.panels.push_back(panel.start);
+      all.tapStride.push_back(panel.tapStride);
+    }
+    return body(all, sums);
+  }
   return b.loop(b.i64(0), runCount, 1, sums, [&](Value index, ValueRange current) {
     ChannelRun run{fieldOf(index, 0), fieldOf(index, 1), {}, {}};
     for (unsigned i = 0; i < tile.size(); ++i) {

@@ -14,16 +14,21 @@ namespace nestor::kernels {
 struct Nesting {
   unsigned shells = 0; ///< 0: the filter lies in one piece.
   unsigned parts = 1;  ///< Of the input channels.
+  /// Only the outputs shrink: the input channels are one run for every panel.
+  bool wholeInputs = false;
   /// The outputs are a slice of the result's channels: the result's number of
   /// channels is a parameter of its own.
   bool slice = false;
 
   // Places of a kernel's arguments and parameters. Arguments: input, blocks by
   // shell, epilogue. Parameters: outputs, result channels of a slice, panels by
-  // shell, input channels by part and shell. Shells beyond the capacity are 0.
+  // shell, input channels by part and shell (all in the first one where they
+  // do not shrink). Shells beyond the capacity are 0.
   unsigned firstBlock() const { return 1; }
   unsigned panels(unsigned shell) const { return (slice ? 2 : 1) + shell; }
-  unsigned inputs(unsigned part, unsigned shell) const { return panels(shells) + part * shells + shell; }
+  unsigned inputShells() const { return wholeInputs ? 1 : shells; }
+  unsigned inputs(unsigned part, unsigned shell) const { return panels(shells) + part * inputShells() + shell; }
+  unsigned paramCount() const { return inputs(parts, 0); }
 };
 
 /// Input channels that lie side by side both in a pixel and in the filter.
@@ -58,6 +63,7 @@ private:
   };
   void readShells();
   Panel enterPanel(mlir::Value number);
+  void findRuns();
   llvm::SmallVector<mlir::Value> addRun(mlir::Value part, mlir::Value shell, mlir::Value count,
                                         mlir::ValueRange state);
   mlir::Value inputsOf(mlir::Value part, mlir::Value shell);

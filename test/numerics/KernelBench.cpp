@@ -8,9 +8,11 @@
 // thread, weights and activations warm, and prints GFLOP/s of each. Compare
 // numbers of one run only.
 //
-//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING]
+//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N]
 //
 // --dump writes each target's code, one ELF image a layer, for check_spills.py.
+// --shells times the full width of each layer with its filter in one piece and
+// in N shells of equal width, in turns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,6 +28,7 @@
 
 #include <cstring>
 #include <ctime>
+#include <deque>
 
 
 using namespace mlir;
@@ -69,10 +72,21 @@ const Layer layers[] = {
     {"shufflenet 1x1 28 58", 28, 58, 58, 1, 1, 0, false},
     {"vgg 3x3 224", 224, 64, 64, 3, 1, 1, false},
     {"cifar 3x3 32 16", 32, 16, 16, 3, 1, 1, false},
+    {"cifar 3x3 16 32", 16, 32, 32, 3, 1, 1, false},
     {"cifar 3x3 8 64", 8, 64, 64, 3, 1, 1, false},
 };
 
-std::string sourceOf(const Layer &l) {
+/// Equal shells of whole panels, or of half ones below 64 channels.
+std::string edgesOf(int64_t channels, int64_t shells) {
+  int64_t unit = channels < 64 ? 8 : 16;
+  std::string text = "[array<i64: ";
+  for (int64_t shell = 1; shell <= shells; ++shell)
+    text += (shell > 1 ? ", " : "") + std::to_string(std::min(channels, (channels * shell / shells + unit - 1) / unit * unit));
+  return text + ">]";
+}
+
+/// With 0 shells the filter is an argument in one piece.
+std::string sourceOf(const Layer &l, int64_t shells) {
   int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1;
   auto tensor = [](std::initializer_list<int64_t> dims) {
     std::string text = "tensor<";
@@ -84,7 +98,16 @@ std::string sourceOf(const Layer &l) {
   int64_t panels = (l.outputs + 15) / 16;
   std::string x = tensor({1, l.extent, l.extent, l.inputs}), y = tensor({1, out, out, l.outputs});
   std::string w = tensor({panels, l.kernel * l.kernel, l.depthwise ? 1 : l.inputs, 16}), b = tensor({l.outputs});
-  return "func.func @f(%x: " + x + ", %w: " + w + ", %b: " + b + ") -> " + y + " {\n %y = nest.conv %x, %w bias %b {kernel = " +
+  std::string global, weight, argument = ", %w: " + w;
+  if (shells > 0) {
+    std::string filter = tensor({l.kernel, l.kernel, l.inputs, l.outputs});
+    std::string inputs = l.inputs > 3 ? edgesOf(l.inputs, shells) : "[]";
+    global = "nest.global @g = dense<0.5> : " + filter + " edges [[], [], " + inputs + ", " + edgesOf(l.outputs, shells) + "]\n";
+    weight = " %g = nest.weight @g at " + std::to_string(shells - 1) + " : " + filter +
+             "\n %w = nest.pack %g {groups = 1 : i64} : (" + filter + ") -> " + w + "\n";
+    argument.clear();
+  }
+  return global + "func.func @f(%x: " + x + argument + ", %b: " + b + ") -> " + y + " {\n" + weight + " %y = nest.conv %x, %w bias %b {kernel = " +
          pair(l.kernel) + ", strides = " + pair(l.stride) + ", dilations = " + pair(1) + ", padBegin = " + pair(l.pad) +
          ", padEnd = " + pair(l.pad) + ", groups = " + std::to_string(l.depthwise ? l.inputs : 1) +
          " : i64, packed} : (" + x + ", " + w + ", " + b + ") -> " + y +
@@ -106,24 +129,45 @@ GuardedBuffer filled(int64_t bytes) {
   return buffer;
 }
 
-/// Best time of one run, in seconds.
-double measure(CompiledCalls &calls, Operation *op) {
-  std::vector<GuardedBuffer> buffers;
-  SmallVector<char *> operands;
-  auto bytesOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getNumElements() * 4; };
-  for (Value operand : op->getOperands()) {
-    buffers.push_back(filled(bytesOf(operand)));
-    operands.push_back(buffers.back().data());
+/// A kernel and memory to run it on.
+class Runner {
+public:
+  Runner(Operation *op, const kernels::TargetInfo &target)
+      : calls(op, target), result(filled(bytesOf(op->getResult(0)))) {
+    for (Value operand : op->getOperands())
+      buffers.push_back(filled(bytesOf(operand)));
+    for (GuardedBuffer &buffer : buffers)
+      operands.push_back(buffer.data());
   }
-  GuardedBuffer result = filled(bytesOf(op->getResult(0)));
-  char *resultData = result.data();
-  double best = 1e9, spent = 0;
-  for (int run = 0; run < 5 || (spent < 0.15 && run < 2000); ++run) {
+
+  /// Seconds of one run.
+  double run() {
+    char *resultData = result.data();
     double start = seconds();
     calls.run(operands, resultData);
-    double time = seconds() - start;
-    best = std::min(best, time);
-    spent += time;
+    return seconds() - start;
+  }
+  uint64_t macs() const { return calls.calls().back().macs; }
+
+private:
+  static int64_t bytesOf(Value value) { return cast<RankedTensorType>(value.getType()).getNumElements() * 4; }
+
+  CompiledCalls calls;
+  std::vector<GuardedBuffer> buffers;
+  GuardedBuffer result;
+  SmallVector<char *> operands;
+};
+
+/// Best time of each runner, in seconds; they take turns.
+std::vector<double> measure(std::deque<Runner> &runners) {
+  std::vector<double> best(runners.size(), 1e9);
+  double spent = 0;
+  for (int run = 0; run < 5 || (spent < 0.15 * runners.size() && run < 2000); ++run) {
+    for (auto [i, runner] : llvm::enumerate(runners)) {
+      double time = runner.run();
+      best[i] = std::min(best[i], time);
+      spent += time;
+    }
   }
   return best;
 }
@@ -147,11 +191,14 @@ void dumpImage(StringRef directory, const Layer &layer, Operation *op, const ker
 int main(int argc, char **argv) {
   std::vector<const kernels::TargetInfo *> targets;
   std::string directory, filter;
+  int64_t shells = 0;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--dump") && i + 1 < argc)
       directory = argv[++i];
     else if (!std::strcmp(argv[i], "--layer") && i + 1 < argc)
       filter = argv[++i];
+    else if (!std::strcmp(argv[i], "--shells") && i + 1 < argc)
+      shells = std::atoi(argv[++i]);
     else if (const kernels::TargetInfo *target = kernels::findTarget(argv[i]))
       targets.push_back(target);
     else
@@ -164,21 +211,33 @@ int main(int argc, char **argv) {
   kernels::registerKernelDialects(registry);
   MLIRContext context(registry);
   for (const Layer &layer : layers) {
-    if (!StringRef(layer.name).contains(filter))
+    if (!StringRef(layer.name).contains(filter) || (shells && layer.depthwise))
       continue;
-    auto module = parseSourceString<ModuleOp>(sourceOf(layer), &context);
-    Operation *op = &(*module->getOps<func::FuncOp>().begin()).front().front();
+    std::vector<OwningOpRef<ModuleOp>> modules;
+    std::vector<Operation *> ops;
+    for (int64_t count : shells ? std::vector<int64_t>{0, shells} : std::vector<int64_t>{0}) {
+      modules.push_back(parseSourceString<ModuleOp>(sourceOf(layer, count), &context));
+      ops.push_back((*modules.back()->getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode());
+    }
     llvm::outs() << llvm::format("%-26s", layer.name);
     for (const kernels::TargetInfo *target : targets) {
       if (!directory.empty()) {
-        dumpImage(directory, layer, op, *target);
+        for (Operation *op : ops)
+          dumpImage(directory, layer, op, *target);
         continue;
       }
       double compileStart = seconds();
-      CompiledCalls calls(op, *target);
-      double compile = seconds() - compileStart, time = measure(calls, op);
-      llvm::outs() << llvm::format("  %s %7.1f GF/s %8.1f us (compiled in %3.0f ms)", target->name.c_str(),
-                                   2e-9 * calls.calls().back().macs / time, time * 1e6, compile * 1e3);
+      std::deque<Runner> runners;
+      for (Operation *op : ops)
+        runners.emplace_back(op, *target);
+      double compile = seconds() - compileStart;
+      std::vector<double> times = measure(runners);
+      llvm::outs() << llvm::format("  %s %7.1f GF/s %8.1f us", target->name.c_str(),
+                                   2e-9 * runners.front().macs() / times.front(), times.front() * 1e6);
+      if (shells)
+        llvm::outs() << llvm::format(", in shells %+5.1f %%", 100 * (times.back() / times.front() - 1));
+      else
+        llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);
     }
     llvm::outs() << "\n";
     llvm::outs().flush();
