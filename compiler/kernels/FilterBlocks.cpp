@@ -13,8 +13,8 @@ using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 
-/// Kernels take one parameter for each part and shell of the inputs, and an
-/// artifact's reader bounds their number.
+/// Kernels take one parameter for each part and shell of the inputs, and less
+/// than two terms for each in an extent; the runtime bounds the number of both.
 static constexpr size_t maxInputRuns = 128;
 
 static ArrayRef<int64_t> shapeOf(nest::GlobalOp global) { return global.getValue().getShapedType().getShape(); }

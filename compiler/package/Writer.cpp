@@ -6,51 +6,15 @@
 
 #include "compiler/package/Writer.h"
 
+#include "compiler/package/FileLayout.h"
 #include "runtime/format/header.h"
 
-#include "llvm/Support/Endian.h"
 #include "llvm/Support/FileOutputBuffer.h"
-#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/xxhash.h"
-
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
-#include <cstring>
 
 using namespace llvm;
 
 namespace nestor::package {
-namespace {
-
-std::string serialize(const format::Manifest &manifest) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  manifest.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
-
-format::FileHeader makeHeader(StringRef manifest, uint64_t fileSize) {
-  static_assert(endianness::native == endianness::little, "headers are written as they lie");
-  format::FileHeader header = {};
-  std::memcpy(header.magic, format::kMagic, sizeof(header.magic));
-  header.major = format::kMajorVersion;
-  header.minor = format::kMinorVersion;
-  header.headerSize = sizeof(header);
-  header.manifestOffset = sizeof(header);
-  header.manifestSize = manifest.size();
-  header.manifestHash = xxh3_64bits(manifest);
-  header.fileSize = fileSize;
-  header.headerHash = xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(&header),
-                                           offsetof(format::FileHeader, headerHash)));
-  return header;
-}
-
-} // namespace
-
 ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
     : plan(plan), images(images) {
   format::Manifest &manifest = plan.manifest;
@@ -69,7 +33,7 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
     addSection(format::GRAPH, "graph", 0, plan.graph.size());
   for (auto [index, size] : enumerate(plan.weights.shellBytes()))
     addSection(format::WEIGHTS, "shell " + std::to_string(index + 1), index, size);
-  layOut();
+  fileSize = layOutSections(manifest);
 }
 
 void ArtifactWriter::addSection(format::SectionKind kind, const std::string &name, unsigned index,
@@ -80,20 +44,6 @@ void ArtifactWriter::addSection(format::SectionKind kind, const std::string &nam
   section->set_index(index);
   section->set_size(size);
   section->set_hash(1); // Not the default, so that it takes its room in the layout.
-}
-
-/// The sections follow the manifest, whose size depends on their offsets: the
-/// layout is repeated until it holds. Offsets only grow, so it ends.
-void ArtifactWriter::layOut() {
-  uint64_t manifestBytes = 0;
-  while (serialize(plan.manifest).size() != manifestBytes) {
-    manifestBytes = serialize(plan.manifest).size();
-    fileSize = sizeof(format::FileHeader) + manifestBytes;
-    for (format::Section &section : *plan.manifest.mutable_sections()) {
-      section.set_offset(alignTo(fileSize, format::kSectionAlignment));
-      fileSize = section.offset() + section.size();
-    }
-  }
 }
 
 uint64_t ArtifactWriter::codeBytes() const {
@@ -115,10 +65,7 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
       plan.weights.write(section.index(), bytes);
     section.set_hash(xxh3_64bits(bytes));
   }
-  std::string manifest = serialize(plan.manifest);
-  format::FileHeader header = makeHeader(manifest, fileSize);
-  std::memcpy(out.data(), &header, sizeof(header));
-  llvm::copy(manifest, out.begin() + sizeof(header));
+  writeHead(plan.manifest, out);
 }
 
 Error ArtifactWriter::writeFile(StringRef path) {

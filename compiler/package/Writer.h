@@ -40,7 +40,6 @@ public:
 private:
   void addSection(format::SectionKind kind, const std::string &name, unsigned index,
                   uint64_t size);
-  void layOut();
 
   Plan &plan;
   llvm::ArrayRef<CodeImage> images;

@@ -110,6 +110,15 @@ static CapacityInfo describe_capacity(const nestor_format_Capacity &capacity) {
   return info;
 }
 
+/// Bytes of the shells that a capacity reads and the one before does not.
+static uint64_t delta_bytes(const Manifest &manifest, uint32_t capacity) {
+  uint64_t bytes = 0;
+  uint32_t shell = capacity == 0 ? 0 : manifest.capacities[capacity - 1].shells;
+  for (; shell < manifest.capacities[capacity].shells; ++shell)
+    bytes += find_section(manifest, nestor_format_SectionKind_WEIGHTS, shell)->size;
+  return bytes;
+}
+
 void Model::describe_groups() {
   for (pb_size_t i = 0; i < manifest->groups_count; ++i) {
     const nestor_format_Group &group = manifest->groups[i];
@@ -129,8 +138,10 @@ void Model::describe() {
     inputs.push_back(describe_tensor(manifest->inputs[i]));
   for (pb_size_t i = 0; i < manifest->outputs_count; ++i)
     outputs.push_back(describe_tensor(manifest->outputs[i]));
-  for (uint32_t i = 0; i < manifest.capacities(); ++i)
+  for (uint32_t i = 0; i < manifest.capacities(); ++i) {
     capacities.push_back(describe_capacity(manifest->capacities[i]));
+    capacities.back().delta_bytes = delta_bytes(*manifest, i);
+  }
   for (pb_size_t i = 0; i < manifest->sections_count; ++i) {
     const nestor_format_Section &section = manifest->sections[i];
     sections.push_back({text(section.name), section.offset, section.size});

@@ -25,7 +25,7 @@ static constexpr uint32_t kMaxTargets = 64;
 static constexpr uint32_t kMaxCapacities = 64;
 static constexpr uint32_t kMaxKernelArgs = 256;
 static constexpr uint32_t kMaxKernelParams = 256;
-static constexpr uint32_t kMaxTerms = 32;
+static constexpr uint32_t kMaxTerms = 256;
 static constexpr uint32_t kMaxFactors = 8;
 
 static unsigned long long ull(uint64_t value) { return value; }

@@ -116,11 +116,18 @@ Status SessionState::prepare(const SessionOptions &options) {
 
 Status SessionState::select(float capacity) {
   const std::vector<CapacityInfo> &known = model->capacities;
-  for (uint32_t i = 0; i < known.size(); ++i)
-    if (std::fabs(known[i].capacity - capacity) <= kCapacityTolerance) {
-      selected.store(i, std::memory_order_release);
+  // By its own fraction, then by the one that was asked for at compile time.
+  for (float CapacityInfo::*fraction : {&CapacityInfo::capacity, &CapacityInfo::requested}) {
+    uint32_t best = 0;
+    auto distance = [&](uint32_t i) { return std::fabs(known[i].*fraction - capacity); };
+    for (uint32_t i = 1; i < known.size(); ++i)
+      if (distance(i) < distance(best))
+        best = i;
+    if (distance(best) <= kCapacityTolerance) {
+      selected.store(best, std::memory_order_release);
       return Status();
     }
+  }
   return error(StatusCode::not_found, "there is no capacity %g%s", static_cast<double>(capacity),
                model->file.size() < model->manifest.file_size() ? "; the file is cut" : "");
 }

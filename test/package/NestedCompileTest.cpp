@@ -176,4 +176,46 @@ TEST_F(NestedCompileTest, TheGraphSectionIsStored) {
                              ArtifactOptions().verify(Verify::all)).ok());
 }
 
+/// The runtime takes the extents of as many parts as kernels do.
+TEST(ManyPartsTest, AFilterOfManyPartsOpens) {
+  std::string parts = "array<i64: 2, 4>";
+  for (int i = 1; i < 9; ++i)
+    parts += ", array<i64: 2, 4>";
+  std::string text = "nest.global @w = dense<0.5> : tensor<1x36x8xf32> edges [[], [" + parts + "], []]\n";
+  for (auto [name, capacity, channels] : {std::tuple("capacity_0", 0, 18), std::tuple("main", 1, 36)}) {
+    std::string n = std::to_string(channels);
+    text += "func.func @" + std::string(name) + "(%x: tensor<1x5x1xf32>) -> tensor<1x5x8xf32> {\n"
+            "  %s = nest.const dense<1.0> : tensor<1x1x" + n + "xf32>\n"
+            "  %z = nest.conv %x, %s {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>, "
+            "padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1 : i64} : (tensor<1x5x1xf32>, "
+            "tensor<1x1x" + n + "xf32>) -> tensor<1x5x" + n + "xf32>\n"
+            "  %w = nest.weight @w at " + std::to_string(capacity) + " : tensor<1x" + n + "x8xf32>\n"
+            "  %y = nest.conv %z, %w {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>, "
+            "padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1 : i64} : (tensor<1x5x" + n + "xf32>, "
+            "tensor<1x" + n + "x8xf32>) -> tensor<1x5x8xf32>\n  return %y : tensor<1x5x8xf32>\n}\n";
+  }
+  auto context = driver::createContext();
+  test::CompiledModel model(driver::compileModule(parseSourceString<ModuleOp>(text, context.get()), {}, *context));
+  ASSERT_TRUE(model.ok()) << model.error();
+  std::vector<float> ones(5, 1.0f);
+  for (float expected : {9.0f, 18.0f}) {
+    ASSERT_TRUE(model.session().set_capacity(expected / 18).ok());
+    std::vector<std::string> outputs = model.run({std::string(reinterpret_cast<char *>(ones.data()), 20)});
+    ASSERT_TRUE(model.ok()) << model.error();
+    EXPECT_EQ(*reinterpret_cast<const float *>(outputs[0].data()), expected);
+  }
+}
+
+TEST(EqualCapacitiesTest, AreAnError) {
+  std::string text;
+  for (std::string name : {"capacity_0", "main"})
+    text += "func.func @" + name + "(%x: tensor<3xf32>) -> tensor<3xf32> {\n  %y = nest.cumsum %x {axis = 0 : i64} : "
+            "tensor<3xf32>\n  return %y : tensor<3xf32>\n}\n";
+  auto context = driver::createContext();
+  driver::CompileResult result =
+      driver::compileModule(parseSourceString<ModuleOp>(text, context.get()), {}, *context);
+  EXPECT_FALSE(result.ok());
+  EXPECT_NE(result.message.find("capacity 1 has no more multiply-accumulates"), std::string::npos) << result.message;
+}
+
 } // namespace

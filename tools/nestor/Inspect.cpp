@@ -41,7 +41,6 @@ Json describePlan(const PlanInfo &plan) {
 
 Json describeCapacities(const Artifact &artifact, bool withPlan) {
   Json list = Json::array();
-  uint64_t before = 0; // What the next smaller capacity has read already.
   for (size_t i = 0; i < artifact.capacities().size(); ++i) {
     const CapacityInfo &info = artifact.capacities()[i];
     PlanInfo plan = artifact.plan(i);
@@ -49,7 +48,7 @@ Json describeCapacities(const Artifact &artifact, bool withPlan) {
                  {"macs", info.macs},
                  {"weight_bytes", info.weight_bytes},
                  {"private_bytes", info.private_bytes},
-                 {"delta_bytes", info.weight_bytes - std::min(before, info.weight_bytes)},
+                 {"delta_bytes", info.delta_bytes},
                  {"arena_bytes", info.arena_bytes},
                  {"steps", plan.steps.size()},
                  {"requested", info.requested},
@@ -61,7 +60,6 @@ Json describeCapacities(const Artifact &artifact, bool withPlan) {
     if (withPlan)
       item["plan"] = describePlan(plan);
     list.push_back(std::move(item));
-    before = info.weight_bytes;
   }
   return list;
 }

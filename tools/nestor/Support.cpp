@@ -49,7 +49,8 @@ Expected<float> parseCapacity(const std::string &text) {
 }
 
 Expected<Session> openSession(const Artifact &artifact, const CommonArguments &arguments) {
-  Expected<float> capacity = parseCapacity(arguments.capacity);
+  Expected<float> capacity = arguments.capacity.empty() ? artifact.capacities().back().capacity
+                                                        : parseCapacity(arguments.capacity);
   if (!capacity)
     return capacity.failure();
   Result<Session> session =

@@ -36,7 +36,7 @@ void addInspect(CLI::App &app, InspectArguments &inspect) {
 
 void addRun(CLI::App &app, RunArguments &run) {
   CLI::App *command = addCommand(app, "run", "Run an artifact once", run);
-  addSession(command, run, "Size of the model, as a fraction of its MACs");
+  addSession(command, run, "Size of the model, as a fraction of its MACs; default: the largest");
   command
       ->add_option("--input", run.inputs,
                    "NAME=@FILE.npy, NAME=@FILE.npz or NAME=random:SEED; repeatable. "
@@ -55,7 +55,7 @@ void addRun(CLI::App &app, RunArguments &run) {
 
 void addBench(CLI::App &app, BenchArguments &bench) {
   CLI::App *command = addCommand(app, "bench", "Measure latency, load time and memory", bench);
-  addSession(command, bench, "Size of the model, as a fraction of its MACs");
+  addSession(command, bench, "Size of the model, as a fraction of its MACs; default: the largest");
   command->add_option("--seconds", bench.seconds, "How long to run")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 3600.0));
@@ -92,7 +92,6 @@ int main(int argc, char **argv) {
   BenchArguments bench;
   EvalArguments eval;
   CommonArguments verify;
-  run.capacity = bench.capacity = "1";
   eval.capacity = "all";
   addInspect(app, inspect);
   addRun(app, run);

@@ -172,6 +172,20 @@ CLI::App *addExport(CLI::App &app, ExportArguments &arguments) {
   return command;
 }
 
+CLI::App *addTrim(CLI::App &app, TrimArguments &trim) {
+  CLI::App *command =
+      app.add_subcommand("trim", "Leave the larger capacities out of an artifact");
+  command->add_option("artifact", trim.artifact, "Artifact")->required()->type_name("F.nest");
+  command->add_option("--max-capacity", trim.maxCapacity, "The largest capacity to keep")
+      ->required()
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("C");
+  command->add_option("-o,--output", trim.output, "Artifact to write")
+      ->required()
+      ->type_name("G.nest");
+  return command;
+}
+
 void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishModel(compile.model, raw);
   if (compile.output.empty() && compile.emit == nestor::driver::Stage::Artifact)
@@ -207,12 +221,14 @@ Arguments parseArguments(int argc, char **argv) {
   OpsArguments ops;
   VerifyArguments verify;
   ExportArguments exported;
+  TrimArguments trim;
   RawArguments raw;
   CLI::App *compileCommand = addCompile(app, compile, raw);
   CLI::App *checkCommand = addCheck(app, check, raw);
   CLI::App *opsCommand = addOps(app, ops);
   CLI::App *verifyCommand = addVerify(app, verify, raw);
   CLI::App *exportCommand = addExport(app, exported);
+  CLI::App *trimCommand = addTrim(app, trim);
   try {
     app.parse(argc, argv);
     if (compileCommand->parsed()) {
@@ -231,7 +247,9 @@ Arguments parseArguments(int argc, char **argv) {
       return exported;
     if (opsCommand->parsed())
       return ops;
-    throw CLI::RequiredError("A command (compile, check, ops, verify or export)");
+    if (trimCommand->parsed())
+      return trim;
+    throw CLI::RequiredError("A command (compile, check, ops, verify, export or trim)");
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
   }

@@ -77,10 +77,15 @@ struct ExportArguments {
   double capacity = 1;
 };
 
+struct TrimArguments {
+  std::string artifact, output;
+  double maxCapacity = 1;
+};
+
 /// What to run, or the status to exit with: help was printed or the usage was
 /// wrong, which has been said.
 using Arguments = std::variant<nestor::driver::ExitStatus, CompileArguments, CheckArguments,
-                               OpsArguments, VerifyArguments, ExportArguments>;
+                               OpsArguments, VerifyArguments, ExportArguments, TrimArguments>;
 
 Arguments parseArguments(int argc, char **argv);
 

@@ -21,6 +21,7 @@ ExitStatus runCheck(const CheckArguments &arguments);
 ExitStatus runOps(const OpsArguments &arguments);
 ExitStatus runVerify(const VerifyArguments &arguments);
 ExitStatus runExport(const ExportArguments &arguments);
+ExitStatus runTrim(const TrimArguments &arguments);
 
 /// The options of an import from the flags; reads the files of --bind. Says
 /// what is wrong and returns a status other than Ok where one cannot be read.

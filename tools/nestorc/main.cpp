@@ -18,6 +18,7 @@ ExitStatus run(const CheckArguments &arguments) { return runCheck(arguments); }
 ExitStatus run(const OpsArguments &arguments) { return runOps(arguments); }
 ExitStatus run(const VerifyArguments &arguments) { return runVerify(arguments); }
 ExitStatus run(const ExportArguments &arguments) { return runExport(arguments); }
+ExitStatus run(const TrimArguments &arguments) { return runTrim(arguments); }
 
 } // namespace
 

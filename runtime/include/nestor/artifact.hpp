@@ -59,6 +59,7 @@ struct CapacityInfo {
   uint64_t macs = 0;          ///< Multiply-accumulates of one run.
   uint64_t weight_bytes = 0;  ///< Shared weights that it reads.
   uint64_t private_bytes = 0; ///< Bytes that only it reads.
+  uint64_t delta_bytes = 0;   ///< What it reads of the file beyond the next smaller one.
   uint64_t arena_bytes = 0;   ///< Activations and scratch of one session.
   bool has_accuracy = false;
   float accuracy = 0;         ///< Top-1 measured at compile time, 0 to 1.

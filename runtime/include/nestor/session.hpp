@@ -89,9 +89,10 @@ public:
   /// number of steps in `Artifact::plan`.
   Status run_timed(uint64_t *nanoseconds, size_t count);
 
-  /// Chooses the capacity of the runs that begin after this call. Copies
-  /// nothing, takes no lock. Fails, and changes nothing, if there is none
-  /// within 1e-3.
+  /// Chooses the capacity of the runs that begin after this call, by its
+  /// fraction of the MACs or by the one that was asked for at compile time.
+  /// Copies nothing, takes no lock. Fails, and changes nothing, if there is
+  /// none within 1e-3.
   Status set_capacity(float capacity);
   float capacity() const;
   unsigned threads() const;

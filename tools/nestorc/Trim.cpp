@@ -1,0 +1,63 @@
+//===- Trim.cpp - nestorc trim --------------------------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+
+#include "compiler/package/Trim.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include "nestor/nestor.hpp"
+
+using namespace llvm;
+
+namespace nestorc {
+
+/// How many capacities are at most `most`, by their own fraction or by the one
+/// that was asked for.
+static size_t countUpTo(ArrayRef<nestor::CapacityInfo> capacities, double most) {
+  constexpr double tolerance = 1e-3;
+  return count_if(capacities, [&](const nestor::CapacityInfo &info) {
+    return std::min(info.capacity, info.requested) <= most + tolerance;
+  });
+}
+
+ExitStatus runTrim(const TrimArguments &arguments) {
+  auto open = nestor::Artifact::open(
+      arguments.artifact, nestor::ArtifactOptions().verify(nestor::Verify::all));
+  if (!open.ok()) {
+    printError(open.status().message());
+    nestor::StatusCode code = open.status().code();
+    bool damaged = code == nestor::StatusCode::corrupt || code == nestor::StatusCode::incompatible;
+    return damaged ? ExitStatus::Corrupt : ExitStatus::Usage;
+  }
+  const std::vector<nestor::CapacityInfo> &capacities = open.value().capacities();
+  size_t kept = countUpTo(capacities, arguments.maxCapacity);
+  if (kept == 0) {
+    printError(formatv("--max-capacity {0}: the smallest capacity of {1} is {2}",
+                       arguments.maxCapacity, arguments.artifact, capacities.front().requested)
+                   .str());
+    return ExitStatus::Usage;
+  }
+  auto file = MemoryBuffer::getFile(arguments.artifact, /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false);
+  if (!file) {
+    printError(arguments.artifact + ": " + file.getError().message());
+    return ExitStatus::Usage;
+  }
+  if (Error error =
+          nestor::package::trimArtifact((*file)->getBuffer(), kept, arguments.output)) {
+    printError(arguments.output + ": " + toString(std::move(error)));
+    return ExitStatus::Usage;
+  }
+  errs() << format("%s: %zu of %zu capacities, the largest %g\n", arguments.output.c_str(), kept,
+                   capacities.size(), double(capacities[kept - 1].requested));
+  return ExitStatus::Ok;
+}
+
+} // namespace nestorc
