@@ -18,6 +18,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -54,6 +55,7 @@ private:
   LogicalResult nest();
   void describeNesting();
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
+  LogicalResult checkCapacities();
   LogicalResult generate();
   void begin(StringRef stage) {
     if (options.progress)
@@ -160,6 +162,23 @@ void Compilation::describeNesting() {
     stored.add_std(std);
 }
 
+/// Of a module that came with its capacities they may be anything.
+LogicalResult Compilation::checkCapacities() {
+  float previous = 0;
+  for (auto [number, capacity] : llvm::enumerate(result.plan.manifest.capacities())) {
+    if (capacity.capacity() <= previous) {
+      result.status = ExitStatus::Unsupported;
+      result.message = llvm::formatv("capacity {0} has no more multiply-accumulates than the one "
+                                     "before: leave one of them out",
+                                     number)
+                           .str();
+      return failure();
+    }
+    previous = capacity.capacity();
+  }
+  return success();
+}
+
 LogicalResult Compilation::generate() {
   begin("planning");
   SmallVector<func::FuncOp> capacities = nest::capacityFunctions(*result.module);
@@ -174,6 +193,8 @@ LogicalResult Compilation::generate() {
     result.plan.manifest.set_model(name.str());
   if (nests())
     describeNesting();
+  if (failed(checkCapacities()))
+    return failure();
 
   begin("generating code");
   std::vector<const kernels::TargetInfo *> targets = options.targets;

@@ -108,6 +108,8 @@ Message encode(const CapacitySpec &capacity) {
   for (uint32_t i = 0; i < capacity.layers; ++i)
     message.message(8, Message().text(1, "layer" + std::to_string(i)).text(2, "Test")
                            .varint(3, capacity.layerMacs));
+  if (capacity.requested != 0)
+    message.fixed32(13, capacity.requested);
   return message;
 }
 

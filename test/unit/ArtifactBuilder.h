@@ -62,7 +62,7 @@ struct StepSpec {
   std::vector<int64_t> params;
 };
 struct CapacitySpec {
-  float capacity = 1;
+  float capacity = 1, requested = 0;
   uint64_t arenaBytes = 0;
   uint32_t shells = 1;
   std::vector<StepSpec> steps;

@@ -174,6 +174,19 @@ TEST_F(SessionTest, SwitchesCapacity) {
   EXPECT_EQ(session->output(0).data_as<float>()[64], exampleResult(ramp(8))[64]);
 }
 
+TEST_F(SessionTest, KnowsACapacityByWhatWasAskedFor) {
+  ArtifactSpec spec = twoCapacities(8);
+  spec.capacities[0].capacity = 0.43f;
+  spec.capacities[0].requested = 0.5f;
+  open(spec);
+  for (float name : {0.43f, 0.5f}) {
+    ASSERT_TRUE(session->set_capacity(name).ok());
+    EXPECT_EQ(session->capacity(), 0.43f);
+    ASSERT_TRUE(session->set_capacity(1).ok());
+  }
+  EXPECT_EQ(session->set_capacity(0.47f).code(), StatusCode::not_found);
+}
+
 TEST_F(SessionTest, CapacityMayChangeDuringARun) {
   open(twoCapacities(4000), SessionOptions().threads(2));
   std::atomic<bool> done{false};
