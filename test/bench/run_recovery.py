@@ -63,6 +63,12 @@ def prepare_data(shared):
         save(f"imagenet_test_{half}", x=images["x"][other], y=images["y"][other])
     kws = np.load(shared / "data/kws/calib.npz")
     shuffled = np.random.default_rng(0).permutation(len(kws["x"]))
+    # Equal samples, of which the set has a few, lie side by side, so that one
+    # fold has them all.
+    first = {}
+    for i in shuffled:
+        first.setdefault(kws["x"][i].tobytes(), len(first))
+    shuffled = np.array(sorted(shuffled, key=lambda i: first[kws["x"][i].tobytes()]))
     for fold, held in enumerate(np.split(shuffled, 5)):
         rest = np.setdiff1d(shuffled, held)
         save(f"kws_{fold}", x=kws["x"][rest], y=kws["y"][rest])
