@@ -14,6 +14,7 @@
 #include "compiler/learn/Executor.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/package/Plan.h"
 #include "compiler/reference/Evaluator.h"
 #include "compiler/reference/Indices.h"
 
@@ -183,11 +184,9 @@ bool Batcher::operandsAgree(Operation &op) {
 std::string Batcher::rewrite(Operation &op) {
   if (llvm::none_of(op.getOperands(), [&](Value operand) { return dims.contains(operand); }))
     return "";
-  std::string name;
-  llvm::raw_string_ostream os(name);
-  op.getLoc().print(os);
-  std::string reason = "'" + op.getName().getStringRef().str() + "' at " + name +
-                       " does not treat the samples of a batch separately";
+  std::string reason = "node '" + package::layerName(op.getLoc()) + "' (" +
+                       op.getName().getStringRef().str() +
+                       ") does not treat the samples of a batch separately";
   SmallVector<int64_t> resultDims;
   for (OpResult result : op.getResults()) {
     std::optional<int64_t> dim = resultDim(op, result);

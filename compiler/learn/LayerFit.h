@@ -22,8 +22,6 @@ struct FitOptions {
   /// Whether an output inside a block, once its filter is solved, gets the
   /// teacher's variance rather than the least squared error.
   bool matchInside = false;
-  /// A layer before skipped blocks aims at what comes behind them.
-  bool aimBehindSkips = true;
   /// Rows of statistics for each feature, and at least.
   int64_t rowsPerFeature = 40, leastRows = 8192;
   uint64_t seed = 0;

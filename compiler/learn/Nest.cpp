@@ -7,6 +7,7 @@
 #include "compiler/learn/Nest.h"
 
 #include "compiler/ir/Nested.h"
+#include "compiler/learn/Gradient.h"
 #include "compiler/learn/Ordering.h"
 #include "compiler/learn/Widths.h"
 #include "compiler/package/Plan.h"
@@ -22,6 +23,21 @@ namespace {
 
 /// DESIGN section 4: how far below its bound a capacity may lie.
 constexpr double kFractionTolerance = 0.02;
+
+/// The first operation on the way from an argument that training could not pass;
+/// null if there is none.
+Operation *findWithoutGradient(func::FuncOp func) {
+  llvm::SmallPtrSet<Value, 32> reached;
+  reached.insert_range(func.getArguments());
+  for (Operation &op : func.front().without_terminator()) {
+    if (llvm::none_of(op.getOperands(), [&](Value value) { return reached.contains(value); }))
+      continue;
+    if (!isDifferentiable(&op))
+      return &op;
+    reached.insert_range(op.getResults());
+  }
+  return nullptr;
+}
 
 class Nester {
 public:
@@ -146,6 +162,13 @@ llvm::Expected<Recovery> Nester::recover(ModuleOp teacher) {
   case RecoverLevel::Solve:
     return recoverSolve(module, teacher, options);
   case RecoverLevel::Distill:
+    if (Operation *op = findWithoutGradient(main())) {
+      report.warnings.push_back("node '" + package::layerName(op->getLoc()) + "' (" +
+                                op->getName().getStringRef().str() +
+                                ") has no gradient, so the model cannot be trained: recovered by "
+                                "solve instead of distill");
+      return recoverSolve(module, teacher, options);
+    }
     return recoverDistill(module, teacher, options);
   case RecoverLevel::FreezeGrow:
     return recoverFreezeGrow(module, teacher, options);
