@@ -251,15 +251,16 @@ Recovery Trainer::finish(bool keepLast) {
 }
 
 void Trainer::describeEnd(Recovery &recovery) const {
-  recovery.notes.push_back(llvm::formatv("{0} steps of {1} samples in {2:F0} s; --steps {0} "
-                                         "--seed {3} repeats them",
-                                         recovery.steps, nets->batch(), recovery.seconds,
-                                         options.seed));
+  std::string summary = llvm::formatv("{0} steps of {1} samples in {2:F0} s", recovery.steps,
+                                      nets->batch(), recovery.seconds);
+  // What was planned shaped the learning rate: only a whole run can be repeated.
   if (stopped())
-    recovery.notes.push_back("stopped early; the best so far is kept");
+    summary += "; stopped early, the best so far is kept";
   else if (state.step < state.steps)
-    recovery.notes.push_back(
-        llvm::formatv("time ended after step {0} of {1}", state.step, state.steps));
+    summary += llvm::formatv("; time ended after step {0} of {1}", state.step, state.steps);
+  else
+    summary += llvm::formatv("; --steps {0} --seed {1} repeats them", recovery.steps, options.seed);
+  recovery.notes.push_back(std::move(summary));
   if (!passes(state.bestScores))
     recovery.notes.push_back(llvm::formatv(
         "no state kept the full capacity's held-out score at {0:P1}; the closest, {1:P1}, is kept",

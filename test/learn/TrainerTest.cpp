@@ -294,7 +294,7 @@ TEST_F(TrainerTest, StoppingKeepsTheBestSoFar) {
   ASSERT_EQ(error, "");
   EXPECT_EQ(recovery.steps, 100);
   EXPECT_NE(trained, initial);
-  EXPECT_TRUE(llvm::is_contained(recovery.notes, "stopped early; the best so far is kept"));
+  EXPECT_NE(recovery.notes.front().find("stopped early, the best so far is kept"), std::string::npos);
 }
 
 TEST_F(TrainerTest, ExactLeavesTheFullCapacity) {
@@ -317,20 +317,19 @@ TEST_F(TrainerTest, ExactLeavesTheFullCapacity) {
 }
 
 TEST_F(TrainerTest, EndsInTimeAndRepeatsBySteps) {
-  Recovery recovery;
-  Values timed;
-  for (int attempt = 0; attempt < 3; ++attempt) { // A busy machine may cut it short.
-    options.train.steps = 0;
-    options.train.minutes = 0.15;
-    recovery = train();
-    ASSERT_EQ(error, "");
-    EXPECT_LT(recovery.seconds, 11);
-    timed = trained;
-    if (llvm::none_of(recovery.notes, [](const std::string &note) {
-          return StringRef(note).starts_with("time ended");
-        }))
-      break;
+  options.train.steps = 0;
+  options.train.minutes = 0.15;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  ASSERT_GT(recovery.steps, 0);
+  Values timed = trained;
+  StringRef summary = recovery.notes.front();
+  // Whether a busy machine cut the plan short or not, the note says so.
+  if (summary.contains("time ended after step")) {
+    EXPECT_FALSE(summary.contains("repeats them"));
+    return;
   }
+  EXPECT_TRUE(summary.contains("--steps " + std::to_string(recovery.steps))) << summary.str();
   options.train.minutes = 0;
   options.train.steps = recovery.steps;
   train();
