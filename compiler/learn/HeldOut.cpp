@@ -51,7 +51,7 @@ double HeldOut::requiredOfTop() const {
   if (!networks.isClassifier())
     return kLeastAgreement;
   if (data.labelled())
-    return original;
+    return original - std::sqrt(original * (1 - original) / double(data.size()));
   double variance = kLeastAgreement * (1 - kLeastAgreement) / double(data.size());
   return kLeastAgreement - 2 * std::sqrt(variance);
 }

@@ -26,7 +26,9 @@ public:
   /// The teacher's own score: 1 without labels.
   double teacherScore() const { return original; }
   /// What the full capacity must reach under TopRule::Tolerance: the teacher's
-  /// top-1, or agreement of 99.5 %, less two standard errors of so few samples.
+  /// top-1 less one standard error of so few samples (without labels: agreement
+  /// of 99.5 % less two). A network scores higher on what it was trained with
+  /// than on anything else, so equality there would ask for learning by heart.
   double requiredOfTop() const;
   /// By result: one over the variance of the teacher's, for LossOptions.
   const std::vector<double> &weights() const { return inverseVariance; }

@@ -20,8 +20,10 @@ static constexpr double kAdamRate = 1e-3, kAdamDecay = 1e-2;
 static constexpr double kMomentumRate = 2e-2, kMomentumDecay = 1e-4;
 static constexpr double kClip = 2;
 /// The full capacity's loss counts that much, and twice as much again each time
-/// it failed on the held-out samples.
+/// it failed on the held-out samples, up to a limit: beyond it the smaller
+/// capacities learn nothing any more.
 static constexpr double kTopWeight = 4;
+static constexpr int64_t kMostDoublings = 1;
 static constexpr uint64_t kSandwichStream = 13; ///< Of random numbers; Trainer.cpp has others.
 
 LossOptions Trainer::lossOptions() const {
@@ -98,7 +100,7 @@ float Trainer::weightOf(unsigned capacity) const {
     return 1;
   int64_t failures =
       llvm::count_if(state.history, [&](const Progress &entry) { return !passes(entry.scores); });
-  return float(std::ldexp(kTopWeight, int(std::min<int64_t>(failures, 6))));
+  return float(std::ldexp(kTopWeight, int(std::min(failures, kMostDoublings))));
 }
 
 void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {

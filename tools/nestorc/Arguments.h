@@ -35,7 +35,7 @@ struct NestArguments {
   std::optional<nestor::learn::TopRule> top;
   nestor::learn::Budget budget = nestor::learn::Budget::Latency;
   nestor::learn::TrainOptions train; ///< minutes 0: not given.
-  bool allowSkips = true;
+  std::optional<bool> allowSkips;                            ///< Depends on the recovery.
   uint64_t seed = 0;
   unsigned threads = 2;
 };

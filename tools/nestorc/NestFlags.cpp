@@ -57,8 +57,9 @@ void addShapeFlags(CLI::App &command, NestFlags &flags) {
       .add_option("--budget", flags.budget,
                   "What widths save, inside a capacity's MACs; default latency")
       ->type_name("latency|macs");
-  command.add_flag("--no-skips", flags.noSkips,
-                   "Keep every residual block at every capacity, narrower");
+  command.add_flag("--skips,!--no-skips", flags.skips,
+                   "Whether a capacity may leave residual blocks out rather than narrow them; "
+                   "default: not when it is trained");
 }
 
 void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
@@ -228,7 +229,7 @@ void finishNestFlags(const NestFlags &flags, bool hasCamera, NestArguments &nest
     nest.capacities = finishCapacities(flags.capacities);
   nest.data = flags.data;
   nest.eval = flags.eval;
-  nest.allowSkips = !flags.noSkips;
+  nest.allowSkips = flags.skips;
   nest.seed = flags.seed;
   nest.threads = flags.threads;
   chooseOptional<OrderMethod>("--order", flags.order,

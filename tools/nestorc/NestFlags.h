@@ -27,7 +27,7 @@ struct NestFlags {
   std::string checkpoint;
   uint64_t seed = 0;
   unsigned threads = 2;
-  bool noSkips = false;
+  std::optional<bool> skips;
 };
 
 void addNestFlags(CLI::App &command, NestFlags &flags);
