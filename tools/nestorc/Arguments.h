@@ -33,7 +33,7 @@ struct NestArguments {
   std::optional<nestor::learn::OrderMethod> order;
   std::optional<nestor::learn::RecoverLevel> recover;
   std::optional<nestor::learn::TopRule> top;
-  nestor::learn::Budget budget = nestor::learn::Budget::Latency;
+  nestor::learn::Budget budget = nestor::learn::Budget::Macs;
   nestor::learn::TrainOptions train; ///< minutes 0: not given.
   std::optional<bool> allowSkips;                            ///< Depends on the recovery.
   uint64_t seed = 0;

@@ -55,7 +55,7 @@ void addShapeFlags(CLI::App &command, NestFlags &flags) {
       ->type_name("obs|l1|activation|trr");
   command
       .add_option("--budget", flags.budget,
-                  "What widths save, inside a capacity's MACs; default latency")
+                  "What widths save, inside a capacity's MACs; default macs")
       ->type_name("latency|macs");
   command.add_flag("--skips,!--no-skips", flags.skips,
                    "Whether a capacity may leave residual blocks out rather than narrow them; "
