@@ -25,7 +25,7 @@ class HarTest : public LearnTest {
 protected:
   void SetUp() override {
     if (shared.empty())
-      GTEST_SKIP() << "needs ../shared";
+      GTEST_SKIP() << "skipped: needs ../shared";
     module = std::move(driver::importModel(shared + "/models/har_cnn1d.onnx", {}, *context).module);
     ASSERT_TRUE(module);
     train = read("train");
