@@ -8,13 +8,11 @@
 
 #include "compiler/driver/Compile.h"
 #include "compiler/import/Import.h"
+#include "passes/Models.h"
 #include "passes/Passes.h"
 #include "passes/RandomGraph.h"
 
 #include "mlir/Pass/PassManager.h"
-#include "llvm/Support/FileSystem.h"
-
-#include <cstdlib>
 
 using namespace mlir;
 
@@ -42,21 +40,10 @@ TEST(Export, RandomGraphs) {
   }
 }
 
-/// The folder of models beside the checkout; empty where there is none.
-std::string modelFolder() {
-  std::string source = NESTOR_SOURCE_DIR;
-  const char *chosen = std::getenv("NESTOR_SHARED");
-  for (std::string shared :
-       {std::string(chosen ? chosen : source + "/../shared"), source + "/../../shared"})
-    if (llvm::sys::fs::is_directory(shared + "/models"))
-      return shared + "/models/";
-  return "";
-}
-
 class ExportModel : public testing::TestWithParam<const char *> {};
 
 TEST_P(ExportModel, ComputesTheSame) {
-  std::string folder = modelFolder();
+  std::string folder = nestor::test::modelFolder();
   if (folder.empty())
     GTEST_SKIP() << "skipped: needs ../shared";
   std::unique_ptr<MLIRContext> context = nestor::driver::createContext();
