@@ -45,10 +45,10 @@ private:
   ArrayRef<int64_t> widths;
 };
 
-/// Of a recurrent layer with `gates` gates; nothing in it shrinks.
-template <typename OpTy> uint64_t recurrentMacs(OpTy op, uint64_t gates) {
-  ArrayRef<int64_t> input = shapeOf(op.getInput()), hidden = shapeOf(op.getHidden());
-  return uint64_t(input[0]) * input[1] * hidden[1] * gates * hidden[3] * (input[2] + hidden[3]);
+/// Every gate of a hidden unit reads all inputs and all hidden units.
+uint64_t macsOf(const RecurrentOperands &layer, const Extents &extents) {
+  return extents.elementsOf(layer.hidden()) * layer.gates *
+         (extents.of(*layer.input, 2) + extents.of(*layer.recurrence, 2));
 }
 
 uint64_t macsOf(Operation *op, const Extents &extents) {
@@ -72,9 +72,8 @@ uint64_t macsOf(Operation *op, const Extents &extents) {
           macs *= extent;
         return macs * filter.back();
       })
-      .Case([&](LstmOp lstm) { return recurrentMacs(lstm, 4); })
-      .Case([&](GruOp gru) { return recurrentMacs(gru, 3); })
-      .Case([&](RnnOp rnn) { return recurrentMacs(rnn, 1); })
+      .Case<LstmOp, GruOp, RnnOp>(
+          [&](auto) { return macsOf(*RecurrentOperands::of(op), extents); })
       .Default([](Operation *) { return 0; });
 }
 

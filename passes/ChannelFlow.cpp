@@ -11,11 +11,6 @@ using namespace nestor::nest;
 
 namespace nestor {
 
-bool hasSharedFilter(ConvOp conv) {
-  return isConstant(conv.getFilter()) && tensorType(conv.getFilter()).getElementType().isF32() &&
-         !conv.getPacked();
-}
-
 bool isDepthwise(ConvOp conv) {
   int64_t groups = conv.getGroups();
   return groups > 1 && groups == shapeOf(conv.getInput()).back() &&
@@ -43,9 +38,8 @@ std::string nodeName(Operation *op) {
 //===----------------------------------------------------------------------===//
 
 void *ChannelFlow::tensorOf(OpOperand &operand) {
-  auto conv = dyn_cast<ConvOp>(operand.getOwner());
-  bool isFilter = conv && conv.getFilterMutable().getOperandNumber() == operand.getOperandNumber();
-  return isConstant(operand.get()) && !isFilter ? static_cast<void *>(&operand)
+  bool isShared = llvm::is_contained(sharedOperands(operand.getOwner()), &operand);
+  return isConstant(operand.get()) && !isShared ? static_cast<void *>(&operand)
                                                 : operand.get().getAsOpaquePointer();
 }
 

@@ -16,7 +16,7 @@
 #ifndef NESTOR_PASSES_CHANNELFLOW_H
 #define NESTOR_PASSES_CHANNELFLOW_H
 
-#include "passes/Utils.h"
+#include "passes/SharedWeights.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -66,8 +66,8 @@ public:
   explicit ChannelFlow(mlir::func::FuncOp func);
 
   /// The axis of a dimension of an operand. Constants have axes of their own
-  /// for each reader, but for filters, which tie the convolutions that share
-  /// them.
+  /// for each reader, but for those that capacities share (`sharedOperands`),
+  /// which tie the operations that read them.
   Axis axisOf(mlir::OpOperand &operand, unsigned dim) const;
   /// The axis of a dimension of a value, of a constant as its first reader
   /// has it.
@@ -102,8 +102,6 @@ private:
   llvm::DenseSet<Axis> fixedAxes, producedAxes, computedAxes;
 };
 
-/// Whether capacities can share the filter of `conv`: f32 and constant.
-bool hasSharedFilter(nest::ConvOp conv);
 /// Whether each output of `conv` reads the one input of its own number.
 bool isDepthwise(nest::ConvOp conv);
 

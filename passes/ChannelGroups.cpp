@@ -27,6 +27,10 @@ Axis inputsOf(const ChannelFlow &flow, ConvOp conv) {
   return flow.axisOf(conv.getInputMutable(), shapeOf(conv.getInput()).size() - 1);
 }
 
+Axis outputsOf(const ChannelFlow &flow, const RecurrentOperands &layer) {
+  return flow.axisOf(layer.hidden(), 3);
+}
+
 /// Whether `map` adds two tensors of its own shape that the network computes.
 bool isResidualAdd(MapOp map) {
   auto isComputed = [&](Value scalar) {
@@ -75,12 +79,18 @@ private:
   void formGroups();
   void describeGroups();
   void reportWhole();
-  std::string reasonFor(int keeper, ConvOp conv) const;
+  void reportWhole(Operation *op, Axis outputs);
+  std::string reasonFor(int keeper, Operation *op) const;
 
   template <typename Fn> void forEachConv(Fn fn) {
     for (auto conv : func.getOps<ConvOp>())
       if (hasSharedFilter(conv))
         fn(conv);
+  }
+  template <typename Fn> void forEachRecurrent(Fn fn) {
+    for (Operation &op : func.getBody().front())
+      if (auto layer = RecurrentOperands::of(&op); layer && layer->hasSharedWeights())
+        fn(*layer);
   }
   unsigned classOf(Axis axis, int64_t index) const { return classes[firstIndex[axis] + index]; }
 };
@@ -114,11 +124,15 @@ void GroupBuilder::joinIndices() {
 
 void GroupBuilder::findKept() {
   keeper.assign(classes.getNumClasses(), kUnproduced);
+  auto produce = [&](Axis axis) {
+    for (int64_t i = 0; i < flow.extentOf(axis); ++i)
+      keeper[classOf(axis, i)] = kFree;
+  };
   forEachConv([&](ConvOp conv) {
     if (!isDepthwise(conv))
-      for (int64_t i = 0; i < shapeOf(conv.getResult()).back(); ++i)
-        keeper[classOf(outputsOf(flow, conv), i)] = kFree;
+      produce(outputsOf(flow, conv));
   });
+  forEachRecurrent([&](const RecurrentOperands &layer) { produce(outputsOf(flow, layer)); });
   for (auto [number, fixed] : llvm::enumerate(flow.fixed()))
     for (int64_t i = 0; i < flow.extentOf(fixed.axis); ++i)
       if (int &first = keeper[classOf(fixed.axis, i)]; first < 0)
@@ -154,7 +168,7 @@ void GroupBuilder::formGroups() {
       groupOf[member] = groups.groupList.size();
       channelOf[member] = channel;
     }
-    groups.groupList.push_back({"", int64_t(list->size()), false, {}, {}});
+    groups.groupList.push_back({"", int64_t(list->size()), false, {}, {}, {}, {}});
   }
 }
 
@@ -193,6 +207,15 @@ void GroupBuilder::describeGroups() {
     forEachGroup(inputsOf(flow, conv),
                  [&](ChannelGroup &group) { group.consumers.push_back(conv); });
   });
+  forEachRecurrent([&](const RecurrentOperands &layer) {
+    forEachGroup(outputsOf(flow, layer), [&](ChannelGroup &group) {
+      group.recurrences.push_back(layer.op);
+      if (group.name.empty())
+        group.name = nodeName(layer.op);
+    });
+    forEachGroup(flow.axisOf(*layer.weights, 2),
+                 [&](ChannelGroup &group) { group.recurrentReaders.push_back(layer.op); });
+  });
   for (auto map : func.getOps<MapOp>())
     if (isResidualAdd(map))
       forEachGroup(flow.axisOf(map.getResult(), map.getType().getRank() - 1),
@@ -203,33 +226,40 @@ void GroupBuilder::describeGroups() {
       group.name += " (" + std::to_string(earlier + 1) + ")";
 }
 
-std::string GroupBuilder::reasonFor(int keeper, ConvOp conv) const {
+std::string GroupBuilder::reasonFor(int keeper, Operation *op) const {
   if (keeper < 0)
     return "a group of one channel cannot shrink";
   const FixedAxis &fixed = flow.fixed()[keeper];
   if (isa<func::FuncOp, func::ReturnOp>(fixed.op))
     return "they are " + fixed.reason;
-  return fixed.op == conv ? "it " + fixed.reason
-                          : "node '" + nodeName(fixed.op) + "' " + fixed.reason;
+  return fixed.op == op ? "it " + fixed.reason
+                        : "node '" + nodeName(fixed.op) + "' " + fixed.reason;
+}
+
+void GroupBuilder::reportWhole(Operation *op, Axis outputs) {
+  int64_t count = flow.extentOf(outputs), kept = 0;
+  std::optional<int> cause;
+  for (int64_t i = 0; i < count; ++i)
+    if (unsigned number = classOf(outputs, i); groupOf[number] < 0) {
+      ++kept;
+      if (!cause)
+        cause = keeper[number];
+    }
+  if (!kept || count == 1)
+    return;
+  std::string reason = reasonFor(*cause, op);
+  if (kept < count)
+    reason += " (" + std::to_string(kept) + " of " + std::to_string(count) + " channels)";
+  groups.wholeList.push_back({op, std::move(reason)});
 }
 
 void GroupBuilder::reportWhole() {
   forEachConv([&](ConvOp conv) {
-    int64_t outputs = shapeOf(conv.getResult()).back(), kept = 0;
-    std::optional<int> cause;
-    for (int64_t i = 0; i < outputs; ++i)
-      if (unsigned number = classOf(outputsOf(flow, conv), i); groupOf[number] < 0) {
-        ++kept;
-        if (!cause)
-          cause = keeper[number];
-      }
-    if (!kept || outputs == 1 || isDepthwise(conv))
-      return;
-    std::string reason = reasonFor(*cause, conv);
-    if (kept < outputs)
-      reason += " (" + std::to_string(kept) + " of " + std::to_string(outputs) + " channels)";
-    groups.wholeList.push_back({conv, std::move(reason)});
+    if (!isDepthwise(conv))
+      reportWhole(conv, outputsOf(flow, conv));
   });
+  forEachRecurrent(
+      [&](const RecurrentOperands &layer) { reportWhole(layer.op, outputsOf(flow, layer)); });
 }
 
 ChannelGroups::ChannelGroups(func::FuncOp func)

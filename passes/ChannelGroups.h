@@ -38,6 +38,8 @@ struct ChannelGroup {
   /// Convolutions whose outputs (inputs) the channels are, in program order.
   /// A depthwise one is neither: its filter merely has one entry a channel.
   llvm::SmallVector<nest::ConvOp> producers, consumers;
+  /// Recurrent layers whose hidden units (inputs) the channels are.
+  llvm::SmallVector<mlir::Operation *> recurrences, recurrentReaders;
 };
 
 /// Consecutive indices of a dimension: channels first, first + 1, ... of
@@ -127,9 +129,9 @@ uint64_t macsAt(mlir::func::FuncOp func, const ChannelGroups &groups,
                 llvm::ArrayRef<int64_t> widths, llvm::ArrayRef<mlir::Operation *> skipped);
 
 /// Turns a module with `@main` into a nested module (compiler/ir/Nested.h):
-/// every f32 convolution with a constant filter reads it as a `nest.weight`,
-/// and has a scale and a bias vector of its own in each capacity (ones and
-/// zeros where it had none). With one capacity no scales or biases are added.
+/// f32 convolutions and recurrent layers with constant weights read these as
+/// `nest.weight`s, and such a convolution has a scale and a bias vector of its own
+/// in each capacity (ones and zeros where it had none). With one capacity no scales or biases are added.
 mlir::LogicalResult nestCapacities(mlir::ModuleOp module, const ChannelGroups &groups,
                                    const CapacityPlan &plan);
 

@@ -60,6 +60,7 @@ private:
   void visit(Operation *op);
   void visitConv(nest::ConvOp op);
   void visitMatmul(nest::MatmulOp op);
+  void visitRecurrent(const RecurrentOperands &layer);
   /// Operations whose operand and result lie on the same axes, but that need
   /// the dimensions for which `needs` is true as they are.
   void visitAligned(Operation *op, llvm::function_ref<bool(int64_t dim)> needs,

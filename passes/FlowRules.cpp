@@ -114,8 +114,7 @@ void FlowBuilder::visit(Operation *op) {
             op, [&](int64_t dim) { return dim == int64_t(reduce.getAxis()); },
             "yields their numbers");
       })
-      .Case<LstmOp, GruOp, RnnOp>(
-          [&](auto) { fixAll(op, "is recurrent: its kernels read whole weights"); })
+      .Case<LstmOp, GruOp, RnnOp>([&](auto) { visitRecurrent(*RecurrentOperands::of(op)); })
       .Case([&](func::ReturnOp) { fixAll(op, "the model's output"); })
       .Default([&](Operation *) { fixAll(op, "needs all of its input"); });
 }
@@ -154,6 +153,45 @@ void FlowBuilder::visitConv(ConvOp op) {
     multiply(op, inputs, {group, axis(filter, last - 1)});
     multiply(op, outputs, {group, create(flow.extents[outputs] / groups)});
   }
+}
+
+/// A hidden unit is one row of every gate, and a column of the recurrence. Both
+/// directions have the same units, for their states are one tensor.
+void FlowBuilder::visitRecurrent(const RecurrentOperands &layer) {
+  if (!layer.hasSharedWeights())
+    return fixAll(layer.op, "has weights that are not float32 constants");
+  Value all = layer.hidden();
+  Axis directions = axis(all, 1), batch = axis(all, 2), hidden = axis(all, 3);
+  carriers.insert(hidden);
+  flow.producedAxes.insert(hidden);
+  fix(axis(all, 0), layer.op, "goes through them one after the other");
+  fix(directions, layer.op, "goes in both directions");
+  unite(axis(*layer.input, 0), axis(all, 0));
+  unite(axis(*layer.input, 1), batch);
+  unite(axis(*layer.input, 2), axis(*layer.weights, 2));
+  unite(axis(*layer.recurrence, 2), hidden);
+  // Rows of `count` vectors as long as the hidden state.
+  auto alignRows = [&](OpOperand *operand, int64_t count) {
+    if (!operand)
+      return;
+    unite(axis(*operand, 0), directions);
+    multiply(layer.op, axis(*operand, 1), {create(count), hidden});
+  };
+  alignRows(layer.weights, layer.gates);
+  alignRows(layer.recurrence, layer.gates);
+  alignRows(layer.bias, 2 * layer.gates);
+  alignRows(layer.peephole, 3);
+  auto alignState = [&](auto &&state) {
+    unite(axis(state, 0), directions);
+    unite(axis(state, 1), batch);
+    unite(axis(state, 2), hidden);
+  };
+  for (OpOperand *state : layer.initialStates)
+    alignState(*state);
+  for (Value state : layer.op->getResults().drop_front())
+    alignState(state);
+  if (layer.lengths)
+    unite(axis(*layer.lengths, 0), batch);
 }
 
 void FlowBuilder::visitMatmul(MatmulOp op) {

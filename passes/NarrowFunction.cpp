@@ -91,23 +91,21 @@ Value FunctionNarrower::constant(OpBuilder &builder, OpOperand &operand) {
   return ConstOp::create(builder, op.getLoc(), value);
 }
 
-Value FunctionNarrower::sharedFilter(OpBuilder &builder, ConvOp conv) {
-  if (filterOf)
-    return filterOf(builder, conv);
-  // Convolutions that share a filter go on doing so.
-  Value &filter = filters[conv.getFilter()];
-  if (!filter) {
+Value FunctionNarrower::sharedWeight(OpBuilder &builder, OpOperand &operand) {
+  if (weightOf)
+    return weightOf(builder, operand);
+  // Operations that share a weight go on doing so.
+  Value &weight = weights[operand.get()];
+  if (!weight) {
     OpBuilder front = OpBuilder::atBlockBegin(builder.getBlock());
-    filter = constant(front, conv.getFilterMutable());
+    weight = constant(front, operand);
   }
-  return filter;
+  return weight;
 }
 
 Value FunctionNarrower::operand(OpBuilder &builder, OpOperand &operand) {
-  auto conv = dyn_cast<ConvOp>(operand.getOwner());
-  if (conv && hasSharedFilter(conv) &&
-      operand.getOperandNumber() == conv.getFilterMutable().getOperandNumber())
-    return sharedFilter(builder, conv);
+  if (llvm::is_contained(sharedOperands(operand.getOwner()), &operand))
+    return sharedWeight(builder, operand);
   return isConstant(operand.get()) ? constant(builder, operand) : mapping.lookup(operand.get());
 }
 

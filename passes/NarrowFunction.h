@@ -26,8 +26,8 @@ public:
   FunctionNarrower(const ChannelGroups &groups, const IndexOrder &order)
       : groups(groups), flow(groups.flow()), order(order) {}
 
-  /// What stands for a convolution's shared filter; by default its constant.
-  std::function<mlir::Value(mlir::OpBuilder &, nest::ConvOp)> filterOf;
+  /// What stands for an operand that capacities share; by default its constant.
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::OpOperand &)> weightOf;
   /// What stands for an operation, whose operands `mapping` has; a null value
   /// for those that are copied.
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Operation *, mlir::IRMapping &mapping)>
@@ -41,14 +41,14 @@ private:
   const ChannelFlow &flow;
   const IndexOrder &order;
   mlir::IRMapping mapping;
-  llvm::DenseMap<mlir::Value, mlir::Value> filters;
+  llvm::DenseMap<mlir::Value, mlir::Value> weights;
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<const AxisSelection *>> changed;
   llvm::DenseSet<mlir::Operation *> skipped; ///< Inside of shuffles that are changed.
 
   void findChanged();
   void copy(mlir::OpBuilder &builder, mlir::Operation *op);
   mlir::Value operand(mlir::OpBuilder &builder, mlir::OpOperand &operand);
-  mlir::Value sharedFilter(mlir::OpBuilder &builder, nest::ConvOp conv);
+  mlir::Value sharedWeight(mlir::OpBuilder &builder, mlir::OpOperand &operand);
   mlir::Value constant(mlir::OpBuilder &builder, mlir::OpOperand &operand);
   mlir::RankedTensorType narrowType(mlir::Value value) const;
   mlir::Value withoutSelections(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Value input,

@@ -22,7 +22,7 @@ public:
         symbols(module), blocks(skippableBlocks(main)) {}
 
   LogicalResult run() {
-    if (failed(checkPlan()) || failed(shareFilters()))
+    if (failed(checkPlan()) || failed(shareWeights()))
       return failure();
     SmallVector<func::FuncOp> functions;
     for (size_t capacity = 0; capacity < plan.widths.size(); ++capacity)
@@ -43,12 +43,12 @@ private:
   const CapacityPlan &plan;
   SymbolTable symbols;
   std::vector<ResidualBlock> blocks;
-  llvm::DenseMap<Value, GlobalOp> globals; ///< By the constant filter.
+  llvm::DenseMap<Value, GlobalOp> globals; ///< By the constant.
 
   LogicalResult checkPlan();
   LogicalResult checkSkips();
-  LogicalResult shareFilters();
-  FailureOr<ArrayAttr> edgesOf(OpOperand &filter);
+  LogicalResult shareWeights();
+  FailureOr<ArrayAttr> edgesOf(OpOperand &weight);
   SmallVector<int64_t> firstCapacities(Axis axis) const;
   func::FuncOp narrow(size_t capacity);
   void givePrivateVectors(func::FuncOp func) const;
@@ -100,13 +100,13 @@ SmallVector<int64_t> CapacityNester::firstCapacities(Axis axis) const {
 
 /// A dimension's parts are the longest stretches of which each capacity keeps
 /// a prefix.
-FailureOr<ArrayAttr> CapacityNester::edgesOf(OpOperand &filter) {
+FailureOr<ArrayAttr> CapacityNester::edgesOf(OpOperand &weight) {
   Builder builder(main.getContext());
   SmallVector<Attribute> dims;
-  unsigned rank = shapeOf(filter.get()).size();
+  unsigned rank = shapeOf(weight.get()).size();
   for (unsigned dim = 0; dim < rank; ++dim) {
     SmallVector<SmallVector<int64_t>> parts;
-    SmallVector<int64_t> first = firstCapacities(groups.flow().axisOf(filter, dim));
+    SmallVector<int64_t> first = firstCapacities(groups.flow().axisOf(weight, dim));
     bool shrinks = plan.widths.size() > 1 && llvm::any_of(first, [](int64_t k) { return k != 0; });
     for (size_t i = 0; shrinks && i < first.size(); ++i) {
       if (i == 0 || first[i] < first[i - 1])
@@ -114,8 +114,8 @@ FailureOr<ArrayAttr> CapacityNester::edgesOf(OpOperand &filter) {
       for (size_t capacity = first[i]; capacity < plan.widths.size(); ++capacity)
         ++parts.back()[capacity];
     }
-    if (dim + 1 == rank && parts.size() > 1)
-      return filter.getOwner()->emitError("the outputs that a capacity keeps do not come first "
+    if (isa<ConvOp>(weight.getOwner()) && dim + 1 == rank && parts.size() > 1)
+      return weight.getOwner()->emitError("the outputs that a capacity keeps do not come first "
                                           "(sortByCapacity brings them there)");
     SmallVector<Attribute> list;
     for (const SmallVector<int64_t> &part : parts)
@@ -125,32 +125,34 @@ FailureOr<ArrayAttr> CapacityNester::edgesOf(OpOperand &filter) {
   return builder.getArrayAttr(dims);
 }
 
-LogicalResult CapacityNester::shareFilters() {
+LogicalResult CapacityNester::shareWeights() {
   OpBuilder builder(main);
-  for (auto conv : main.getOps<ConvOp>()) {
-    if (!hasSharedFilter(conv) || globals.contains(conv.getFilter()))
-      continue;
-    FailureOr<ArrayAttr> edges = edgesOf(conv.getFilterMutable());
-    if (failed(edges))
-      return failure();
-    auto constant = conv.getFilter().getDefiningOp<ConstOp>();
-    auto global =
-        GlobalOp::create(builder, conv.getLoc(), nodeName(conv), constant.getValue(), *edges);
-    symbols.insert(global, Block::iterator(main));
-    globals[conv.getFilter()] = global;
-  }
+  for (Operation &op : main.getBody().front())
+    for (OpOperand *operand : sharedOperands(&op)) {
+      if (globals.contains(operand->get()))
+        continue;
+      FailureOr<ArrayAttr> edges = edgesOf(*operand);
+      if (failed(edges))
+        return failure();
+      auto constant = operand->get().getDefiningOp<ConstOp>();
+      auto global =
+          GlobalOp::create(builder, op.getLoc(), nodeName(&op), constant.getValue(), *edges);
+      symbols.insert(global, Block::iterator(main));
+      globals[operand->get()] = global;
+    }
   return success();
 }
 
 func::FuncOp CapacityNester::narrow(size_t capacity) {
   IndexOrder order = IndexOrder::prefix(groups, plan.widths[capacity]);
   FunctionNarrower narrower(groups, order);
-  narrower.filterOf = [&](OpBuilder &builder, ConvOp conv) -> Value {
+  narrower.weightOf = [&](OpBuilder &builder, OpOperand &operand) -> Value {
     SmallVector<int64_t> shape;
-    for (unsigned dim = 0; dim < shapeOf(conv.getFilter()).size(); ++dim)
-      shape.push_back(order.of(groups.flow().axisOf(conv.getFilterMutable(), dim)).size());
-    return WeightOp::create(builder, conv.getLoc(), tensorType(conv.getFilter()).clone(shape),
-                            globals.lookup(conv.getFilter()).getSymName(), capacity);
+    for (unsigned dim = 0; dim < shapeOf(operand.get()).size(); ++dim)
+      shape.push_back(order.of(groups.flow().axisOf(operand, dim)).size());
+    return WeightOp::create(builder, operand.getOwner()->getLoc(),
+                            tensorType(operand.get()).clone(shape),
+                            globals.lookup(operand.get()).getSymName(), capacity);
   };
   ArrayRef<Operation *> skipped;
   if (capacity < plan.skipped.size())

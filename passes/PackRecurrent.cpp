@@ -104,7 +104,22 @@ template <typename OpTy> void packSummedBias(OpTy op, Packer &packer, int64_t ga
   }
 }
 
+/// What a capacity reads of a shared weight, as a constant of its own: kernels
+/// read panels without gaps, which the panels of a larger capacity are not.
+void ownWeight(OpOperand &operand) {
+  auto weight = operand.get().getDefiningOp<nest::WeightOp>();
+  SmallVector<ElementsAttr> value;
+  if (!weight || failed(evaluateOnConstants(weight, value)))
+    return;
+  OpBuilder builder(weight);
+  operand.set(nest::ConstOp::create(builder, weight.getLoc(), value.front()));
+  if (weight.use_empty())
+    weight.erase();
+}
+
 template <typename OpTy> void packWeights(OpTy op, Packer &packer) {
+  ownWeight(op.getWeightsMutable());
+  ownWeight(op.getRecurrenceMutable());
   op.getWeightsMutable().assign(packer.matrix(op.getWeights()));
   op.getRecurrenceMutable().assign(packer.matrix(op.getRecurrence()));
   op.setPacked(true);

@@ -68,9 +68,11 @@ NetworkCost::NetworkCost(func::FuncOp main, const ChannelGroups &groups,
   for (const DenseSet<Operation *> &branch : branches) {
     auto &list = inside.emplace_back();
     for (auto [number, group] : llvm::enumerate(groups.groups())) {
-      auto isInside = [&](nest::ConvOp conv) { return branch.contains(conv); };
-      if (!group.producers.empty() && llvm::all_of(group.producers, isInside) &&
-          llvm::all_of(group.consumers, isInside))
+      auto isInside = [&](Operation *op) { return branch.contains(op); };
+      bool isProduced = !group.producers.empty() || !group.recurrences.empty();
+      if (isProduced && llvm::all_of(group.producers, isInside) &&
+          llvm::all_of(group.consumers, isInside) && llvm::all_of(group.recurrences, isInside) &&
+          llvm::all_of(group.recurrentReaders, isInside))
         list.push_back(number);
     }
   }
@@ -128,6 +130,8 @@ void NetworkCost::addItem(Operation *op) {
     item.input = extentOf(matmul.getLhs(), depth);
     item.perInput = double(product(lhs)) / double(lhs[depth]);
     item.perPair = item.perOutput;
+  } else if (auto layer = RecurrentOperands::of(op)) {
+    return addRecurrent(*layer);
   } else {
     item.perInput = 0;
     for (Value operand : op->getOperands())
@@ -138,6 +142,15 @@ void NetworkCost::addItem(Operation *op) {
     item.perInput = 0;
   }
   items.push_back(std::move(item));
+}
+
+/// Two products: of the inputs of all steps, and of the hidden states.
+void NetworkCost::addRecurrent(const RecurrentOperands &layer) {
+  double states = double(product(shapeOf(layer.hidden()).drop_back()));
+  double rows = states * layer.gates;
+  Extent hidden = extentOf(layer.hidden(), 3);
+  for (const Extent &input : {extentOf(layer.input->get(), 2), hidden})
+    items.push_back({Item::Product, rows, states, rows, hidden, input, {}});
 }
 
 bool NetworkCost::isSkipped(const Item &item, const std::vector<bool> &skipped) const {

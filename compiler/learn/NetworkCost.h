@@ -7,6 +7,7 @@
 #define NESTOR_LEARN_NETWORKCOST_H
 
 #include "passes/ChannelGroups.h"
+#include "passes/SharedWeights.h"
 
 namespace nestor::learn {
 
@@ -59,6 +60,7 @@ private:
   };
   Extent extentOf(mlir::Value value, unsigned dim) const;
   void addItem(mlir::Operation *op);
+  void addRecurrent(const RecurrentOperands &layer);
   bool isSkipped(const Item &item, const std::vector<bool> &skipped) const;
 
   const ChannelGroups &groups;

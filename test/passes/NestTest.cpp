@@ -106,6 +106,14 @@ void dropChannels(TensorValue &tensor, Value value, const ChannelGroups &groups,
   }
 }
 
+/// Whether `op` is a weight or a bias of a recurrent layer. A hidden unit whose
+/// rows are zero stays zero.
+bool isOfRecurrent(Operation *op) {
+  return isa<nest::ConstOp>(op) && llvm::any_of(op->getUsers(), [](Operation *user) {
+           return isa<nest::LstmOp, nest::GruOp, nest::RnnOp>(user);
+         });
+}
+
 /// What `func` computes if channels and branches that are left out are zero.
 std::vector<TensorValue> evaluateAt(func::FuncOp func, const ChannelGroups &groups,
                                     const CapacityPlan &plan, size_t capacity, unsigned seed) {
@@ -129,7 +137,7 @@ std::vector<TensorValue> evaluateAt(func::FuncOp func, const ChannelGroups &grou
     SmallVector<TensorValue> results;
     EXPECT_TRUE(succeeded(reference::evaluate(&op, operands, results)));
     for (auto [value, result] : llvm::zip(op.getResults(), results)) {
-      if (!isa<nest::ConstOp>(op))
+      if (!isa<nest::ConstOp>(op) || isOfRecurrent(&op))
         dropChannels(result, value, groups, widths);
       values[value] = result;
     }
@@ -151,6 +159,11 @@ uint64_t macsIn(func::FuncOp func) {
       ArrayRef<int64_t> lhs = shapeOf(matmul.getLhs());
       macs += tensorType(matmul.getResult()).getNumElements() *
               lhs[lhs.size() - (matmul.getTransposeLhs() ? 2 : 1)];
+    } else if (isa<nest::LstmOp, nest::GruOp, nest::RnnOp>(op)) {
+      // Each step multiplies both matrices by a vector.
+      ArrayRef<int64_t> states = shapeOf(op->getResult(0));
+      for (Value matrix : op->getOperands().slice(1, 2))
+        macs += states[0] * states[2] * tensorType(matrix).getNumElements();
     }
   });
   return macs;

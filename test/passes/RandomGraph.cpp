@@ -140,7 +140,7 @@ private:
         &GraphBuilder::sliceChannels, &GraphBuilder::pickChannels,  &GraphBuilder::pool,
         &GraphBuilder::squeezeExcite, &GraphBuilder::shuffle,       &GraphBuilder::resize,
         &GraphBuilder::headAttention, &GraphBuilder::deconv,        &GraphBuilder::attention,
-        &GraphBuilder::mixedConcat,
+        &GraphBuilder::mixedConcat,   &GraphBuilder::recurrent,
     };
     live.push_back((this->*steps[pick(std::size(steps))])(choose()));
   }
@@ -160,6 +160,52 @@ private:
     return ConvOp::create(builder, loc, tensor(out), x, filter, Value(), bias, ValueRange(),
                           taps.take_front(2), strides, Shape{1, 1}, begin, end, groups,
                           /*packed=*/false);
+  }
+  /// Pixels one after the other; both directions' states, or the last ones, too.
+  Value recurrent(Value x) {
+    ArrayRef<int64_t> in = shapeOf(x);
+    if (in[2] * in[3] > 64)
+      return conv(x);
+    int64_t gates = ArrayRef<int64_t>{1, 3, 4}[pick(3)], hidden = 2 + pick(4), both = pick(2);
+    int64_t steps = in[2] * in[3], batch = in[0], directions = 1 + both;
+    Value input = transpose(reshape(x, {batch, in[1], steps}), {2, 0, 1});
+    Value weights = constant({directions, gates * hidden, in[1]});
+    Value recurrence = constant({directions, gates * hidden, hidden});
+    Value bias = pick(2) ? constant({directions, 2 * gates * hidden}) : Value();
+    Value initial = pick(2) ? constant({directions, batch, hidden}) : Value();
+    RankedTensorType state = tensor({directions, batch, hidden});
+    RankedTensorType all = tensor({steps, directions, batch, hidden});
+    auto direction = both ? Direction::bidirectional : Direction::reverse;
+    StringRef names[] = {"Sigmoid", "Tanh", "Tanh"};
+    ArrayRef<StringRef> uses = gates == 4   ? ArrayRef(names)
+                               : gates == 3 ? ArrayRef(names).take_front(2)
+                                            : ArrayRef(names).take_back();
+    SmallVector<StringRef> activations;
+    for (int64_t d = 0; d < directions; ++d)
+      llvm::append_range(activations, uses);
+    SmallVector<double> ones(activations.size(), 1);
+    ArrayAttr used = builder.getStrArrayAttr(activations);
+    Operation *op;
+    if (gates == 4) {
+      Value peephole = pick(2) ? constant({directions, 3 * hidden}) : Value();
+      Value cell = pick(2) ? constant({directions, batch, hidden}) : Value();
+      op = LstmOp::create(builder, loc, all, state, state, input, weights, recurrence, bias,
+                          Value(), initial, cell, peephole, direction, used, ones, ones,
+                          FloatAttr());
+    } else if (gates == 3) {
+      op = GruOp::create(builder, loc, all, state, input, weights, recurrence, bias, Value(),
+                         initial, direction, used, ones, ones, FloatAttr(),
+                         /*linearBeforeReset=*/bool(pick(2)));
+    } else {
+      op = RnnOp::create(builder, loc, all, state, input, weights, recurrence, bias, Value(),
+                         initial, direction, used, ones, ones, FloatAttr());
+    }
+    Value states = transpose(op->getResult(0), {2, 1, 3, 0}); // Batch, direction, unit, step.
+    Value last = reshape(transpose(op->getResults().back(), {1, 0, 2}),
+                         {batch, directions * hidden, 1, 1});
+    if (pick(4) == 0)
+      return last;
+    return reshape(states, {batch, directions * hidden, in[2], in[3]});
   }
   Value conv(Value x) {
     int64_t channels = shapeOf(x)[1], outputs = 1 + pick(9);

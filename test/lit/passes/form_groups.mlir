@@ -599,3 +599,36 @@ func.func @part_whole(%x: tensor<1x4x3xf32>) -> (tensor<1x4x2xf32>, tensor<1x4x4
     : (tensor<1x4x6xf32>, tensor<1x6x2xf32>) -> tensor<1x4x2xf32> loc("head")
   return %head, %a : tensor<1x4x2xf32>, tensor<1x4x4xf32>
 }
+
+// -----
+
+// Hidden units of both directions shrink together: in the gates, in what a
+// later layer reads and in the last states; the inputs with what computes them.
+// CHECK-LABEL: func.func @lstm
+// CHECK-SAME: nest.groups = ["in: 3 inner, 1 -> 0", "lstm: 2 inner, 0 -> 1"]
+// CHECK-SAME: nest.whole = ["out: they are the model's output"]
+// CHECK: nest.lstm {{.*}}nest.runs = "3: 1:0+2, 2: 1:0+2, 2: 1:0+2"
+// CHECK: nest.reshape {{.*}}nest.runs = "2: 1:0+2 1:0+2"
+func.func @lstm(%x: tensor<4x1x5xf32>) -> tensor<4x1x2xf32> {
+  %fin = nest.const dense<1.0> : tensor<1x5x3xf32>
+  %in = nest.conv %x, %fin {dilations = array<i64: 1>, groups = 1, kernel = array<i64: 1>, padBegin = array<i64: 0>,
+      padEnd = array<i64: 0>, strides = array<i64: 1>}
+    : (tensor<4x1x5xf32>, tensor<1x5x3xf32>) -> tensor<4x1x3xf32> loc("in")
+  %w = nest.const dense<1.0> : tensor<2x8x3xf32>
+  %r = nest.const dense<1.0> : tensor<2x8x2xf32>
+  %b = nest.const dense<1.0> : tensor<2x16xf32>
+  %y, %h, %c = "nest.lstm"(%in, %w, %r, %b) {direction = #nest.direction<bidirectional>,
+      activations = ["Sigmoid", "Tanh", "Tanh", "Sigmoid", "Tanh", "Tanh"],
+      activationAlpha = array<f64: 1.0, 1.0, 1.0, 1.0, 1.0, 1.0>,
+      activationBeta = array<f64: 1.0, 1.0, 1.0, 1.0, 1.0, 1.0>,
+      operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0>}
+    : (tensor<4x1x3xf32>, tensor<2x8x3xf32>, tensor<2x8x2xf32>, tensor<2x16xf32>)
+    -> (tensor<4x2x1x2xf32>, tensor<2x1x2xf32>, tensor<2x1x2xf32>) loc("lstm")
+  %t = nest.transpose %y {perm = array<i64: 0, 2, 1, 3>} : (tensor<4x2x1x2xf32>) -> tensor<4x1x2x2xf32>
+  %both = nest.reshape %t : (tensor<4x1x2x2xf32>) -> tensor<4x1x4xf32>
+  %fout = nest.const dense<1.0> : tensor<1x4x2xf32>
+  %out = nest.conv %both, %fout {dilations = array<i64: 1>, groups = 1, kernel = array<i64: 1>, padBegin = array<i64: 0>,
+      padEnd = array<i64: 0>, strides = array<i64: 1>}
+    : (tensor<4x1x4xf32>, tensor<1x4x2xf32>) -> tensor<4x1x2xf32> loc("out")
+  return %out : tensor<4x1x2xf32>
+}

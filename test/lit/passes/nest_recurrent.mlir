@@ -1,0 +1,31 @@
+// RUN: nestor-opt --nest-capacities="widths=1" %s | FileCheck %s
+// RUN: nestor-opt --nest-capacities="widths=1" --nest-pack-recurrent --nest-fold-constants %s | FileCheck %s --check-prefix=PACKED
+
+// A capacity reads the first rows of each gate and the first columns of the
+// recurrence; its bias is its own.
+// CHECK: nest.global @gru = {{.*}} edges {{\[\[}}], [array<i64: 1, 2>, array<i64: 1, 2>, array<i64: 1, 2>], []]
+// CHECK: nest.global @gru_0 = {{.*}} edges {{\[\[}}], [array<i64: 1, 2>, array<i64: 1, 2>, array<i64: 1, 2>], [array<i64: 1, 2>]]
+// CHECK-LABEL: func.func @capacity_0
+// CHECK: nest.const dense<{{.*}}[0.000000e+00, 2.000000e+00, 4.000000e+00, 6.000000e+00, 8.000000e+00, 1.000000e+01]{{.*}}tensor<1x6xf32>
+// CHECK: nest.gru {{.*}}tensor<1x3x2xf32>, tensor<1x3x1xf32>, tensor<1x6xf32>) -> (tensor<4x1x1x1xf32>, tensor<1x1x1xf32>)
+
+// Kernels read panels of 16 units without gaps: constants of each capacity.
+// PACKED-LABEL: func.func @capacity_0
+// PACKED-NOT: nest.weight @gru
+// PACKED: nest.gru {{.*}}packed{{.*}}tensor<1x1x2x3x16xf32>, tensor<1x1x1x3x16xf32>, tensor<1x1x4x16xf32>)
+func.func @main(%x: tensor<4x1x2xf32>) -> tensor<4x1x2xf32> {
+  %w = nest.const dense<1.0> : tensor<1x6x2xf32>
+  %r = nest.const dense<2.0> : tensor<1x6x2xf32>
+  %b = nest.const dense<[[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]]> : tensor<1x12xf32>
+  %y, %h = "nest.gru"(%x, %w, %r, %b) {direction = #nest.direction<forward>, activations = ["Sigmoid", "Tanh"],
+      activationAlpha = array<f64: 1.0, 1.0>, activationBeta = array<f64: 1.0, 1.0>,
+      operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0>}
+    : (tensor<4x1x2xf32>, tensor<1x6x2xf32>, tensor<1x6x2xf32>, tensor<1x12xf32>)
+    -> (tensor<4x1x1x2xf32>, tensor<1x1x2xf32>) loc("gru")
+  %s = nest.reshape %y : (tensor<4x1x1x2xf32>) -> tensor<4x1x2xf32>
+  %f = nest.const dense<1.0> : tensor<1x2x2xf32>
+  %out = nest.conv %s, %f {dilations = array<i64: 1>, groups = 1, kernel = array<i64: 1>, padBegin = array<i64: 0>,
+      padEnd = array<i64: 0>, strides = array<i64: 1>}
+    : (tensor<4x1x2xf32>, tensor<1x2x2xf32>) -> tensor<4x1x2xf32> loc("out")
+  return %out : tensor<4x1x2xf32>
+}
