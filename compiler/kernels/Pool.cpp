@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/Families.h"
-#include "compiler/kernels/KernelBuilder.h"
+#include "compiler/kernels/PoolWindow.h"
 #include "compiler/kernels/RunReduction.h"
 #include "compiler/kernels/StaticCall.h"
 
@@ -26,31 +26,23 @@ using nest::PoolKind;
 
 namespace {
 
-struct Window {
-  int64_t in, out, kernel, stride, dilation, padBegin, padEnd;
-};
-
 struct Pooling {
   PoolKind kind;
   Type element;
   bool countIncludePad;
   int64_t p;
-  SmallVector<Window> windows;
+  SmallVector<PoolWindow> windows;
 
   explicit Pooling(nest::PoolOp op)
       : kind(op.getKind()), element(op.getType().getElementType()),
-        countIncludePad(op.getCountIncludePad()), p(op.getP()) {
-    ArrayRef<int64_t> in = cast<RankedTensorType>(op.getInput().getType()).getShape();
-    for (size_t i = 0; i < op.getKernel().size(); ++i)
-      windows.push_back({in[i + 1], op.getType().getDimSize(i + 1), op.getKernel()[i], op.getStrides()[i],
-                         op.getDilations()[i], op.getPadBegin()[i], op.getPadEnd()[i]});
-  }
+        countIncludePad(op.getCountIncludePad()), p(op.getP()),
+        windows(poolWindows(op, typeOf(op.getInput()).getShape(), op.getType().getShape())) {}
   Combiner combiner() const {
     return {kind == PoolKind::max ? nest::ReduceKind::max : nest::ReduceKind::sum, element};
   }
   int64_t taps() const {
     int64_t count = 1;
-    for (const Window &window : windows)
+    for (const PoolWindow &window : windows)
       count *= window.kernel;
     return count;
   }
@@ -66,7 +58,7 @@ public:
 
   void emit() {
     SmallVector<int64_t> outer;
-    for (const Window &window : ArrayRef(pool.windows).drop_back())
+    for (const PoolWindow &window : ArrayRef(pool.windows).drop_back())
       outer.push_back(window.out);
     int64_t width = pool.windows.back().out;
     b.loop(b.begin(), b.end(), 1, [&](Value row) {
@@ -96,8 +88,8 @@ private:
       Value start = b.sub(b.mul(coordinate, window.stride), b.i64(window.padBegin));
       origin.push_back(start);
       base = b.add(b.mul(base, window.in), start);
-      first.push_back(tapsBefore(b.i64(0), start, window));
-      last.push_back(tapsBefore(b.i64(window.in), start, window));
+      first.push_back(window.tapsBefore(b, b.i64(0), start));
+      last.push_back(window.tapsBefore(b, b.i64(window.in), start));
       Value whole = b.equal(b.sub(last.back(), first.back()), b.i64(window.kernel));
       inside = inside ? arith::AndIOp::create(b, inside, whole).getResult() : whole;
     }
@@ -114,19 +106,13 @@ private:
     b.ifThenElse(inside, [&] { overChannels(true); }, [&] { overChannels(false); });
   }
 
-  /// How many of a window's taps lie before `bound`.
-  Value tapsBefore(Value bound, Value start, const Window &window) {
-    Value distance = b.max(b.sub(bound, start), b.i64(0));
-    return b.min(b.div(b.add(distance, window.dilation - 1), window.dilation), b.i64(window.kernel));
-  }
-
   /// What an average divides by: null for other kinds.
   Value divisorOf(ArrayRef<Value> origin, ArrayRef<Value> first, ArrayRef<Value> last) {
     if (pool.kind != PoolKind::avg)
       return nullptr;
     Value count = b.i64(1);
     for (auto [i, window] : llvm::enumerate(pool.windows)) {
-      Value taps = pool.countIncludePad ? tapsBefore(b.i64(window.in + window.padEnd), origin[i], window)
+      Value taps = pool.countIncludePad ? window.tapsBefore(b, b.i64(window.in + window.padEnd), origin[i])
                                         : b.sub(last[i], first[i]);
       count = b.mul(count, taps);
     }
@@ -137,7 +123,7 @@ private:
   /// Elements from one tap of dimension `dim` to the next.
   Value tapStride(size_t dim) {
     int64_t pixels = pool.windows[dim].dilation;
-    for (const Window &inner : ArrayRef(pool.windows).drop_front(dim + 1))
+    for (const PoolWindow &inner : ArrayRef(pool.windows).drop_front(dim + 1))
       pixels *= inner.in;
     return b.mul(channels, pixels);
   }
@@ -196,7 +182,7 @@ FailureOr<Calls> nestor::kernels::describePool(nest::PoolOp op) {
   llvm::raw_string_ostream os(spec.signature);
   os << "pool " << nest::stringifyPoolKind(pool.kind) << ' ' << pool.element;
   int64_t inPixels = 1, outPixels = 1, outRows = 1;
-  for (const Window &window : pool.windows) {
+  for (const PoolWindow &window : pool.windows) {
     os << " [" << window.in << "->" << window.out << " k" << window.kernel << " s" << window.stride << " d"
        << window.dilation << " p" << window.padBegin << ',' << window.padEnd << ']';
     inPixels *= window.in;

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/Families.h"
+#include "compiler/kernels/PoolWindow.h"
 #include "compiler/kernels/StaticCall.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -22,13 +23,8 @@ using nest::PoolKind;
 
 namespace {
 
-/// A spatial dimension of the pooling.
-struct Window {
-  int64_t in, out, kernel, stride, dilation, padBegin, padEnd;
-};
-
 struct PoolGradSpec {
-  SmallVector<Window> windows;
+  SmallVector<PoolWindow> windows;
   int64_t batch, channels, inPixels = 1, outPixels = 1;
   PoolKind kind;
   bool countIncludePad;
@@ -37,18 +33,16 @@ struct PoolGradSpec {
       : kind(op.getKind()), countIncludePad(op.getCountIncludePad()) {
     ArrayRef<int64_t> in = typeOf(op.getInput()).getShape(), out = typeOf(op.getGrad()).getShape();
     batch = in.front(), channels = in.back();
-    for (size_t i = 0; i < op.getKernel().size(); ++i) {
-      windows.push_back({in[i + 1], out[i + 1], op.getKernel()[i], op.getStrides()[i],
-                         op.getDilations()[i], op.getPadBegin()[i], op.getPadEnd()[i]});
-      inPixels *= in[i + 1], outPixels *= out[i + 1];
-    }
+    windows = poolWindows(op, in, out);
+    for (const PoolWindow &w : windows)
+      inPixels *= w.in, outPixels *= w.out;
   }
   std::string describe() const;
 };
 
 std::string PoolGradSpec::describe() const {
   std::string text = nest::stringifyPoolKind(kind).str() + (countIncludePad ? " count pads" : "");
-  for (const Window &w : windows)
+  for (const PoolWindow &w : windows)
     text += " k" + std::to_string(w.kernel) + " s" + std::to_string(w.stride) + " d" +
             std::to_string(w.dilation) + " p" + std::to_string(w.padBegin) + "," +
             std::to_string(w.padEnd);
@@ -86,27 +80,22 @@ private:
   /// Where the window begins, and which of its taps lie inside the input.
   void enterWindow(Value window) {
     SmallVector<int64_t> extents;
-    for (const Window &w : spec.windows)
+    for (const PoolWindow &w : spec.windows)
       extents.push_back(w.out);
     origin.clear(), first.clear(), last.clear();
     divisor = b.i64(1);
     for (auto [at, w] : llvm::zip_equal(unravel(b, window, extents), spec.windows)) {
       origin.push_back(b.add(b.mul(at, w.stride), -w.padBegin));
-      first.push_back(tapsBefore(b.i64(0), w));
-      last.push_back(tapsBefore(b.i64(w.in), w));
-      Value taps = spec.countIncludePad ? b.sub(tapsBefore(b.i64(w.in + w.padEnd), w),
-                                                tapsBefore(b.i64(-w.padBegin), w))
-                                        : b.sub(last.back(), first.back());
+      auto tapsBefore = [&](int64_t bound) { return w.tapsBefore(b, b.i64(bound), origin.back()); };
+      first.push_back(tapsBefore(0));
+      last.push_back(tapsBefore(w.in));
+      Value taps = spec.countIncludePad
+                       ? b.sub(tapsBefore(w.in + w.padEnd), tapsBefore(-w.padBegin))
+                       : b.sub(last.back(), first.back());
       divisor = b.mul(divisor, taps);
     }
     // A window beyond the input divides nothing.
     divisor = arith::SIToFPOp::create(b, f32, b.max(divisor, b.i64(1)));
-  }
-
-  /// How many taps of the window, in its last dimension so far, lie before `bound`.
-  Value tapsBefore(Value bound, const Window &w) {
-    Value distance = b.max(b.sub(bound, origin.back()), b.i64(0));
-    return b.min(b.div(b.add(distance, w.dilation - 1), w.dilation), b.i64(w.kernel));
   }
 
   /// Calls `body` for each tap inside with its element of channel 0 and, in
@@ -117,7 +106,7 @@ private:
                               TapBody body) {
     if (dim == spec.windows.size())
       return body(b.add(base, b.mul(pixel, spec.channels)), number, carried);
-    const Window &w = spec.windows[dim];
+    const PoolWindow &w = spec.windows[dim];
     return b.loop(first[dim], last[dim], 1, carried, [&](Value tap, ValueRange inner) {
       Value at = b.add(origin[dim], b.mul(tap, w.dilation));
       return overTaps(dim + 1, b.add(b.mul(pixel, w.in), at), b.add(b.mul(number, w.kernel), tap),
