@@ -80,12 +80,13 @@ uint64_t macsOf(Operation *op, const Extents &extents) {
 } // namespace
 
 uint64_t macsAt(func::FuncOp func, const ChannelGroups &groups, ArrayRef<int64_t> widths,
-                ArrayRef<Operation *> skipped) {
+                ArrayRef<int64_t> skipped) {
   llvm::SmallDenseMap<Operation *, unsigned> branchOf;
-  if (!skipped.empty())
-    for (const ResidualBlock &block : skippableBlocks(func))
-      if (llvm::is_contained(skipped, block.add))
-        branchOf[block.add] = block.branch;
+  if (!skipped.empty()) {
+    std::vector<ResidualBlock> blocks = skippableBlocks(func);
+    for (int64_t number : skipped)
+      branchOf[blocks[number].add] = blocks[number].branch;
+  }
 
   Extents extents(groups, widths);
   llvm::DenseSet<Operation *> needed;

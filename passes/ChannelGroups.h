@@ -102,17 +102,17 @@ struct CapacityPlan {
   /// widths[capacity][group]: channels kept. Capacities ascend, widths do not
   /// descend along them, and the last capacity keeps everything.
   std::vector<llvm::SmallVector<int64_t>> widths;
-  /// skipped[capacity]: residual additions (`skippableBlocks`) whose branch the
-  /// capacity leaves out. What a capacity skips, smaller ones skip too.
-  std::vector<llvm::SmallVector<mlir::Operation *>> skipped;
+  /// skipped[capacity]: residual blocks, by their number in `skippableBlocks`,
+  /// whose branch the capacity leaves out. What a capacity skips, smaller ones
+  /// skip too.
+  std::vector<llvm::SmallVector<int64_t>> skipped;
 };
 
 /// Reorders channels once more so that what each capacity keeps of a filter's
 /// outputs comes first, where they belong to several groups (the stream of a
 /// zero-padded shortcut). Between planning and `nestCapacities`, before copies
 /// are made that nested functions are compared with. `groups` must be computed
-/// anew afterwards, and so must the operations in `plan.skipped`; the numbers of
-/// groups and of `skippableBlocks` stay.
+/// anew afterwards; the numbers of groups and of `skippableBlocks` stay.
 void sortByCapacity(mlir::func::FuncOp func, const ChannelGroups &groups, const CapacityPlan &plan);
 
 /// A residual block: `add` adds the result of a branch to the branch's own
@@ -124,9 +124,9 @@ struct ResidualBlock {
 std::vector<ResidualBlock> skippableBlocks(mlir::func::FuncOp func);
 
 /// Multiply-accumulates of one run when the groups keep `widths` and the
-/// branches of `skipped` are left out.
+/// branches of the blocks `skipped` (by number) are left out.
 uint64_t macsAt(mlir::func::FuncOp func, const ChannelGroups &groups,
-                llvm::ArrayRef<int64_t> widths, llvm::ArrayRef<mlir::Operation *> skipped);
+                llvm::ArrayRef<int64_t> widths, llvm::ArrayRef<int64_t> skipped);
 
 /// Turns a module with `@main` into a nested module (compiler/ir/Nested.h):
 /// f32 convolutions and recurrent layers with constant weights read these as

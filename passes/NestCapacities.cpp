@@ -75,13 +75,14 @@ LogicalResult CapacityNester::checkPlan() {
 
 LogicalResult CapacityNester::checkSkips() {
   for (auto [capacity, skipped] : llvm::enumerate(plan.skipped))
-    for (Operation *op : skipped) {
-      if (llvm::none_of(blocks, [&](const ResidualBlock &block) { return block.add == op; }))
-        return op->emitError("its branch cannot be left out");
+    for (int64_t number : skipped) {
+      if (number < 0 || number >= int64_t(blocks.size()))
+        return main.emitError("there are ")
+               << blocks.size() << " residual blocks, none with number " << number;
       bool isFull = capacity + 1 == plan.widths.size();
-      if (isFull || (capacity && !llvm::is_contained(plan.skipped[capacity - 1], op)))
-        return op->emitError("a branch that a capacity leaves out, smaller ones leave out, too, "
-                             "and the last one none");
+      if (isFull || (capacity && !llvm::is_contained(plan.skipped[capacity - 1], number)))
+        return blocks[number].add->emitError("a branch that a capacity leaves out, smaller ones "
+                                             "leave out, too, and the last one none");
     }
   return success();
 }
@@ -154,14 +155,14 @@ func::FuncOp CapacityNester::narrow(size_t capacity) {
                             tensorType(operand.get()).clone(shape),
                             globals.lookup(operand.get()).getSymName(), capacity);
   };
-  ArrayRef<Operation *> skipped;
+  ArrayRef<int64_t> skipped;
   if (capacity < plan.skipped.size())
     skipped = plan.skipped[capacity];
   narrower.replacementOf = [&](OpBuilder &builder, Operation *op, IRMapping &mapping) -> Value {
-    if (!llvm::is_contained(skipped, op))
-      return {};
-    auto block = llvm::find_if(blocks, [&](const ResidualBlock &b) { return b.add == op; });
-    return buildWithoutBranch(builder, *block, mapping.lookup(op->getOperand(block->shortcut)));
+    for (int64_t number : skipped)
+      if (const ResidualBlock &block = blocks[number]; block.add == op)
+        return buildWithoutBranch(builder, block, mapping.lookup(op->getOperand(block.shortcut)));
+    return {};
   };
   func::FuncOp func = main.cloneWithoutRegions();
   narrower.run(main, func);

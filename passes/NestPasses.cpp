@@ -118,11 +118,10 @@ private:
     sortByCapacity(main, groups, plan);
 
     auto counts = parseNumbers(skips);
-    std::vector<ResidualBlock> blocks = skippableBlocks(main);
+    int64_t blocks = skippableBlocks(main).size();
     for (int64_t count : counts.value_or(SmallVector<int64_t>())) {
-      SmallVector<Operation *> &skipped = plan.skipped.emplace_back();
-      for (const ResidualBlock &block : ArrayRef(blocks).take_back(count))
-        skipped.push_back(block.add);
+      SmallVector<int64_t> &skipped = plan.skipped.emplace_back();
+      llvm::append_range(skipped, llvm::seq(blocks - count, blocks));
     }
     return nestCapacities(module, ChannelGroups(main), plan);
   }

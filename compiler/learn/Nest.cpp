@@ -47,14 +47,9 @@ public:
 private:
   llvm::Error order();
   void plan();
-  void mergeEqualCapacities(ArrayRef<double> fractions);
+  void mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroups &groups);
   void describe(const ChannelGroups &groups);
-  void sortChannels(const ChannelGroups &groups);
   llvm::Expected<Recovery> recover(ModuleOp teacher);
-  void log(const std::string &text) {
-    if (options.log)
-      options.log(text);
-  }
   func::FuncOp main() { return module.lookupSymbol<func::FuncOp>("main"); }
 
   ModuleOp module;
@@ -74,19 +69,28 @@ llvm::Error Nester::order() {
   return llvm::Error::success();
 }
 
+/// A sentence about a capacity that lies outside its bound.
+std::string unreached(double requested, double fraction, bool isMerged,
+                      ArrayRef<WholeChannels> whole) {
+  std::string text = llvm::formatv(
+      "capacity {0} cannot be reached: the nearest has {1:F3} of the MACs", requested, fraction);
+  if (isMerged)
+    text += "; it is the next one's and was merged";
+  for (auto [i, channels] : llvm::enumerate(whole))
+    text += (i ? ", " : "; these do not shrink: ") + package::layerName(channels.op->getLoc()) +
+            " (" + channels.reason + ")";
+  return text;
+}
+
 /// Drops capacities that are the same as the next larger one.
-void Nester::mergeEqualCapacities(ArrayRef<double> fractions) {
+void Nester::mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroups &groups) {
   CapacityPlan merged;
   for (size_t k = 0; k < fractions.size(); ++k) {
-    bool equal = k + 1 < fractions.size() &&
-                 capacities.widths[k] == capacities.widths[k + 1] &&
+    bool equal = k + 1 < fractions.size() && capacities.widths[k] == capacities.widths[k + 1] &&
                  capacities.skipped[k] == capacities.skipped[k + 1];
     double requested = options.capacities[k];
     if (fractions[k] > requested + 1e-9 || fractions[k] <= requested - kFractionTolerance)
-      report.warnings.push_back(
-          llvm::formatv("capacity {0} cannot be reached: the nearest has {1:F3} of the MACs{2}",
-                        requested, fractions[k], equal ? "; it is the next one's and was merged" : "")
-              .str());
+      report.warnings.push_back(unreached(requested, fractions[k], equal, groups.whole()));
     if (equal)
       continue;
     merged.widths.push_back(capacities.widths[k]);
@@ -113,36 +117,18 @@ void Nester::plan() {
     macs.push_back(macsAt(main(), groups, capacities.widths[k], capacities.skipped[k]));
   for (uint64_t count : macs)
     fractions.push_back(macs.back() ? double(count) / double(macs.back()) : 1);
-  mergeEqualCapacities(fractions);
+  mergeEqualCapacities(fractions, groups);
   describe(groups);
-  sortChannels(groups);
-}
-
-/// Sorting rewrites the function: blocks to skip are found again by number.
-void Nester::sortChannels(const ChannelGroups &groups) {
-  auto isAdd = [](Operation *add) {
-    return [=](const ResidualBlock &block) { return block.add == add; };
-  };
-  std::vector<ResidualBlock> before = skippableBlocks(main());
-  std::vector<SmallVector<size_t>> numbers;
-  for (const auto &skipped : capacities.skipped) {
-    numbers.emplace_back();
-    for (Operation *add : skipped)
-      numbers.back().push_back(llvm::find_if(before, isAdd(add)) - before.begin());
-  }
   sortByCapacity(main(), groups, capacities);
-  std::vector<ResidualBlock> after = skippableBlocks(main());
-  for (auto [skipped, list] : llvm::zip_equal(capacities.skipped, numbers))
-    for (auto [add, number] : llvm::zip_equal(skipped, list))
-      add = after[number].add;
 }
 
 void Nester::describe(const ChannelGroups &groups) {
+  std::vector<ResidualBlock> blocks = skippableBlocks(main());
   for (size_t k = 0; k < report.capacities.size(); ++k) {
     NestReport::Capacity &capacity = report.capacities[k];
     capacity.macs = macsAt(main(), groups, capacities.widths[k], capacities.skipped[k]);
-    for (Operation *block : capacities.skipped[k])
-      capacity.skipped.push_back(package::layerName(block->getLoc()));
+    for (int64_t block : capacities.skipped[k])
+      capacity.skipped.push_back(package::layerName(blocks[block].add->getLoc()));
   }
   for (auto [index, group] : llvm::enumerate(groups.groups())) {
     report.groups.push_back({group.name, group.channels, group.stream, {}});

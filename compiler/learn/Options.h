@@ -62,7 +62,7 @@ struct NestOptions {
   /// Fractions of the full model's MACs, ascending; the last is 1.
   std::vector<double> capacities{1};
   OrderMethod order = OrderMethod::Obs;
-  Budget budget = Budget::Latency;
+  Budget budget = Budget::Macs;
   RecoverLevel recover = RecoverLevel::None;
   TopRule top = TopRule::Exact;
   TrainOptions train;

@@ -13,9 +13,6 @@
 #include "compiler/learn/WidthSearch.h"
 #include "compiler/package/Plan.h"
 
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FormatVariadic.h"
-
 #include <cmath>
 #include <limits>
 
@@ -96,6 +93,15 @@ llvm::Expected<std::vector<double>> skipErrors(func::FuncOp main, ArrayRef<Resid
   return errors;
 }
 
+/// The numbers of the blocks that are left out.
+SmallVector<int64_t> skippedBlocks(const WidthChoice &choice) {
+  SmallVector<int64_t> numbers;
+  for (auto [number, skipped] : llvm::enumerate(choice.skipped))
+    if (skipped)
+      numbers.push_back(number);
+  return numbers;
+}
+
 class Planner {
 public:
   Planner(func::FuncOp main, const ChannelGroups &groups, const Importance &importance,
@@ -119,9 +125,7 @@ private:
     return isExact ? cost.macs(choice.widths, choice.skipped) : slowMacs(choice);
   }
   uint64_t slowMacs(const WidthChoice &choice) const;
-  SmallVector<Operation *> addsOf(const WidthChoice &choice) const;
   void judgeBlocks();
-  void report(const WidthChoice &choice, double capacity);
   void log(const std::string &line) {
     if (options.log)
       options.log(line);
@@ -136,16 +140,8 @@ private:
   bool isExact = true; ///< `cost` counts MACs as `macsAt` does.
 };
 
-SmallVector<Operation *> Planner::addsOf(const WidthChoice &choice) const {
-  SmallVector<Operation *> adds;
-  for (auto [block, skipped] : llvm::zip(blocks, choice.skipped))
-    if (skipped)
-      adds.push_back(block.add);
-  return adds;
-}
-
 uint64_t Planner::slowMacs(const WidthChoice &choice) const {
-  return macsAt(main, groups, choice.widths, addsOf(choice));
+  return macsAt(main, groups, choice.widths, skippedBlocks(choice));
 }
 
 void Planner::judgeBlocks() {
@@ -161,22 +157,6 @@ void Planner::judgeBlocks() {
     log("no residual block is left out: " + llvm::toString(errors.takeError()));
 }
 
-/// Says where the bound was not reached, and what does not shrink.
-void Planner::report(const WidthChoice &choice, double capacity) {
-  double reached = double(slowMacs(choice)) / double(slowMacs(problem.full()));
-  if (reached <= capacity * (1 + 1e-9) && reached > capacity - kSlack)
-    return;
-  std::string line = llvm::formatv("capacity {0}: the nearest that can be reached is {1:F3} of the "
-                                   "multiply-accumulates",
-                                   capacity, reached);
-  SmallVector<std::string> reasons;
-  for (const WholeChannels &whole : groups.whole())
-    reasons.push_back(package::layerName(whole.op->getLoc()) + " (" + whole.reason + ")");
-  if (!reasons.empty())
-    line += "; these do not shrink: " + llvm::join(reasons, ", ");
-  log(line);
-}
-
 CapacityPlan Planner::run() {
   judgeBlocks();
   // Two places tell whether the fast count is right.
@@ -188,11 +168,9 @@ CapacityPlan Planner::run() {
     isExact &= cost.macs(choice.widths, choice.skipped) == slowMacs(choice);
 
   CapacityPlan plan;
-  for (auto [choice, capacity] :
-       llvm::zip(searchWidths(problem, options.capacities), options.capacities)) {
-    report(choice, capacity);
+  for (const WidthChoice &choice : searchWidths(problem, options.capacities)) {
     plan.widths.push_back(choice.widths);
-    plan.skipped.push_back(addsOf(choice));
+    plan.skipped.push_back(skippedBlocks(choice));
   }
   return plan;
 }

@@ -15,9 +15,8 @@ namespace nestor::learn {
 /// Budget::Latency, the fewest microseconds inside that bound; widths that
 /// kernels like (multiples of 16, of 8 below 64 channels) where they reach the
 /// bound, others where not. `groups` are those after the channels were ordered.
-/// A capacity that cannot be reached gets the nearest widths, and the log says
-/// which nodes do not shrink; the plan then still has one entry for each
-/// requested capacity.
+/// A capacity that cannot be reached gets the nearest widths; the plan then
+/// still has one entry for each requested capacity.
 CapacityPlan planWidths(mlir::func::FuncOp main, const ChannelGroups &groups,
                         const Importance &importance, const NestOptions &options);
 

@@ -175,17 +175,7 @@ int run(const Flags &flags) {
                     double(macsAt(main, ordered, plan.widths.back(), {})));
   }
   std::printf("planned [%.1fs]\n", seconds());
-  // Sorting rewrites the function: blocks to skip are found again by number.
-  std::vector<ResidualBlock> blocks = skippableBlocks(main);
   sortByCapacity(main, ordered, plan);
-  std::vector<ResidualBlock> sorted = skippableBlocks(main);
-  for (auto &skipped : plan.skipped)
-    for (Operation *&add : skipped)
-      for (size_t i = 0; i < blocks.size(); ++i)
-        if (blocks[i].add == add) {
-          add = sorted[i].add;
-          break;
-        }
   OwningOpRef<ModuleOp> teacher = module->clone();
   if (failed(nestCapacities(*module, ChannelGroups(main), plan)))
     return 5;
