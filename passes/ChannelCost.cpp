@@ -72,8 +72,7 @@ uint64_t macsOf(Operation *op, const Extents &extents) {
           macs *= extent;
         return macs * filter.back();
       })
-      .Case<LstmOp, GruOp, RnnOp>(
-          [&](auto) { return macsOf(*RecurrentOperands::of(op), extents); })
+      .Case<LstmOp, GruOp, RnnOp>([&](auto) { return macsOf(*RecurrentOperands::of(op), extents); })
       .Default([](Operation *) { return 0; });
 }
 

@@ -131,7 +131,8 @@ uint64_t macsAt(mlir::func::FuncOp func, const ChannelGroups &groups,
 /// Turns a module with `@main` into a nested module (compiler/ir/Nested.h):
 /// f32 convolutions and recurrent layers with constant weights read these as
 /// `nest.weight`s, and such a convolution has a scale and a bias vector of its own
-/// in each capacity (ones and zeros where it had none). With one capacity no scales or biases are added.
+/// in each capacity (ones and zeros where it had none). With one capacity no scales or biases are
+/// added.
 mlir::LogicalResult nestCapacities(mlir::ModuleOp module, const ChannelGroups &groups,
                                    const CapacityPlan &plan);
 

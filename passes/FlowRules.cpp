@@ -155,8 +155,28 @@ void FlowBuilder::visitConv(ConvOp op) {
   }
 }
 
+static bool movesData(Operation *op) {
+  return isa_and_nonnull<ReshapeOp, TransposeOp, SliceOp, PadOp, ConcatOp, GatherOp>(op);
+}
+
+/// Whether `value` is made of the model's inputs without any arithmetic.
+static bool comesFromInput(Value value) {
+  auto isInput = [](Value part) { return isConstant(part) || comesFromInput(part); };
+  Operation *op = value.getDefiningOp();
+  return !op || (movesData(op) && llvm::all_of(op->getOperands(), isInput));
+}
+
+/// Whether `value` becomes part of the model's outputs without any arithmetic.
+static bool goesToOutput(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    return isa<func::ReturnOp>(user) || (movesData(user) && goesToOutput(user->getResult(0)));
+  });
+}
+
 /// A hidden unit is one row of every gate, and a column of the recurrence. Both
-/// directions have the same units, for their states are one tensor.
+/// directions have the same units, for their states are one tensor. States that
+/// go round through the model's inputs and outputs keep their shape there: the
+/// layer picks the units that it has and returns zeros for the others.
 void FlowBuilder::visitRecurrent(const RecurrentOperands &layer) {
   if (!layer.hasSharedWeights())
     return fixAll(layer.op, "has weights that are not float32 constants");
@@ -181,15 +201,20 @@ void FlowBuilder::visitRecurrent(const RecurrentOperands &layer) {
   alignRows(layer.recurrence, layer.gates);
   alignRows(layer.bias, 2 * layer.gates);
   alignRows(layer.peephole, 3);
-  auto alignState = [&](auto &&state) {
+  auto alignState = [&](auto &&state, bool isOutside) {
     unite(axis(state, 0), directions);
     unite(axis(state, 1), batch);
-    unite(axis(state, 2), hidden);
+    if (!isOutside)
+      unite(axis(state, 2), hidden);
   };
-  for (OpOperand *state : layer.initialStates)
-    alignState(*state);
-  for (Value state : layer.op->getResults().drop_front())
-    alignState(state);
+  bool goesRound = false;
+  for (OpOperand *state : layer.initialStates) {
+    bool isOutside = comesFromInput(state->get());
+    goesRound |= isOutside;
+    alignState(*state, isOutside);
+  }
+  for (Value state : layer.lastStates())
+    alignState(state, goesRound && goesToOutput(state));
   if (layer.lengths)
     unite(axis(*layer.lengths, 0), batch);
 }

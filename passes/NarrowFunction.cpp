@@ -136,6 +136,8 @@ void FunctionNarrower::copy(OpBuilder &builder, Operation *op) {
     mapping.map(op->getResult(0), value);
     return;
   }
+  if (auto layer = RecurrentOperands::of(op))
+    return copyRecurrent(builder, *layer);
   Operation *clone = op->clone();
   clone->setOperands(operands);
   for (auto [from, to] : llvm::zip(op->getResults(), clone->getResults())) {
@@ -146,6 +148,70 @@ void FunctionNarrower::copy(OpBuilder &builder, Operation *op) {
     conv.setGroups(shapeOf(conv.getInput()).back() /
                    shapeOf(cast<ConvOp>(op).getFilter()).drop_back().back());
   builder.insert(clone);
+}
+
+//===----------------------------------------------------------------------===//
+// Recurrent layers
+//===----------------------------------------------------------------------===//
+
+/// The elements of `value` at `indices` of its last dimension.
+static Value pick(OpBuilder &builder, Location loc, Value value, ArrayRef<int64_t> indices) {
+  int64_t last = tensorType(value).getRank() - 1;
+  SmallVector<int64_t> shape(shapeOf(value));
+  bool isPrefix = llvm::equal(indices, llvm::seq<int64_t>(0, indices.size()));
+  if (isPrefix && int64_t(indices.size()) == shape.back())
+    return value;
+  shape.back() = indices.size();
+  RankedTensorType type = tensorType(value).clone(shape);
+  if (isPrefix) {
+    SmallVector<int64_t> starts(shape.size(), 0), steps(shape.size(), 1);
+    return SliceOp::create(builder, loc, type, value, starts, steps);
+  }
+  auto list = RankedTensorType::get(shape.back(), builder.getI64Type());
+  Value numbers = ConstOp::create(builder, loc, DenseElementsAttr::get(list, indices));
+  return GatherOp::create(builder, loc, type, value, numbers, last);
+}
+
+/// The inverse: index i of `value` is put to indices[i] of `extent`, and zeros
+/// to the others.
+static Value spread(OpBuilder &builder, Location loc, Value value, ArrayRef<int64_t> indices,
+                    int64_t extent) {
+  SmallVector<int64_t> shape(shapeOf(value)), low(shape.size(), 0), high(shape.size(), 0);
+  SmallVector<int64_t> positions(extent, -1);
+  for (auto [position, index] : llvm::enumerate(indices))
+    positions[index] = position;
+  int64_t zero = indices.size();
+  for (int64_t &position : positions)
+    if (position < 0)
+      position = zero++;
+  if (high.back() = extent - shape.back(); high.back() > 0) {
+    shape.back() = extent;
+    value = PadOp::create(builder, loc, tensorType(value).clone(shape), value, Value(), low, high,
+                          PadMode::constant);
+  }
+  return pick(builder, loc, value, positions);
+}
+
+/// States whose units are not the layer's own axis are the model's.
+void FunctionNarrower::copyRecurrent(OpBuilder &builder, const RecurrentOperands &layer) {
+  Location loc = layer.op->getLoc();
+  Axis hidden = flow.axisOf(layer.hidden(), 3);
+  ArrayRef<int64_t> units = order.of(hidden);
+  Operation *copy = layer.op->clone();
+  for (OpOperand &each : layer.op->getOpOperands())
+    copy->setOperand(each.getOperandNumber(), operand(builder, each));
+  for (OpOperand *state : layer.initialStates)
+    if (OpOperand &own = copy->getOpOperand(state->getOperandNumber());
+        flow.axisOf(*state, 2) != hidden)
+      own.set(pick(builder, loc, own.get(), units));
+  builder.insert(copy);
+  for (auto [from, to] : llvm::zip(layer.op->getResults(), copy->getResults())) {
+    SmallVector<int64_t> shape(narrowType(from).getShape());
+    shape.back() = units.size();
+    to.setType(tensorType(from).clone(shape));
+    bool isOutside = flow.axisOf(from, shape.size() - 1) != hidden;
+    mapping.map(from, isOutside ? spread(builder, loc, to, units, flow.extentOf(hidden)) : to);
+  }
 }
 
 /// What a slice or pad of `input` does along other dimensions than those of

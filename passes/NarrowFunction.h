@@ -53,6 +53,7 @@ private:
   mlir::RankedTensorType narrowType(mlir::Value value) const;
   mlir::Value withoutSelections(mlir::OpBuilder &builder, mlir::Operation *op, mlir::Value input,
                                 llvm::ArrayRef<const AxisSelection *> selections);
+  void copyRecurrent(mlir::OpBuilder &builder, const RecurrentOperands &layer);
   mlir::Value select(mlir::OpBuilder &builder, const AxisSelection &selection,
                      mlir::ValueRange operands);
 };

@@ -29,6 +29,8 @@ struct RecurrentOperands {
   bool hasSharedWeights() const;
   /// All hidden states, [steps, directions, batch, hidden].
   mlir::Value hidden() const { return op->getResult(0); }
+  /// The last hidden (and cell) state, [directions, batch, hidden].
+  mlir::ResultRange lastStates() const { return op->getResults().drop_front(); }
 };
 
 /// Whether capacities can share the filter of `conv`: f32 and constant.

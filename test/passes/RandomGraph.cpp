@@ -189,9 +189,9 @@ private:
     if (gates == 4) {
       Value peephole = pick(2) ? constant({directions, 3 * hidden}) : Value();
       Value cell = pick(2) ? constant({directions, batch, hidden}) : Value();
-      op = LstmOp::create(builder, loc, all, state, state, input, weights, recurrence, bias,
-                          Value(), initial, cell, peephole, direction, used, ones, ones,
-                          FloatAttr());
+      op =
+          LstmOp::create(builder, loc, all, state, state, input, weights, recurrence, bias, Value(),
+                         initial, cell, peephole, direction, used, ones, ones, FloatAttr());
     } else if (gates == 3) {
       op = GruOp::create(builder, loc, all, state, input, weights, recurrence, bias, Value(),
                          initial, direction, used, ones, ones, FloatAttr(),
@@ -201,8 +201,8 @@ private:
                          initial, direction, used, ones, ones, FloatAttr());
     }
     Value states = transpose(op->getResult(0), {2, 1, 3, 0}); // Batch, direction, unit, step.
-    Value last = reshape(transpose(op->getResults().back(), {1, 0, 2}),
-                         {batch, directions * hidden, 1, 1});
+    Value last =
+        reshape(transpose(op->getResults().back(), {1, 0, 2}), {batch, directions * hidden, 1, 1});
     if (pick(4) == 0)
       return last;
     return reshape(states, {batch, directions * hidden, in[2], in[3]});

@@ -1,4 +1,5 @@
 // RUN: nestor-opt --nest-capacities="widths=1" %s | FileCheck %s
+// RUN: nestor-opt --nest-order-channels="orders=2.0.1" --nest-capacities="widths=2" %S/Inputs/streaming_gru.mlir | FileCheck %s --check-prefix=STATE
 // RUN: nestor-opt --nest-capacities="widths=1" --nest-pack-recurrent --nest-fold-constants %s | FileCheck %s --check-prefix=PACKED
 
 // A capacity reads the first rows of each gate and the first columns of the
@@ -13,6 +14,15 @@
 // PACKED-LABEL: func.func @capacity_0
 // PACKED-NOT: nest.weight @gru
 // PACKED: nest.gru {{.*}}packed{{.*}}tensor<1x1x2x3x16xf32>, tensor<1x1x1x3x16xf32>, tensor<1x1x4x16xf32>)
+// A state that the model takes and returns keeps its shape there: the layer
+// picks the units that it has, in its own order, and returns zeros for the rest.
+// STATE-LABEL: func.func @capacity_0
+// STATE: %[[PICKED:.*]] = nest.gather %arg1
+// STATE: %[[OWN:.*]] = nest.slice %[[PICKED]] {{.*}}-> tensor<1x1x2xf32>
+// STATE: %[[ALL:.*]], %[[LAST:.*]] = nest.gru %arg0, {{.*}}, %[[OWN]]
+// STATE: %[[PADDED:.*]] = nest.pad %[[LAST]] {{.*}}-> tensor<1x1x3xf32>
+// STATE: %[[BACK:.*]] = nest.gather %[[PADDED]]
+// STATE: return {{.*}}, %[[BACK]]
 func.func @main(%x: tensor<4x1x2xf32>) -> tensor<4x1x2xf32> {
   %w = nest.const dense<1.0> : tensor<1x6x2xf32>
   %r = nest.const dense<2.0> : tensor<1x6x2xf32>
