@@ -6,9 +6,11 @@
 
 #include "compiler/learn/Executor.h"
 
+#include "compiler/ir/NestDialect.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
@@ -33,6 +35,43 @@ static llvm::Error toError(const Status &status) {
   return llvm::createStringError(status.message());
 }
 
+/// A float as an argument of type `type` has it, for the body of a `nest.map`.
+static Value fromFloat(OpBuilder &builder, Location loc, Value scalar, Type type) {
+  if (type.isInteger(1)) {
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0));
+    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNE, scalar, zero);
+  }
+  if (auto integer = dyn_cast<IntegerType>(type)) {
+    Type signless = builder.getIntegerType(integer.getWidth());
+    if (integer.isUnsigned())
+      return arith::FPToUIOp::create(builder, loc, signless, scalar);
+    return arith::FPToSIOp::create(builder, loc, signless, scalar);
+  }
+  if (type.getIntOrFloatBitWidth() > 32)
+    return arith::ExtFOp::create(builder, loc, type, scalar);
+  return arith::TruncFOp::create(builder, loc, type, scalar);
+}
+
+/// Makes all arguments f32; what reads others reads them converted.
+static void takeFloats(func::FuncOp func) {
+  OpBuilder builder = OpBuilder::atBlockBegin(&func.front());
+  for (BlockArgument argument : func.getArguments()) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    if (type.getElementType().isF32())
+      continue;
+    Location loc = argument.getLoc();
+    argument.setType(type.clone(builder.getF32Type()));
+    auto map = nest::MapOp::create(builder, loc, type, ValueRange(argument));
+    Block &body = map.getBody().emplaceBlock();
+    OpBuilder inner = OpBuilder::atBlockEnd(&body);
+    Value scalar = body.addArgument(builder.getF32Type(), loc);
+    scalar = fromFloat(inner, loc, scalar, type.getElementType());
+    nest::YieldOp::create(inner, loc, scalar);
+    argument.replaceAllUsesExcept(map.getResult(), map);
+  }
+  func.setType(builder.getFunctionType(func.front().getArgumentTypes(), func.getResultTypes()));
+}
+
 /// A module with nothing but a copy of `func` as `@main`, after the finish
 /// pipeline.
 static FailureOr<OwningOpRef<ModuleOp>> finish(func::FuncOp func) {
@@ -40,6 +79,7 @@ static FailureOr<OwningOpRef<ModuleOp>> finish(func::FuncOp func) {
   func::FuncOp copy = func.clone();
   copy.setName("main");
   module->push_back(copy);
+  takeFloats(copy);
   PassManager manager(func.getContext());
   buildFinishPipeline(manager, PipelineOptions());
   if (failed(manager.run(*module)))

@@ -25,8 +25,9 @@ namespace nestor::learn {
 class Executor {
 public:
   /// Compiles `func`, as the prepare pipeline leaves it (no `nest.weight`s),
-  /// for this machine. `func` is not changed. The error says which operation
-  /// could not be compiled.
+  /// for this machine. `func` is not changed; arguments of other types than
+  /// f32 are given as floats. The error says which operation could not be
+  /// compiled.
   static llvm::Expected<Executor> compile(mlir::func::FuncOp func, unsigned threads);
 
   Executor(Executor &&) noexcept;

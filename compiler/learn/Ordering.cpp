@@ -218,13 +218,8 @@ llvm::Expected<Importance> Orderer::run() {
   chooseMethod();
   if (options.data) {
     size_t bytes = sizeof(float);
-    for (Type type : main.getArgumentTypes()) {
-      auto tensor = cast<RankedTensorType>(type);
-      if (!tensor.getElementType().isF32())
-        return llvm::createStringError("channels cannot be ordered with data: an input of the "
-                                       "model is not float32");
-      bytes += tensor.getNumElements() * sizeof(float);
-    }
+    for (Type type : main.getArgumentTypes())
+      bytes += cast<RankedTensorType>(type).getNumElements() * sizeof(float);
     data = chooseSamples(*options.data, std::min(kSamples, kSampleBytes / bytes + 1), options.seed);
     auto collected = collectReaders(main, groups, *data, options);
     if (!collected)

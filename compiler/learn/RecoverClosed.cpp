@@ -240,12 +240,9 @@ llvm::Expected<Recovery> Closed::solve() {
 }
 
 /// Why closed forms do not apply; success if they do.
-llvm::Error checkData(ModuleOp teacher, const NestOptions &options) {
+llvm::Error checkData(const NestOptions &options) {
   if (!options.data || options.data->size() == 0)
     return llvm::createStringError("recovery needs samples (--data)");
-  for (Type type : teacher.lookupSymbol<func::FuncOp>("main").getArgumentTypes())
-    if (!cast<RankedTensorType>(type).getElementType().isF32())
-      return llvm::createStringError("recovery needs a model whose inputs are float32");
   return llvm::Error::success();
 }
 
@@ -253,14 +250,14 @@ llvm::Error checkData(ModuleOp teacher, const NestOptions &options) {
 
 llvm::Expected<Recovery> recoverAffine(ModuleOp nested, ModuleOp teacher,
                                        const NestOptions &options) {
-  if (llvm::Error error = checkData(teacher, options))
+  if (llvm::Error error = checkData(options))
     return error;
   return Closed(nested, teacher, options).affine();
 }
 
 llvm::Expected<Recovery> recoverSolve(ModuleOp nested, ModuleOp teacher,
                                       const NestOptions &options) {
-  if (llvm::Error error = checkData(teacher, options))
+  if (llvm::Error error = checkData(options))
     return error;
   return Closed(nested, teacher, options).solve();
 }

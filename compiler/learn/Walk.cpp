@@ -74,6 +74,15 @@ Value Walk::keyOf(Value value) const {
 // Segments
 //===----------------------------------------------------------------------===//
 
+/// Whether every argument has a dimension along which samples can lie; of some
+/// arguments (a state, a scalar) one sample is all there is.
+static bool takesSamples(func::FuncOp func) {
+  return llvm::all_of(func.getArgumentTypes(), [](Type type) {
+    auto tensor = cast<RankedTensorType>(type);
+    return tensor.getRank() && tensor.getDimSize(0) == 1;
+  });
+}
+
 static Operation *createConstant(OpBuilder &builder, Location loc, RankedTensorType type,
                                  ArrayRef<float> values) {
   reference::TensorValue tensor = reference::TensorValue::zeros(type);
@@ -162,7 +171,9 @@ llvm::Expected<Walk::Segment> Walk::compile(ArrayRef<Value> results) {
     bytes += elementsOf(value) * sizeof(float);
   int64_t batch = std::min<int64_t>(kBatch, std::max<int64_t>(1, kBatchBytes / bytes));
   std::string reason;
-  OwningOpRef<func::FuncOp> batched = withBatch(func, batch, reason);
+  OwningOpRef<func::FuncOp> batched;
+  if (takesSamples(functions.front()))
+    batched = withBatch(func, batch, reason);
   segment.batch = batched ? batch : 1;
   llvm::Expected<Executor> executor = Executor::compile(batched ? *batched : func, threads);
   if (!executor)

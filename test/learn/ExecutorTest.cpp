@@ -67,6 +67,31 @@ std::string withResources(std::mt19937_64 &random) {
 
 class ExecutorTest : public LearnTest {};
 
+TEST_F(ExecutorTest, ArgumentsOfOtherTypesAreGivenAsFloats) {
+  auto module = parse(R"(
+func.func @main(%a: tensor<1x3xsi32>, %b: tensor<1x3xui8>, %c: tensor<1x3xi1>, %d: tensor<1x3xf64>)
+    -> tensor<1x3xf32> {
+  %0 = nest.map %a, %b, %c, %d : tensor<1x3xsi32>, tensor<1x3xui8>, tensor<1x3xi1>, tensor<1x3xf64> -> tensor<1x3xf32> {
+  ^bb0(%i: i32, %u: i8, %p: i1, %x: f64):
+    %s = arith.sitofp %i : i32 to f32
+    %t = arith.uitofp %u : i8 to f32
+    %f = arith.truncf %x : f64 to f32
+    %r = arith.addf %s, %t : f32
+    %q = arith.select %p, %r, %f : f32
+    nest.yield %q : f32
+  }
+  return %0 : tensor<1x3xf32>
+})");
+  auto executor = Executor::compile(module->lookupSymbol<func::FuncOp>("main"), 1);
+  ASSERT_TRUE(bool(executor)) << toString(executor.takeError());
+  llvm::copy(std::vector<float>{-70000, 5, 6}, executor->input(0).begin());
+  llvm::copy(std::vector<float>{255, 200, 1}, executor->input(1).begin());
+  llvm::copy(std::vector<float>{1, 1, 0}, executor->input(2).begin());
+  llvm::copy(std::vector<float>{1, 2, 0.5f}, executor->input(3).begin());
+  executor->run();
+  EXPECT_EQ(executor->output(0).vec(), (std::vector<float>{-69745, 205, 0.5f}));
+}
+
 TEST_F(ExecutorTest, ParameterizedFunctionComputesTheCapacity) {
   auto module = parse(withResources(random));
   ParameterSet set(*module);
