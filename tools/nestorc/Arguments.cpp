@@ -101,6 +101,12 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
       ->allow_extra_args(false);
   addNestFlags(*command, raw.nest);
   command
+      ->add_option("--optimize", compile.optimize,
+                   "How much room weights may take to be faster; default balanced. No kernel has "
+                   "weights of its own yet, so all three store every weight once")
+      ->check(CLI::IsMember({"size", "balanced", "latency"}))
+      ->type_name("size|balanced|latency");
+  command
       ->add_option("--report", compile.report,
                    "Write a page that shows the capacities: one file, no network needed")
       ->type_name("OUT.html");
@@ -136,8 +142,9 @@ CLI::App *addOps(CLI::App &app, OpsArguments &ops) {
 
 CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
   CLI::App *command = app.add_subcommand(
-      "verify", "Compare every capacity of an artifact with naive evaluations: the full one with the model "
-                "it was compiled from, the others with the networks that the artifact stores");
+      "verify",
+      "Compare every capacity of an artifact with naive evaluations: the full one with the model "
+      "it was compiled from, the others with the networks that the artifact stores");
   command->add_option("artifact", verify.artifact, "Artifact")->required()->type_name("F.nest");
   command->add_option("--onnx", verify.model.path, "The model")
       ->required()
@@ -173,8 +180,7 @@ CLI::App *addExport(CLI::App &app, ExportArguments &arguments) {
 }
 
 CLI::App *addTrim(CLI::App &app, TrimArguments &trim) {
-  CLI::App *command =
-      app.add_subcommand("trim", "Leave the larger capacities out of an artifact");
+  CLI::App *command = app.add_subcommand("trim", "Leave the larger capacities out of an artifact");
   command->add_option("artifact", trim.artifact, "Artifact")->required()->type_name("F.nest");
   command->add_option("--max-capacity", trim.maxCapacity, "The largest capacity to keep")
       ->required()

@@ -35,7 +35,7 @@ struct NestArguments {
   std::optional<nestor::learn::TopRule> top;
   nestor::learn::Budget budget = nestor::learn::Budget::Macs;
   nestor::learn::TrainOptions train; ///< minutes 0: not given.
-  std::optional<bool> allowSkips;                            ///< Depends on the recovery.
+  std::optional<bool> allowSkips;    ///< Depends on the recovery.
   uint64_t seed = 0;
   unsigned threads = 2;
 };
@@ -45,6 +45,8 @@ struct CompileArguments {
   NestArguments nest;
   std::string output;
   std::string report; ///< Empty: none.
+  /// How much room weights may take to be faster: size, balanced or latency.
+  std::string optimize = "balanced";
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;
   nestor::driver::Stage emit = nestor::driver::Stage::Artifact;

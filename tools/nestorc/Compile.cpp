@@ -9,6 +9,7 @@
 #include "Results.h"
 #include "report/Report.h"
 
+#include "compiler/ir/NestDialect.h"
 #include "compiler/package/Writer.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -131,6 +132,18 @@ ExitStatus Compile::compile() {
   return result.status;
 }
 
+/// Bytes of the constants that a model has, equal ones once.
+uint64_t constantBytes(mlir::ModuleOp model) {
+  DenseSet<mlir::Attribute> seen;
+  uint64_t bytes = 0;
+  model.walk([&](nestor::nest::ConstOp op) {
+    mlir::ShapedType type = op.getValue().getShapedType();
+    if (seen.insert(op.getValue()).second)
+      bytes += divideCeil(type.getNumElements() * type.getElementTypeBitWidth(), 8);
+  });
+  return bytes;
+}
+
 ExitStatus Compile::write() {
   package::ArtifactWriter writer(result.plan, result.images);
   auto write = [](Error error, const std::string &path) {
@@ -143,7 +156,8 @@ ExitStatus Compile::write() {
       status != ExitStatus::Ok)
     return status;
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  CompileSummary summary{arguments,     options.nest,       data,           result, measurement,
+  CompileSummary summary{arguments,     options.nest,       data,
+                         result,        measurement,        constantBytes(*original),
                          writer.size(), writer.codeBytes(), elapsed.count()};
   json::Value document = describe(summary);
   if (arguments.json)

@@ -172,6 +172,9 @@ json::Object describe(const CompileSummary &summary) {
                       {"model", json::fixUTF8(manifest.model())},
                       {"producer", manifest.producer()},
                       {"file_bytes", summary.fileBytes},
+                      {"manifest_bytes", int64_t(manifest.ByteSizeLong())},
+                      {"model_bytes", summary.modelBytes},
+                      {"optimize", summary.arguments.optimize},
                       {"sections", std::move(sections)},
                       {"capacities", describeCapacities(summary)},
                       {"results", describeResults(summary.measurement.scores)},
@@ -206,6 +209,11 @@ void printTable(const CompileSummary &summary) {
                       humanBytes(capacity.weight_bytes()), humanBytes(capacity.private_bytes()),
                       humanMicroseconds(measurement.latencyUs[index]), score, drop);
   }
+  const Capacity &full = *result.plan.manifest.capacities().rbegin();
+  if (summary.modelBytes)
+    outs() << formatv(
+        "shared weights {0}, {1:F3} x the model's {2}\n", humanBytes(full.weight_bytes()),
+        double(full.weight_bytes()) / double(summary.modelBytes), humanBytes(summary.modelBytes));
   if (summary.result.nesting.recovery.topChanged && measurement.originalTop1)
     outs() << formatv("the original model: {0}\n", percent(*measurement.originalTop1));
 }

@@ -19,6 +19,7 @@ struct CompileSummary {
   const CompileData &data;
   const nestor::driver::CompileResult &result;
   const Measurement &measurement;
+  uint64_t modelBytes = 0; ///< Of the model's constants, as imported.
   uint64_t fileBytes = 0, codeBytes = 0;
   double seconds = 0;
 };
