@@ -108,29 +108,44 @@ static void makeArgument(func::FuncOp func, OpOperand &operand) {
   operand.set(func.getArgument(number));
 }
 
-static SmallVector<nest::ConvOp> convsOf(func::FuncOp func) {
-  SmallVector<nest::ConvOp> convs;
-  func.walk([&](nest::ConvOp conv) { convs.push_back(conv); });
-  return convs;
+static SmallVector<Operation *> operationsOf(func::FuncOp func) {
+  SmallVector<Operation *> list;
+  func.walk([&](Operation *op) { list.push_back(op); });
+  return list;
 }
 
 llvm::Expected<Trial> Trial::create(func::FuncOp func, ArrayRef<nest::ConvOp> convs,
-                                    const Dataset &data, unsigned threads) {
+                                    ArrayRef<Operation *> layers, const Dataset &data,
+                                    unsigned threads) {
   constexpr int64_t batch = 16;
   std::string reason;
   OwningOpRef<func::FuncOp> copy = withBatch(func, batch, reason);
   bool isBatched = bool(copy);
   if (!copy)
     copy = func.clone();
-  SmallVector<nest::ConvOp> originals = convsOf(func), copies = convsOf(*copy);
+  SmallVector<Operation *> originals = operationsOf(func), copies = operationsOf(*copy);
+  auto twinOf = [&](Operation *op) {
+    return copies[llvm::find(originals, op) - originals.begin()];
+  };
   std::vector<std::vector<float>> values;
+  auto exchange = [&](OpOperand &operand) {
+    values.push_back(floatsOf(operand.get()));
+    makeArgument(*copy, operand);
+  };
   for (nest::ConvOp conv : convs) {
-    nest::ConvOp twin = copies[llvm::find(originals, conv) - originals.begin()];
+    auto twin = cast<nest::ConvOp>(twinOf(conv));
     ensureBias(twin);
-    for (OpOperand *operand : {&twin.getFilterMutable(), &*twin.getBiasMutable().begin()}) {
-      values.push_back(floatsOf(operand->get()));
-      makeArgument(*copy, *operand);
-    }
+    exchange(twin.getFilterMutable());
+    exchange(*twin.getBiasMutable().begin());
+  }
+  std::vector<size_t> firstOf{values.size()};
+  for (Operation *layer : layers) {
+    RecurrentOperands twin = *RecurrentOperands::of(twinOf(layer));
+    exchange(*twin.weights);
+    exchange(*twin.recurrence);
+    if (twin.bias && isConstant(twin.bias->get()))
+      exchange(*twin.bias);
+    firstOf.push_back(values.size());
   }
   llvm::Expected<Executor> executor = Executor::compile(*copy, threads);
   if (!executor)
@@ -141,6 +156,7 @@ llvm::Expected<Trial> Trial::create(func::FuncOp func, ArrayRef<nest::ConvOp> co
   trial.samples = data.size();
   trial.batch = isBatched ? batch : 1;
   trial.values = trial.originals = std::move(values);
+  trial.firstOf = std::move(firstOf);
   for (size_t i = 0; i < trial.inputs; ++i) {
     size_t size = trial.executor.input(i).size() / trial.batch;
     std::vector<float> &all = trial.data.emplace_back(size * data.size());

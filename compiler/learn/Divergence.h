@@ -10,6 +10,7 @@
 #include "compiler/learn/Executor.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "passes/SharedWeights.h"
 
 namespace nestor::learn {
 
@@ -34,13 +35,15 @@ private:
   bool classifier = false, logits = false;
 };
 
-/// A network of which some convolutions' filters and biases can be exchanged
-/// without compiling it again.
+/// A network of which some convolutions' filters and biases and some recurrent
+/// layers' weights can be exchanged without compiling it again.
 class Trial {
 public:
   /// `convs` are convolutions of `func` with constant f32 filters, and biases
   /// that are constant or absent.
+  /// `layers` are recurrent layers of `func` with shared weights.
   static llvm::Expected<Trial> create(mlir::func::FuncOp func, llvm::ArrayRef<nest::ConvOp> convs,
+                                      llvm::ArrayRef<mlir::Operation *> layers,
                                       const Dataset &data, unsigned threads);
 
   /// Present values for convolution number `conv`; at first the network's own.
@@ -48,6 +51,11 @@ public:
   std::vector<float> &bias(size_t conv) { return values[2 * conv + 1]; }
   const std::vector<float> &originalFilter(size_t conv) const { return originals[2 * conv]; }
   const std::vector<float> &originalBias(size_t conv) const { return originals[2 * conv + 1]; }
+  /// The same for recurrent layer number `layer`: weights, recurrence and, if it
+  /// has a constant one, bias.
+  llvm::MutableArrayRef<std::vector<float>> recurrent(size_t layer) {
+    return llvm::MutableArrayRef(values).slice(firstOf[layer], firstOf[layer + 1] - firstOf[layer]);
+  }
   void reset() { values = originals; }
 
   /// How far the outputs with the present values are from the network's own.
@@ -61,6 +69,7 @@ private:
   size_t inputs = 0, samples = 0, batch = 1;
   std::vector<std::vector<float>> data; ///< By input: all samples.
   std::vector<std::vector<float>> values, originals;
+  std::vector<size_t> firstOf; ///< By recurrent layer: its first value.
   std::optional<Divergence> compare;
 };
 

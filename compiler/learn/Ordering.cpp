@@ -48,6 +48,8 @@ private:
   size_t trialSamples();
   llvm::Error measure();
   double measureCut(Trial &trial, size_t group, int64_t width);
+  void cutRecurrent(Trial &trial, size_t group, ArrayRef<int64_t> dropped);
+  bool isMeasured(size_t group) const;
   void progress(double done) {
     if (options.progress)
       options.progress({"ordering channels", done, 0, 0, NAN, {}});
@@ -59,7 +61,8 @@ private:
   OrderMethod method;
   std::optional<Dataset> data;
   std::vector<std::vector<Reader>> readers;
-  SmallVector<nest::ConvOp> convs; ///< All that read a group.
+  SmallVector<nest::ConvOp> convs;  ///< All that read a group.
+  SmallVector<Operation *> layers;  ///< Recurrent ones that have or read a group.
   Importance importance;
 };
 
@@ -107,9 +110,18 @@ void Orderer::orderByScore(size_t group, ArrayRef<double> scores) {
         curve[kept + 1] + (sum > 0 ? (scores[order[kept]] - least) / sum : 1. / scores.size());
 }
 
+/// Elimination knows linear readers only: what nothing but recurrent layers
+/// reads is ordered by activation then.
 llvm::Error Orderer::scoreChannels() {
   llvm::Expected<ChannelScores> scores = scoreByMagnitude(groups);
-  if (method == OrderMethod::Activation)
+  SmallVector<size_t> notLinear;
+  for (size_t group = 0; group < readers.size(); ++group)
+    if (method == OrderMethod::Obs && readers[group].empty() && isMeasured(group))
+      notLinear.push_back(group);
+  for (size_t group : notLinear)
+    log("the channels of '" + groups.groups()[group].name +
+        "' are ordered by activation: only recurrent layers read them");
+  if (method == OrderMethod::Activation || !notLinear.empty())
     scores = scoreByActivation(main, groups, *data, options.threads);
   if (method == OrderMethod::Trr)
     scores = scoreByTriplets(main, groups, *data, options);
@@ -138,10 +150,43 @@ size_t Orderer::trialSamples() {
   return std::clamp(size_t(afford), kLeastTrialSamples, kTrialSamples);
 }
 
+bool Orderer::isMeasured(size_t group) const {
+  const ChannelGroup &each = groups.groups()[group];
+  return !readers[group].empty() || !each.recurrences.empty() || !each.recurrentReaders.empty();
+}
+
+/// A hidden unit of which all rows are zero stays zero; an input whose columns
+/// are zero is not read.
+void Orderer::cutRecurrent(Trial &trial, size_t group, ArrayRef<int64_t> dropped) {
+  for (auto [number, op] : llvm::enumerate(layers)) {
+    RecurrentOperands layer = *RecurrentOperands::of(op);
+    MutableArrayRef<std::vector<float>> values = trial.recurrent(number);
+    int64_t inputs = cast<RankedTensorType>(layer.weights->get().getType()).getShape()[2];
+    int64_t hidden = cast<RankedTensorType>(layer.recurrence->get().getType()).getShape()[2];
+    if (llvm::is_contained(groups.groups()[group].recurrences, op)) {
+      auto units = channelIndices(groups, group, layer.hidden());
+      const int64_t lengths[] = {inputs, hidden, 1}; // Of a row.
+      for (auto [value, length] : llvm::zip(values, lengths))
+        for (int64_t channel : dropped)
+          for (int64_t unit : units[channel])
+            for (size_t row = unit; row * length < value.size(); row += hidden)
+              std::fill_n(&value[row * length], length, 0.f);
+    }
+    if (llvm::is_contained(groups.groups()[group].recurrentReaders, op)) {
+      auto columns = channelIndices(groups, group, layer.input->get());
+      for (int64_t channel : dropped)
+        for (int64_t column : columns[channel])
+          for (size_t i = column; i < values[0].size(); i += inputs)
+            values[0][i] = 0;
+    }
+  }
+}
+
 /// The divergence when the group keeps its first `width` channels and its
 /// readers make up for the others as well as they can.
 double Orderer::measureCut(Trial &trial, size_t group, int64_t width) {
   trial.reset();
+  cutRecurrent(trial, group, ArrayRef(importance.order[group]).drop_front(width));
   for (const Reader &reader : readers[group]) {
     const LinearReader &linear = reader.linear;
     std::vector<bool> dropped(linear.weights.rows());
@@ -187,7 +232,7 @@ void calibrate(std::vector<double> &curve, ArrayRef<int64_t> widths, ArrayRef<do
 
 llvm::Error Orderer::measure() {
   Dataset few = chooseSamples(*data, trialSamples(), options.seed + 1);
-  auto trial = Trial::create(main, convs, few, options.threads);
+  auto trial = Trial::create(main, convs, layers, few, options.threads);
   if (!trial)
     return trial.takeError();
   for (size_t group = 0; group < readers.size(); ++group) {
@@ -196,7 +241,7 @@ llvm::Error Orderer::measure() {
     SmallVector<double> measured;
     for (double share : kTrialShares)
       if (int64_t width = std::llround(share * channels);
-          !readers[group].empty() && width < channels &&
+          isMeasured(group) && width < channels &&
           (widths.empty() || width < widths.back())) {
         widths.push_back(width);
         measured.push_back(measureCut(*trial, group, width));
@@ -229,11 +274,16 @@ llvm::Expected<Importance> Orderer::run() {
       for (Reader &reader : list)
         if (!llvm::is_contained(convs, reader.conv))
           convs.push_back(reader.conv);
+    for (const ChannelGroup &group : groups.groups())
+      for (Operation *layer : llvm::concat<Operation *const>(group.recurrences,
+                                                             group.recurrentReaders))
+        if (!llvm::is_contained(layers, layer))
+          layers.push_back(layer);
   }
   progress(0.3);
   if (llvm::Error error = scoreChannels())
     return error;
-  if (!convs.empty())
+  if (!convs.empty() || !layers.empty())
     if (llvm::Error error = measure())
       return error;
   return std::move(importance);

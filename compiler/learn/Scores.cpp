@@ -9,6 +9,7 @@
 #include "compiler/learn/Patches.h"
 #include "compiler/learn/Walk.h"
 #include "compiler/reference/Evaluator.h"
+#include "passes/SharedWeights.h"
 
 #include <cmath>
 
@@ -53,19 +54,39 @@ void addScores(const ChannelGroups &groups, int32_t group, Value value, ArrayRef
       scores[channel] += sums[index % sums.size()];
 }
 
-/// The inputs of all consumers, and whose channels they have.
+/// The magnitudes of a hidden unit's rows, of all gates and directions.
+std::vector<double> rowMagnitudes(Operation *op) {
+  std::vector<double> sums(shapeOf(op->getResult(0)).back());
+  for (OpOperand *operand : sharedOperands(op)) {
+    auto constant = operand->get().getDefiningOp<nest::ConstOp>();
+    auto value = reference::TensorValue::fromAttr(constant.getValue());
+    int64_t length = shapeOf(operand->get()).back();
+    for (auto [i, element] : llvm::enumerate(std::as_const(value).as<float>()))
+      sums[i / length % sums.size()] += std::fabs(element);
+  }
+  return sums;
+}
+
+/// What all readers read, and whose channels it has.
 struct FeatureMaps {
   SmallVector<Value> values;
   std::vector<std::pair<int32_t, unsigned>> uses; ///< Group, number of the value.
 
   explicit FeatureMaps(const ChannelGroups &groups) {
     llvm::SetVector<Value> unique;
-    for (auto [number, group] : llvm::enumerate(groups.groups()))
-      for (nest::ConvOp conv : group.consumers) {
-        unique.insert(conv.getInput());
-        unsigned at = llvm::find(unique, conv.getInput()) - unique.begin();
-        uses.push_back({int32_t(number), at});
-      }
+    auto use = [&](int32_t group, Value value) {
+      unique.insert(value);
+      uses.push_back({group, unsigned(llvm::find(unique, value) - unique.begin())});
+    };
+    for (auto [number, group] : llvm::enumerate(groups.groups())) {
+      for (nest::ConvOp conv : group.consumers)
+        use(number, conv.getInput());
+      for (Operation *layer : group.recurrentReaders)
+        use(number, RecurrentOperands::of(layer)->input->get());
+      // A recurrent layer reads its own states.
+      for (Operation *layer : group.recurrences)
+        use(number, layer->getResult(0));
+    }
     values = unique.takeVector();
   }
 };
@@ -119,7 +140,9 @@ std::vector<SmallVector<int64_t>> channelIndices(const ChannelGroups &groups, in
 ChannelScores scoreByMagnitude(const ChannelGroups &groups) {
   ChannelScores scores = zeroScores(groups);
   for (auto [number, group] : llvm::enumerate(groups.groups())) {
-    bool hasProducers = !group.producers.empty();
+    for (Operation *layer : group.recurrences)
+      addScores(groups, number, layer->getResult(0), rowMagnitudes(layer), scores[number]);
+    bool hasProducers = !group.producers.empty() || !group.recurrences.empty();
     for (nest::ConvOp conv : hasProducers ? group.producers : group.consumers)
       if (std::vector<double> sums = magnitudes(conv, hasProducers ? 0 : 1); !sums.empty())
         addScores(groups, number, hasProducers ? conv.getResult() : conv.getInput(), sums,

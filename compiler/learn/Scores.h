@@ -19,7 +19,8 @@ using ChannelScores = std::vector<std::vector<double>>;
 std::vector<llvm::SmallVector<int64_t>> channelIndices(const ChannelGroups &groups, int32_t group,
                                                        mlir::Value value);
 
-/// The sum of the magnitudes of a channel's filters, over its producers, or,
+/// The sum of the magnitudes of a channel's filters (rows of a recurrent layer's
+/// weights), over its producers, or,
 /// where it has none, over its consumers.
 ChannelScores scoreByMagnitude(const ChannelGroups &groups);
 

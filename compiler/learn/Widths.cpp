@@ -81,7 +81,7 @@ llvm::Expected<std::vector<double>> skipErrors(func::FuncOp main, ArrayRef<Resid
   auto means = meansOf(main, convs, data, options.threads);
   if (!means)
     return means.takeError();
-  auto trial = Trial::create(main, convs, data, options.threads);
+  auto trial = Trial::create(main, convs, {}, data, options.threads);
   if (!trial)
     return trial.takeError();
   for (size_t i = 0; i < convs.size(); ++i) {
