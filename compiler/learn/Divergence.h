@@ -43,8 +43,8 @@ public:
   /// that are constant or absent.
   /// `layers` are recurrent layers of `func` with shared weights.
   static llvm::Expected<Trial> create(mlir::func::FuncOp func, llvm::ArrayRef<nest::ConvOp> convs,
-                                      llvm::ArrayRef<mlir::Operation *> layers,
-                                      const Dataset &data, unsigned threads);
+                                      llvm::ArrayRef<mlir::Operation *> layers, const Dataset &data,
+                                      unsigned threads);
 
   /// Present values for convolution number `conv`; at first the network's own.
   std::vector<float> &filter(size_t conv) { return values[2 * conv]; }

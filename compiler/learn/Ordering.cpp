@@ -61,8 +61,8 @@ private:
   OrderMethod method;
   std::optional<Dataset> data;
   std::vector<std::vector<Reader>> readers;
-  SmallVector<nest::ConvOp> convs;  ///< All that read a group.
-  SmallVector<Operation *> layers;  ///< Recurrent ones that have or read a group.
+  SmallVector<nest::ConvOp> convs; ///< All that read a group.
+  SmallVector<Operation *> layers; ///< Recurrent ones that have or read a group.
   Importance importance;
 };
 
@@ -241,8 +241,7 @@ llvm::Error Orderer::measure() {
     SmallVector<double> measured;
     for (double share : kTrialShares)
       if (int64_t width = std::llround(share * channels);
-          isMeasured(group) && width < channels &&
-          (widths.empty() || width < widths.back())) {
+          isMeasured(group) && width < channels && (widths.empty() || width < widths.back())) {
         widths.push_back(width);
         measured.push_back(measureCut(*trial, group, width));
       }
@@ -275,8 +274,8 @@ llvm::Expected<Importance> Orderer::run() {
         if (!llvm::is_contained(convs, reader.conv))
           convs.push_back(reader.conv);
     for (const ChannelGroup &group : groups.groups())
-      for (Operation *layer : llvm::concat<Operation *const>(group.recurrences,
-                                                             group.recurrentReaders))
+      for (Operation *layer :
+           llvm::concat<Operation *const>(group.recurrences, group.recurrentReaders))
         if (!llvm::is_contained(layers, layer))
           layers.push_back(layer);
   }

@@ -49,8 +49,7 @@ protected:
            "activationAlpha = array<f64: 1.0, 1.0>, activationBeta = array<f64: 1.0, 1.0>, "
            "operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>} : (" +
            type + ", " + w + ", " + r + ") -> (tensor<4x1x1x5xf32>, tensor<1x1x5xf32>)\n  %" +
-           name + " = nest.reshape %y" + name +
-           " : (tensor<4x1x1x5xf32>) -> tensor<4x1x5xf32>\n";
+           name + " = nest.reshape %y" + name + " : (tensor<4x1x1x5xf32>) -> tensor<4x1x5xf32>\n";
   }
 
   OwningOpRef<ModuleOp> network() {
@@ -87,7 +86,7 @@ TEST_F(OrderingTest, SilentHiddenUnitsComeLastAndCostNothing) {
   for (OrderMethod method : {OrderMethod::Obs, OrderMethod::Activation, OrderMethod::L1}) {
     NestOptions options;
     options.order = method;
-    options.data = samples;
+    options.data = &samples;
     std::string notes;
     options.log = [&](const std::string &line) { notes += line; };
     Importance importance = llvm::cantFail(orderChannels(main, groups, options));
