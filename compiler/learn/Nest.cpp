@@ -39,6 +39,19 @@ Operation *findWithoutGradient(func::FuncOp func) {
   return nullptr;
 }
 
+/// What keeps `main` from being trained; empty if nothing does.
+std::string untrainable(func::FuncOp main) {
+  for (BlockArgument argument : main.getArguments())
+    if (!cast<RankedTensorType>(argument.getType()).getElementType().isF32()) {
+      auto name = main.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nest.name");
+      return "input '" + (name ? name.str() : "") + "' is not float32";
+    }
+  if (Operation *op = findWithoutGradient(main))
+    return "node '" + package::layerName(op->getLoc()) + "' (" +
+           op->getName().getStringRef().str() + ") has no gradient";
+  return "";
+}
+
 class Nester {
 public:
   Nester(ModuleOp module, const NestOptions &options) : module(module), options(options) {}
@@ -148,11 +161,9 @@ llvm::Expected<Recovery> Nester::recover(ModuleOp teacher) {
   case RecoverLevel::Solve:
     return recoverSolve(module, teacher, options);
   case RecoverLevel::Distill:
-    if (Operation *op = findWithoutGradient(main())) {
-      report.warnings.push_back("node '" + package::layerName(op->getLoc()) + "' (" +
-                                op->getName().getStringRef().str() +
-                                ") has no gradient, so the model cannot be trained: recovered by "
-                                "solve instead of distill");
+    if (std::string reason = untrainable(main()); !reason.empty()) {
+      report.warnings.push_back(reason + ", so the model cannot be trained: recovered by solve "
+                                         "instead of distill");
       return recoverSolve(module, teacher, options);
     }
     return recoverDistill(module, teacher, options);

@@ -80,3 +80,13 @@ nodes = [
 weights = dict(filters, w5=last[:, :128].copy(), b5=last[:, 128].copy())
 save("tiny", nodes, [floats("image", ["N", 3, 8, 8])], [floats("scores", ["N", 4])],
      [numpy_helper.from_array(value, name) for name, value in weights.items()])
+
+tokens = {"v1": (32, 8), "v2": (4, 32)}
+save("tokens", [
+    helper.make_node("Cast", ["tokens"], ["f"], name="cast", to=TensorProto.FLOAT),
+    helper.make_node("Gemm", ["f", "v1"], ["h"], name="hidden", transB=1),
+    helper.make_node("Relu", ["h"], ["r"], name="relu1"),
+    helper.make_node("Gemm", ["r", "v2"], ["y"], name="classify", transB=1),
+], [helper.make_tensor_value_info("tokens", TensorProto.INT32, [1, 8])], [floats("y", [1, 4])],
+     [numpy_helper.from_array(random.standard_normal(shape).astype(np.float32), name)
+      for name, shape in tokens.items()])
