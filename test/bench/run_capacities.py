@@ -2,7 +2,9 @@
 # Part of Nestor. SPDX-License-Identifier: Apache-2.0
 """Do all models take nested capacities? Compiles every model of ../shared with
 four of them and `--recover affine`, verifies each capacity, and prints what
-fraction of the full model's MACs each one has.
+fraction of the full model's MACs each one has, and what the file holds: shared
+weight bytes over those of the model's constants, private bytes of all
+capacities, and code with manifest, in kB.
 
   run_capacities.py [--build build/release] [--shared DIR] [NAME...]
 
@@ -72,6 +74,13 @@ def samples_of(name, shared, folder):
     return random_samples(shared / "models/wild/golden" / name)
 
 
+def sizes_of(report):
+    shared = report["capacities"][-1]["weight_bytes"] / report["model_bytes"]
+    private = sum(entry["private_bytes"] for entry in report["capacities"])
+    code = sum(section["bytes"] for section in report["sections"] if section["name"].startswith("code"))
+    return f"{shared:.3f}", f"{private / 1e3:.1f}", f"{(code + report['manifest_bytes']) / 1e3:.1f}"
+
+
 def sweep(model, options, folder):
     """Compiles and verifies one model: the cells of its row, and whether it did."""
     nestorc = pathlib.Path(options.build) / "bin/nestorc"
@@ -79,9 +88,9 @@ def sweep(model, options, folder):
     np.savez(folder / "samples.npz", **arrays)
     artifact = folder / "m.nest"
     compiled = run(nestorc, "compile", model, "-o", artifact, "--recover", "affine", "--data", folder / "samples.npz",
-                   "--capacities", ",".join(map(str, CAPACITIES)), "--json", *shapes)
+                   "--capacities", ",".join(map(str, CAPACITIES)), "--optimize", "size", "--json", *shapes)
     if compiled.returncode:
-        return ["-"] * len(CAPACITIES) + ["-", compiled.stderr.strip().splitlines()[-1]], False
+        return ["-"] * (len(CAPACITIES) + 4) + [compiled.stderr.strip().splitlines()[-1]], False
     report = json.loads(compiled.stdout)
     full, cells, missed = report["capacities"][-1]["macs"], [], False
     for capacity in CAPACITIES:
@@ -97,7 +106,7 @@ def sweep(model, options, folder):
     passed = checked.returncode == 0
     verified = "yes" if passed else "no: " + (checked.stderr.strip().splitlines() or ["error too large"])[-1]
     whole = "; ".join(f"{entry['node']} ({entry['reason']})" for entry in report["whole"]) if missed else ""
-    return cells + [verified, whole], passed
+    return cells + [verified, *sizes_of(report), whole], passed
 
 
 def main():
@@ -109,8 +118,9 @@ def main():
     options = parser.parse_args()
     models = sorted(options.shared.glob("models/*.onnx")) + sorted(options.shared.glob("models/wild/*.onnx"))
     chosen = [m for m in models if (m.stem in options.names if options.names else m.stem not in EXCEPTIONS)]
-    print("| model | " + " | ".join(map(str, CAPACITIES)) + " | verified | stays whole |")
-    print("|" + "---|" * (len(CAPACITIES) + 3))
+    print("| model | " + " | ".join(map(str, CAPACITIES)) + " | verified | shared / model | private kB "
+          "| code kB | stays whole |")
+    print("|" + "---|" * (len(CAPACITIES) + 6))
     failed = False
     for model in chosen:
         with tempfile.TemporaryDirectory() as folder:
