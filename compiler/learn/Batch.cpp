@@ -44,6 +44,7 @@ private:
   std::string rewrite(Operation &op);
   std::optional<int64_t> resultDim(Operation &op, OpResult result);
   std::optional<int64_t> reshapedDim(ArrayRef<int64_t> in, int64_t dim, ArrayRef<int64_t> out) const;
+  bool moveUnit(nest::ReshapeOp reshape);
   bool operandsAgree(Operation &op);
   void widen(Value value, int64_t dim);
 
@@ -51,6 +52,7 @@ private:
   int64_t from, to;
   DenseMap<Value, int64_t> dims; ///< The batch dimension of values that have one.
   DenseMap<Value, SmallVector<int64_t>> before; ///< Shapes before they were widened.
+  DenseMap<Operation *, int64_t> unitDims; ///< Where `moveUnit` moved the batch.
 };
 
 void Batcher::widen(Value value, int64_t dim) {
@@ -73,6 +75,47 @@ std::optional<int64_t> Batcher::reshapedDim(ArrayRef<int64_t> in, int64_t dim,
     seen *= extent;
   }
   return std::nullopt;
+}
+
+/// Of one sample, a transpose that moves the batch dimension may have become a
+/// reshape: makes it one again. Recurrent layers have their batch second, others
+/// where it fits first. False if there is no such place.
+bool Batcher::moveUnit(nest::ReshapeOp reshape) {
+  Value input = reshape.getInput();
+  SmallVector<int64_t> rest = before.lookup(input);
+  int64_t dim = dims.lookup(input);
+  ArrayRef<int64_t> out = reshape.getType().getShape();
+  bool isForRecurrent = llvm::any_of(reshape->getUsers(), [](Operation *user) {
+    return isa<nest::LstmOp, nest::GruOp, nest::RnnOp>(user);
+  });
+  std::optional<int64_t> found = reshapedDim(rest, dim, out);
+  bool isSound = found && (*found == 0 || out[*found] == 1);
+  if (from != 1 || (isSound && !isForRecurrent))
+    return true;
+  rest.erase(rest.begin() + dim);
+  for (int64_t to = isForRecurrent && out.size() > 1; to < int64_t(out.size()); ++to)
+    for (int64_t place = 0; out[to] == 1 && place <= int64_t(rest.size()); ++place) {
+      if (product(ArrayRef(rest).take_front(place)) != product(out.take_front(to)))
+        continue;
+      auto type = cast<RankedTensorType>(input.getType());
+      SmallVector<int64_t> perm, shape(rest), wide;
+      for (int64_t i = 0; i < type.getRank(); ++i)
+        if (i != dim)
+          perm.push_back(i);
+      perm.insert(perm.begin() + place, dim);
+      shape.insert(shape.begin() + place, 1);
+      for (int64_t i : perm)
+        wide.push_back(type.getShape()[i]);
+      OpBuilder builder(reshape);
+      Value moved = nest::TransposeOp::create(builder, reshape.getLoc(), type.clone(wide), input,
+                                              perm);
+      before[moved] = shape;
+      dims[moved] = place;
+      reshape.getInputMutable().assign(moved);
+      unitDims[reshape] = to;
+      return true;
+    }
+  return found.has_value();
 }
 
 /// The batch dimension of `result`; none if the operation mixes samples.
@@ -116,7 +159,11 @@ std::optional<int64_t> Batcher::resultDim(Operation &op, OpResult result) {
         return llvm::find(transpose.getPerm(), dimOf(transpose.getInput())) -
                transpose.getPerm().begin();
       })
-      .Case([&](nest::ReshapeOp reshape) {
+      .Case([&](nest::ReshapeOp reshape) -> Dim {
+        if (!moveUnit(reshape))
+          return Dim();
+        if (auto found = unitDims.find(reshape); found != unitDims.end())
+          return found->second;
         return reshapedDim(before.lookup(reshape.getInput()), dimOf(reshape.getInput()),
                            reshape.getType().getShape());
       })

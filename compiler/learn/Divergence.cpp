@@ -108,9 +108,13 @@ static void makeArgument(func::FuncOp func, OpOperand &operand) {
   operand.set(func.getArgument(number));
 }
 
-static SmallVector<Operation *> operationsOf(func::FuncOp func) {
+/// What `withBatch` neither adds nor leaves out.
+static SmallVector<Operation *> weightedOf(func::FuncOp func) {
   SmallVector<Operation *> list;
-  func.walk([&](Operation *op) { list.push_back(op); });
+  func.walk([&](Operation *op) {
+    if (isa<nest::ConvOp, nest::LstmOp, nest::GruOp, nest::RnnOp>(op))
+      list.push_back(op);
+  });
   return list;
 }
 
@@ -123,7 +127,7 @@ llvm::Expected<Trial> Trial::create(func::FuncOp func, ArrayRef<nest::ConvOp> co
   bool isBatched = bool(copy);
   if (!copy)
     copy = func.clone();
-  SmallVector<Operation *> originals = operationsOf(func), copies = operationsOf(*copy);
+  SmallVector<Operation *> originals = weightedOf(func), copies = weightedOf(*copy);
   auto twinOf = [&](Operation *op) {
     return copies[llvm::find(originals, op) - originals.begin()];
   };

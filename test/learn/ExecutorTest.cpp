@@ -144,6 +144,40 @@ TEST_F(ExecutorTest, BatchComputesEverySample) {
   }
 }
 
+TEST_F(ExecutorTest, BatchMovesAlongWithWhatWasATranspose) {
+  // Of one sample, the transposes around a recurrent layer are reshapes.
+  auto module = parse(R"(
+func.func @main(%x: tensor<1x3x2xf32>) -> tensor<1x4xf32> {
+  %t = nest.reshape %x : (tensor<1x3x2xf32>) -> tensor<3x1x2xf32>
+  %w = nest.const dense<[[[0.5, -1.0], [1.0, 0.25]], [[-0.5, 1.0], [2.0, 0.75]]]> : tensor<2x2x2xf32>
+  %r = nest.const dense<[[[1.5, -1.0], [1.0, 0.25]], [[-0.5, 1.0], [0.5, 0.75]]]> : tensor<2x2x2xf32>
+  %y, %h = "nest.rnn"(%t, %w, %r) {direction = #nest.direction<bidirectional>, activations = ["Tanh", "Tanh"],
+      activationAlpha = array<f64: 1.0, 1.0>, activationBeta = array<f64: 1.0, 1.0>,
+      operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}
+    : (tensor<3x1x2xf32>, tensor<2x2x2xf32>, tensor<2x2x2xf32>) -> (tensor<3x2x1x2xf32>, tensor<2x1x2xf32>)
+  %v = nest.const dense<[[[0.5, -1.0, 1.0, 2.0], [1.0, 0.25, 0.5, -0.5]],
+                         [[-0.5, 1.0, 2.0, -1.0], [2.0, 0.75, 1.5, 0.5]]]> : tensor<2x2x4xf32>
+  %both = nest.reshape %y : (tensor<3x2x1x2xf32>) -> tensor<3x1x4xf32>
+  %next, %last = "nest.rnn"(%both, %v, %r) {direction = #nest.direction<bidirectional>, activations = ["Tanh", "Tanh"],
+      activationAlpha = array<f64: 1.0, 1.0>, activationBeta = array<f64: 1.0, 1.0>,
+      operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}
+    : (tensor<3x1x4xf32>, tensor<2x2x4xf32>, tensor<2x2x2xf32>) -> (tensor<3x2x1x2xf32>, tensor<2x1x2xf32>)
+  %0 = nest.reshape %last : (tensor<2x1x2xf32>) -> tensor<1x4xf32>
+  return %0 : tensor<1x4xf32>
+})");
+  auto func = *module->getOps<func::FuncOp>().begin();
+  std::string reason;
+  auto batched = withBatch(func, 3, reason);
+  ASSERT_TRUE(batched) << reason;
+  std::vector<float> all, expected;
+  for (int sample = 0; sample < 3; ++sample) {
+    std::vector<float> x = draw(6);
+    llvm::append_range(all, x);
+    llvm::append_range(expected, evaluate(func, {x}));
+  }
+  EXPECT_EQ(evaluate(*batched, {all}), expected);
+}
+
 TEST_F(ExecutorTest, BatchRefusesWhatMixesSamples) {
   auto module = parse(R"(
 func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
