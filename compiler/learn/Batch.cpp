@@ -43,16 +43,17 @@ public:
 private:
   std::string rewrite(Operation &op);
   std::optional<int64_t> resultDim(Operation &op, OpResult result);
-  std::optional<int64_t> reshapedDim(ArrayRef<int64_t> in, int64_t dim, ArrayRef<int64_t> out) const;
+  std::optional<int64_t> reshapedDim(ArrayRef<int64_t> in, int64_t dim,
+                                     ArrayRef<int64_t> out) const;
   bool moveUnit(nest::ReshapeOp reshape);
   bool operandsAgree(Operation &op);
   void widen(Value value, int64_t dim);
 
   func::FuncOp func;
   int64_t from, to;
-  DenseMap<Value, int64_t> dims; ///< The batch dimension of values that have one.
+  DenseMap<Value, int64_t> dims;                ///< The batch dimension of values that have one.
   DenseMap<Value, SmallVector<int64_t>> before; ///< Shapes before they were widened.
-  DenseMap<Operation *, int64_t> unitDims; ///< Where `moveUnit` moved the batch.
+  DenseMap<Operation *, int64_t> unitDims;      ///< Where `moveUnit` moved the batch.
 };
 
 void Batcher::widen(Value value, int64_t dim) {
@@ -107,8 +108,8 @@ bool Batcher::moveUnit(nest::ReshapeOp reshape) {
       for (int64_t i : perm)
         wide.push_back(type.getShape()[i]);
       OpBuilder builder(reshape);
-      Value moved = nest::TransposeOp::create(builder, reshape.getLoc(), type.clone(wide), input,
-                                              perm);
+      Value moved =
+          nest::TransposeOp::create(builder, reshape.getLoc(), type.clone(wide), input, perm);
       before[moved] = shape;
       dims[moved] = place;
       reshape.getInputMutable().assign(moved);
@@ -137,8 +138,8 @@ std::optional<int64_t> Batcher::resultDim(Operation &op, OpResult result) {
         int64_t rank = matmul.getType().getRank();
         for (Value side : {matmul.getLhs(), matmul.getRhs()})
           if (auto found = dims.find(side); found != dims.end()) {
-            bool isRows = side == matmul.getLhs() && !matmul.getTransposeLhs() &&
-                          found->second == rank - 2;
+            bool isRows =
+                side == matmul.getLhs() && !matmul.getTransposeLhs() && found->second == rank - 2;
             return unless(found->second >= rank - 2 && !isRows, found->second);
           }
         return Dim();
@@ -202,8 +203,8 @@ bool Batcher::operandsAgree(Operation &op) {
   if (isa<nest::MapOp>(op)) {
     auto result = cast<RankedTensorType>(op.getResult(0).getType());
     for (Value operand : op.getOperands()) {
-      int64_t dim = dims.lookup(op.getResult(0)) - result.getRank() +
-                    int64_t(shapeOf(operand).size());
+      int64_t dim =
+          dims.lookup(op.getResult(0)) - result.getRank() + int64_t(shapeOf(operand).size());
       bool repeats = dim < 0 || shapeOf(operand)[dim] == 1;
       auto found = dims.find(operand);
       if (found == dims.end() ? !repeats : found->second != dim)
@@ -222,8 +223,8 @@ bool Batcher::operandsAgree(Operation &op) {
   if (isa<nest::LstmOp, nest::GruOp, nest::RnnOp>(op))
     for (Value operand : op.getOperands().drop_front())
       // States, one for each sample, would have to be repeated.
-      if (!dims.contains(operand) && shapeOf(operand).size() == 3 &&
-          shapeOf(operand)[1] == from && operand.getType() == op.getResult(1).getType())
+      if (!dims.contains(operand) && shapeOf(operand).size() == 3 && shapeOf(operand)[1] == from &&
+          operand.getType() == op.getResult(1).getType())
         return false;
   return true;
 }

@@ -7,6 +7,7 @@
 #include "compiler/learn/Parameters.h"
 
 #include "compiler/reference/Evaluator.h"
+#include "passes/SharedWeights.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
@@ -32,9 +33,13 @@ ParameterSet::ParameterSet(ModuleOp nested) {
                     {}});
   }
   for (auto [capacity, func] : llvm::enumerate(nest::capacityFunctions(nested)))
-    func.walk([&, capacity = int(capacity)](nest::ConvOp conv) {
-      addPrivate(conv.getScale(), Parameter::Scale, capacity);
-      addPrivate(conv.getBias(), Parameter::Bias, capacity);
+    func.walk([&, capacity = int(capacity)](Operation *op) {
+      if (auto conv = dyn_cast<nest::ConvOp>(op)) {
+        addPrivate(conv.getScale(), Parameter::Scale, capacity);
+        addPrivate(conv.getBias(), Parameter::Bias, capacity);
+      } else if (auto layer = RecurrentOperands::of(op); layer && layer->bias) {
+        addPrivate(layer->bias->get(), Parameter::Bias, capacity);
+      }
     });
 }
 

@@ -183,6 +183,12 @@ llvm::Expected<Recovery> Closed::finish() {
   set.writeBack();
   recovery.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  bool isLast = options.recover == RecoverLevel::Affine || options.recover == RecoverLevel::Solve;
+  func::FuncOp full = layers.functions().back();
+  if (isLast && (!full.getOps<nest::LstmOp>().empty() || !full.getOps<nest::GruOp>().empty() ||
+                 !full.getOps<nest::RnnOp>().empty()))
+    recovery.notes.push_back("recurrent layers are as they were: only the layers around them are "
+                             "fitted (distill trains them, too)");
   return std::move(recovery);
 }
 
