@@ -45,6 +45,14 @@ public:
     return transpose(reshape(padded, {directions, gates, panelCount(), kPanel}), {0, 2, 1, 3});
   }
 
+  /// The same of a weight that capacities share and kernels find packed.
+  Value sharedMatrix(Value weight) {
+    ArrayRef<int64_t> shape = shapeOf(weight);
+    int64_t gates = shape[1] / hidden;
+    auto type = tensorType(weight).clone({shape[0], panelCount(), shape[2], gates, kPanel});
+    return nest::PackRecurrentOp::create(builder, loc, type, weight, gates);
+  }
+
   /// Columns [first, last) of [D, N], in units of H.
   Value columns(Value value, int64_t first, int64_t last) {
     auto type = tensorType(value).clone({shapeOf(value)[0], (last - first) * hidden});
@@ -104,24 +112,11 @@ template <typename OpTy> void packSummedBias(OpTy op, Packer &packer, int64_t ga
   }
 }
 
-/// What a capacity reads of a shared weight, as a constant of its own: kernels
-/// read panels without gaps, which the panels of a larger capacity are not.
-void ownWeight(OpOperand &operand) {
-  auto weight = operand.get().getDefiningOp<nest::WeightOp>();
-  SmallVector<ElementsAttr> value;
-  if (!weight || failed(evaluateOnConstants(weight, value)))
-    return;
-  OpBuilder builder(weight);
-  operand.set(nest::ConstOp::create(builder, weight.getLoc(), value.front()));
-  if (weight.use_empty())
-    weight.erase();
-}
-
 template <typename OpTy> void packWeights(OpTy op, Packer &packer) {
-  ownWeight(op.getWeightsMutable());
-  ownWeight(op.getRecurrenceMutable());
-  op.getWeightsMutable().assign(packer.matrix(op.getWeights()));
-  op.getRecurrenceMutable().assign(packer.matrix(op.getRecurrence()));
+  for (OpOperand *matrix : {&op.getWeightsMutable(), &op.getRecurrenceMutable()}) {
+    bool isShared = matrix->get().template getDefiningOp<nest::WeightOp>();
+    matrix->set(isShared ? packer.sharedMatrix(matrix->get()) : packer.matrix(matrix->get()));
+  }
   op.setPacked(true);
 }
 

@@ -210,6 +210,8 @@ def PackRecurrentPass : Pass<"nest-pack-recurrent", "::mlir::func::FuncOp"> {
     nest.lstm %x, %wp, %rp, %bp {packed, ...}
         : (..., tensor<1x2x9x4x16xf32>, tensor<1x2x20x4x16xf32>, tensor<1x2x4x16xf32>)
     ```
+    A `nest.weight` becomes a `nest.pack_recurrent` of it, so that capacities go
+    on sharing it.
   }];
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }

@@ -540,6 +540,19 @@ def Nest_ResizeOp : Nest_Op<"resize", [Pure]> {
 // Recurrent layers (ONNX layouts with layout = 0)
 //===----------------------------------------------------------------------===//
 
+def Nest_PackRecurrentOp : Nest_Op<"pack_recurrent", [Pure]> {
+  let summary = "shared recurrent weights in the layout that kernels read";
+  let description = [{
+    The `weights` or `recurrence` of a layer of `gates` gates, [D, G*H, I] ->
+    [D, ceil(H/16), I, G, 16], zero-filled. The operand is a `nest.weight`:
+    kernels find it packed in the shells, nothing computes it.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$weights, I64Attr:$gates);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$weights attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 class Nest_RecurrentOp<string mnemonic> : Nest_Op<mnemonic, [Pure, AttrSizedOperandSegments]>;
 
 def Nest_LstmOp : Nest_RecurrentOp<"lstm"> {

@@ -73,6 +73,17 @@ static FailureOr<Sizes> verifyLayer(Op op, int64_t gates, int64_t activations, i
   return s;
 }
 
+LogicalResult PackRecurrentOp::verify() {
+  ArrayRef<int64_t> in = shapeOf(getWeights());
+  int64_t gates = getGates();
+  if (in.size() != 3 || gates < 1 || in[1] % gates)
+    return emitOpError("weights must be [D, G*H, I] with G = ") << gates << " gates";
+  if (failed(verifySameElements(*this, getWeights(), getResult())))
+    return failure();
+  return verifyShape(*this, "result", getResult(),
+                     {in[0], panelsOf(in[1] / gates), in[2], gates, 16});
+}
+
 LogicalResult LstmOp::verify() {
   FailureOr<Sizes> s = verifyLayer(*this, /*gates=*/4, /*activations=*/3, /*biasRows=*/4);
   if (failed(s))

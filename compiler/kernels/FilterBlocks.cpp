@@ -8,6 +8,9 @@
 #include "compiler/kernels/TileTable.h"
 
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace nestor;
@@ -16,6 +19,8 @@ using namespace nestor::kernels;
 /// Kernels take one parameter for each part and shell of the inputs, and less
 /// than two terms for each in an extent; the runtime bounds the number of both.
 static constexpr size_t maxInputRuns = 128;
+/// Kernels of recurrent layers have a loop for each part and shell of the inputs.
+static constexpr size_t maxRecurrentRuns = 64;
 
 static ArrayRef<int64_t> shapeOf(nest::GlobalOp global) { return global.getValue().getShapedType().getShape(); }
 
@@ -83,6 +88,36 @@ std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t g
   return blocks;
 }
 
+std::optional<FilterBlocks> FilterBlocks::recurrent(nest::GlobalOp global, int64_t gates) {
+  ArrayRef<int64_t> shape = shapeOf(global);
+  if (!isFilter(global) || shape.size() != 3 || shrinks(global, 0) || gates < 1 || shape[1] % gates)
+    return std::nullopt;
+  size_t shells = std::max<size_t>(nest::capacityCount(global), 1);
+  FilterBlocks blocks = recurrent(shape[0], gates, shape[1] / gates, shape[2]);
+  blocks.inputs = edgesOf(global, 2, shells);
+  if (blocks.wholeInputs())
+    blocks.inputs = {SmallVector<int64_t>(shells, shape[2])};
+  blocks.outputs = {SmallVector<int64_t>(shells, shape[1] / gates)};
+  if (shrinks(global, 1)) {
+    auto units = nest::partsOf(global, 1);
+    if (int64_t(units.size()) != gates || !llvm::all_equal(units))
+      return std::nullopt;
+    blocks.outputs = {SmallVector<int64_t>(units.front())};
+  }
+  if (blocks.inputParts() * shells > maxRecurrentRuns)
+    return std::nullopt;
+  return blocks;
+}
+
+FilterBlocks FilterBlocks::recurrent(int64_t directions, int64_t gates, int64_t hidden, int64_t inputs) {
+  FilterBlocks blocks;
+  blocks.directionCount = directions;
+  blocks.gateCount = gates;
+  blocks.inputs = {{inputs}};
+  blocks.outputs = {{hidden}};
+  return blocks;
+}
+
 FilterBlocks FilterBlocks::upTo(unsigned shell) const {
   FilterBlocks smaller = *this;
   for (Edges *parts : {&smaller.inputs, &smaller.outputs})
@@ -107,67 +142,103 @@ int64_t FilterBlocks::addedPanels(unsigned part, unsigned shell) const {
   return panelsUpTo(part, shell) - (shell ? panelsUpTo(part, shell - 1) : 0);
 }
 
-uint64_t FilterBlocks::bytes(unsigned block) const {
+static int64_t lastOf(ArrayRef<SmallVector<int64_t>> parts) {
+  return std::accumulate(parts.begin(), parts.end(), int64_t(0),
+                         [](int64_t sum, const auto &edges) { return sum + edges.back(); });
+}
+
+int64_t FilterBlocks::allInputs() const { return lastOf(inputs); }
+int64_t FilterBlocks::allOutputs() const { return lastOf(outputs); }
+
+int64_t FilterBlocks::rowFloats() const { return std::max<int64_t>(gateCount, 1) * panelWidth; }
+
+uint64_t FilterBlocks::floats(unsigned block) const {
   unsigned part = block / shells(), shell = block % shells();
   int64_t added = 0, kept = 0;
   for (unsigned p = 0; p < inputParts(); ++p)
     added += addedInputs(p, shell), kept += keptInputs(p, shell);
   int64_t smaller = shell ? panelsUpTo(part, shell - 1) : 0;
-  return (smaller * added + addedPanels(part, shell) * kept) * tapCount * panelWidth * sizeof(float);
+  return (smaller * added + addedPanels(part, shell) * kept) * tapCount * directionCount * rowFloats();
+}
+
+std::string FilterBlocks::identity() const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << tapCount << ' ' << directionCount << ' ' << gateCount;
+  for (const Edges *parts : {&inputs, &outputs}) {
+    os << ';';
+    for (const auto &edges : *parts)
+      llvm::interleave(edges, os << '|', [&](int64_t edge) { os << edge; }, " ");
+  }
+  return text;
 }
 
 void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(int64_t, int64_t, int64_t)> body) const {
   unsigned part = block / shells(), shell = block % shells();
-  int64_t allInputs = 0, allOutputs = 0, partStart = 0;
-  for (const auto &edges : inputs)
-    allInputs += edges.back();
-  for (auto [index, edges] : llvm::enumerate(outputs)) {
-    partStart += index < part ? edges.back() : 0;
-    allOutputs += edges.back();
-  }
+  const int64_t inputCount = allInputs(), outputCount = allOutputs();
+  const int64_t partStart = lastOf(ArrayRef(outputs).take_front(part));
+  auto placeInFilter = [&](int64_t direction, int64_t gate, int64_t input, int64_t output) {
+    return gateCount ? ((direction * gateCount + gate) * outputCount + output) * inputCount + input
+                     : input * outputCount + output;
+  };
   int64_t smaller = shell ? panelsUpTo(part, shell - 1) : 0, place = 0;
-  for (int64_t panel = 0; panel < panelsUpTo(part, shell); ++panel) {
+  auto runPanel = [&](int64_t direction, int64_t panel) {
     int64_t output = panel * panelWidth, length = std::min(panelWidth, outputs[part].back() - output);
     for (int64_t tap = 0; tap < tapCount; ++tap) {
-      int64_t input = tap * allInputs;
+      int64_t input = tap * inputCount;
       for (const auto &edges : inputs) {
-        int64_t first = panel < smaller ? edges[shell - 1] : 0;
-        for (int64_t i = first; i < edges[shell]; ++i, place += panelWidth)
-          body(place, (input + i) * allOutputs + partStart + output, length);
+        for (int64_t i = panel < smaller ? edges[shell - 1] : 0; i < edges[shell]; ++i)
+          for (int64_t gate = 0; gate < rowFloats() / panelWidth; ++gate, place += panelWidth)
+            body(place, placeInFilter(direction, gate, input + i, partStart + output), length);
         input += edges.back();
       }
     }
-  }
+  };
+  for (int64_t direction = 0; direction < directionCount; ++direction)
+    for (int64_t panel = 0; panel < panelsUpTo(part, shell); ++panel)
+      runPanel(direction, panel);
 }
 
 void FilterBlocks::pack(unsigned block, ArrayRef<float> filter, MutableArrayRef<float> out) const {
-  assert(out.size() * sizeof(float) == bytes(block) && "the memory must fit the block");
+  assert(out.size() == floats(block) && "the memory must fit the block");
   llvm::fill(out, 0.0f);
+  const int64_t stride = outputStride();
   forEachRun(block, [&](int64_t place, int64_t from, int64_t length) {
-    llvm::copy(filter.slice(from, length), out.begin() + place);
+    for (int64_t i = 0; i < length; ++i)
+      out[place + i] = filter[from + i * stride];
   });
 }
 
 void FilterBlocks::unpack(unsigned block, ArrayRef<float> in, MutableArrayRef<float> filter) const {
-  assert(in.size() * sizeof(float) == bytes(block) && "the memory must fit the block");
+  assert(in.size() == floats(block) && "the memory must fit the block");
+  const int64_t stride = outputStride();
   forEachRun(block, [&](int64_t place, int64_t to, int64_t length) {
-    llvm::copy(in.slice(place, length), filter.begin() + to);
+    for (int64_t i = 0; i < length; ++i)
+      filter[to + i * stride] = in[place + i];
   });
 }
 
+/// How the filter of a `nest.pack` of `weight` lies.
+static std::optional<FilterBlocks> blocksOf(nest::PackOp pack, nest::WeightOp weight) {
+  nest::GlobalOp global = nest::globalOf(weight);
+  int64_t outputs = weight.getType().getShape().back();
+  if (pack.getGroups() == 1 && !pack.getDepthwise())
+    if (std::optional<FilterBlocks> blocks = FilterBlocks::nested(global))
+      return blocks;
+  return FilterBlocks::whole(global, pack.getDepthwise() ? shapeOf(global).back() : outputs / pack.getGroups());
+}
+
 std::optional<SharedFilter> SharedFilter::get(Value packed) {
-  auto pack = packed.getDefiningOp<nest::PackOp>();
-  auto weight = pack ? pack.getFilter().getDefiningOp<nest::WeightOp>() : nullptr;
+  Operation *op = packed.getDefiningOp();
+  if (!isa_and_nonnull<nest::PackOp, nest::PackRecurrentOp>(op))
+    return std::nullopt;
+  auto weight = op->getOperand(0).getDefiningOp<nest::WeightOp>();
   if (!weight)
     return std::nullopt;
   nest::GlobalOp global = nest::globalOf(weight);
-  int64_t outputs = weight.getType().getShape().back();
-  bool oneGroup = pack.getGroups() == 1 && !pack.getDepthwise();
-  std::optional<FilterBlocks> blocks;
-  if (oneGroup)
-    blocks = FilterBlocks::nested(global);
-  if (!blocks)
-    blocks = FilterBlocks::whole(global, pack.getDepthwise() ? shapeOf(global).back() : outputs / pack.getGroups());
+  auto pack = dyn_cast<nest::PackOp>(op);
+  std::optional<FilterBlocks> blocks =
+      pack ? blocksOf(pack, weight) : FilterBlocks::recurrent(global, cast<nest::PackRecurrentOp>(op).getGates());
   if (!blocks)
     return std::nullopt;
   return SharedFilter{global, unsigned(weight.getCapacity()), std::move(*blocks)};

@@ -17,6 +17,10 @@
 // input channels of a panel are one run for all shells up to its own, and one
 // run more for each later shell and part.
 //
+// The weights of a recurrent layer lie the same way: hidden units are the
+// outputs, there is one tap, and for each input there are the 16 units of the
+// panel once for every gate. A block has that for one direction after the other.
+//
 //===----------------------------------------------------------------------===//
 #ifndef NESTOR_KERNELS_FILTERBLOCKS_H
 #define NESTOR_KERNELS_FILTERBLOCKS_H
@@ -26,6 +30,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <optional>
+#include <string>
 
 namespace nestor::kernels {
 
@@ -39,6 +44,13 @@ public:
   /// of which they read whole panels from the first one on, `groupOutputs`
   /// outputs to a group (a depthwise filter: one group). None otherwise.
   static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs);
+
+  /// How layers of `gates` gates read their weights or recurrence `global`,
+  /// [D, G*H, I]; one shell if it does not shrink. None if the hidden units
+  /// shrink in several parts.
+  static std::optional<FilterBlocks> recurrent(nest::GlobalOp global, int64_t gates);
+  /// The same for a matrix of one layer alone: one block.
+  static FilterBlocks recurrent(int64_t directions, int64_t gates, int64_t hidden, int64_t inputs);
 
   /// The same filter for capacities up to `shell` alone: its first shells, and
   /// the channels that those have.
@@ -54,16 +66,26 @@ public:
   unsigned block(unsigned outputPart, unsigned shell) const { return outputPart * shells() + shell; }
 
   int64_t taps() const { return tapCount; }
+  int64_t directions() const { return directionCount; }
+  /// 0: a filter.
+  int64_t gates() const { return gateCount; }
+  /// What a panel has for one input and tap.
+  int64_t rowFloats() const;
   /// What capacity `shell` keeps of a part.
   int64_t keptInputs(unsigned part, unsigned shell) const { return inputs[part][shell]; }
   int64_t keptOutputs(unsigned part, unsigned shell) const { return outputs[part][shell]; }
   /// What the shell adds to the one before.
   int64_t addedInputs(unsigned part, unsigned shell) const;
   int64_t addedPanels(unsigned part, unsigned shell) const;
+  /// Panels of the shells up to this one.
+  int64_t panelsUpTo(unsigned part, unsigned shell) const;
 
-  uint64_t bytes(unsigned block) const;
+  uint64_t floats(unsigned block) const;
+  uint64_t bytes(unsigned block) const { return floats(block) * sizeof(float); }
+  /// The same text for equal structures.
+  std::string identity() const;
 
-  /// Fills a block from a filter [K1.., Kn, I, O].
+  /// Fills a block from a filter [K1.., Kn, I, O] or a matrix [D, G*H, I].
   void pack(unsigned block, llvm::ArrayRef<float> filter, llvm::MutableArrayRef<float> out) const;
   /// Puts what a block holds where it lies in a filter.
   void unpack(unsigned block, llvm::ArrayRef<float> in, llvm::MutableArrayRef<float> filter) const;
@@ -72,15 +94,19 @@ private:
   using Edges = llvm::SmallVector<llvm::SmallVector<int64_t>, 1>; ///< [part][shell]
 
   /// Calls `body` with the place in the block, the place in the filter and the
-  /// length of each run of outputs that lie side by side in both.
+  /// length of each run of outputs: side by side in the block, `outputStride`
+  /// apart in the filter.
   void forEachRun(unsigned block, llvm::function_ref<void(int64_t, int64_t, int64_t)> body) const;
-  int64_t panelsUpTo(unsigned part, unsigned shell) const;
+  int64_t allInputs() const;
+  int64_t allOutputs() const;
+  int64_t outputStride() const { return gateCount ? allInputs() : 1; }
 
-  int64_t tapCount = 1;
+  int64_t tapCount = 1, directionCount = 1, gateCount = 0;
   Edges inputs, outputs;
 };
 
-/// A filter operand as kernels read it: `nest.pack` of a `nest.weight`.
+/// An operand as kernels read it: `nest.pack` or `nest.pack_recurrent` of a
+/// `nest.weight`.
 struct SharedFilter {
   nest::GlobalOp global;
   unsigned capacity;

@@ -99,7 +99,7 @@ struct CallArg {
   /// all calls of one operation; calls that name the same index share it.
   int64_t scratchBytes = 0;
   /// Block only: which block (FilterBlocks.h) of the shared filter that operand
-  /// `index`, a `nest.pack` of a `nest.weight`, is.
+  /// `index`, a packed `nest.weight`, is.
   unsigned block = 0;
 };
 

@@ -27,7 +27,8 @@ struct Projection {
   KernelBuilder &b;
   const RecurrentLayer &layer;
   int64_t biasRows; ///< 0 without a bias.
-  Value input, weights, bias, target;
+  Value input, bias, target;
+  RecurrentMatrix weights;
   int64_t lanes;
 
   void emit() {
@@ -43,26 +44,26 @@ struct Projection {
 
 private:
   void emitRows(Value row, int64_t rows) {
-    b.loop(b.i64(0), b.i64(layer.directions * layer.panels), 1, [&](Value panel) {
-      for (int64_t lane = 0; lane < kRecurrentPanel; lane += lanes)
-        emitPart(row, rows, panel, lane);
+    b.loop(b.i64(0), b.i64(layer.directions), 1, [&](Value direction) {
+      b.loop(b.i64(0), b.i64(layer.panels), 1, [&](Value panel) {
+        for (int64_t lane = 0; lane < kRecurrentPanel; lane += lanes)
+          emitPart(row, rows, direction, panel, lane);
+      });
     });
   }
 
-  /// `panel` counts over all directions.
-  void emitPart(Value row, int64_t rows, Value panel, int64_t lane) {
+  void emitPart(Value row, int64_t rows, Value direction, Value panelOfDirection, int64_t lane) {
     int64_t gates = layer.gates, width = gates * kRecurrentPanel;
+    Value panel = b.add(b.mul(direction, layer.panels), panelOfDirection);
     SmallVector<Value> acc;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t g = 0; g < gates; ++g)
         acc.push_back(startValue(panel, g, lane));
-    Value weightBase = b.mul(panel, layer.inputs * width);
-    acc = b.loop(b.i64(0), b.i64(layer.inputs), 1, acc, [&](Value i, ValueRange sums) {
+    auto step = [&](Value i, ArrayRef<Value> weightRows, ValueRange sums) {
       SmallVector<Value> next(sums.begin(), sums.end());
       SmallVector<Value> w;
       for (int64_t g = 0; g < gates; ++g)
-        w.push_back(b.load(layer.element, weights,
-                           b.add(b.add(weightBase, b.mul(i, width)), g * kRecurrentPanel + lane),
+        w.push_back(b.load(layer.element, weightRows.front(), b.i64(g * kRecurrentPanel + lane),
                            {lanes, nullptr}));
       for (int64_t r = 0; r < rows; ++r) {
         Value x = b.load(layer.element, input, b.add(b.mul(b.add(row, r), layer.inputs), i));
@@ -71,7 +72,8 @@ private:
           next[r * gates + g] = b.fma(x, w[g], next[r * gates + g]);
       }
       return next;
-    });
+    };
+    acc = weights.forEachInput(direction, panelOfDirection, acc, step);
     for (int64_t r = 0; r < rows; ++r) {
       Value to =
           b.add(b.mul(b.add(row, r), layer.directions * layer.gateRow()), b.mul(panel, width));
@@ -179,21 +181,21 @@ void RecurrentScan::forEachParts(PartsBody body) {
 
 void RecurrentScan::accumulate(Value direction, Value panel, ArrayRef<PanelPart> parts,
                                ArrayRef<int64_t> gates, Value source, SmallVectorImpl<Value> &acc) {
-  int64_t width = layer.gates * kRecurrentPanel;
-  Value base = b.mul(b.add(b.mul(direction, layer.panels), panel), layer.hidden * width);
-  SmallVector<Value> sums =
-      b.loop(b.i64(0), b.i64(layer.hidden), 1, acc, [&](Value k, ValueRange carried) {
-        SmallVector<Value> next;
-        Value h = b.broadcast(b.load(layer.element, at.state, b.add(source, k)), lanes);
-        Value row = b.add(base, b.mul(k, width));
-        for (PanelPart part : parts)
-          for (int64_t gate : gates) {
-            int64_t offset = part.panel * layer.hidden * width + gate * kRecurrentPanel + part.lane;
-            Value w = b.load(layer.element, at.recurrence, b.add(row, offset), {lanes, nullptr});
-            next.push_back(b.fma(h, w, carried[next.size()]));
-          }
-        return next;
-      });
+  SmallVector<Value> panels;
+  for (int64_t i = 0; i <= parts.back().panel; ++i)
+    panels.push_back(b.add(panel, i));
+  auto step = [&](Value k, ArrayRef<Value> rows, ValueRange carried) {
+    SmallVector<Value> next;
+    Value h = b.broadcast(b.load(layer.element, at.state, b.add(source, k)), lanes);
+    for (PanelPart part : parts)
+      for (int64_t gate : gates) {
+        Value offset = b.i64(gate * kRecurrentPanel + part.lane);
+        Value w = b.load(layer.element, rows[part.panel], offset, {lanes, nullptr});
+        next.push_back(b.fma(h, w, carried[next.size()]));
+      }
+    return next;
+  };
+  SmallVector<Value> sums = recurrence.forEachInput(direction, panels, acc, step);
   acc.assign(sums.begin(), sums.end());
 }
 
@@ -224,6 +226,15 @@ Value RecurrentScan::clipped(Value value) {
 // The calls
 //===----------------------------------------------------------------------===//
 
+FilterBlocks nestor::kernels::blocksOf(Value matrix) {
+  std::optional<SharedFilter> shared = SharedFilter::get(matrix);
+  if (shared && shared->blocks.shells() > 1)
+    return shared->blocks.upTo(shared->capacity);
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(matrix.getType()).getShape();
+  int64_t directions = shape[0], panels = shape[1], inputs = shape[2], gates = shape[3];
+  return FilterBlocks::recurrent(directions, gates, panels * kRecurrentPanel, inputs);
+}
+
 namespace {
 
 constexpr unsigned kProjectionScratch = 0, kStateScratch = 1;
@@ -237,9 +248,17 @@ public:
   int operand(Value value) {
     if (!value)
       return -1;
-    auto operands = op->getOperands();
-    unsigned index = std::distance(operands.begin(), llvm::find(operands, value));
-    return add(bytesOf(value.getType()), false, {CallArg::Operand, index});
+    return add(bytesOf(value.getType()), false, {CallArg::Operand, indexOf(value)});
+  }
+  /// Index of the first argument for a packed matrix: its blocks, or all of it.
+  int matrix(Value value, const FilterBlocks &blocks) {
+    std::optional<SharedFilter> shared = SharedFilter::get(value);
+    if (!shared || shared->blocks.shells() == 1)
+      return operand(value);
+    int first = call.args.size();
+    for (unsigned block = 0; block < blocks.count(); ++block)
+      add(blocks.bytes(block), false, {CallArg::Block, indexOf(value), 0, 0, block});
+    return first;
   }
   int result(unsigned index) {
     return add(bytesOf(op->getResult(index).getType()), true, {CallArg::Result, index});
@@ -251,6 +270,10 @@ public:
   }
 
 private:
+  unsigned indexOf(Value value) const {
+    auto operands = op->getOperands();
+    return std::distance(operands.begin(), llvm::find(operands, value));
+  }
   static int64_t bytesOf(Type type) {
     auto tensor = cast<RankedTensorType>(type);
     return tensor.getNumElements() * storageBytes(tensor.getElementType());
@@ -270,16 +293,25 @@ std::string identityOf(const RecurrentLayer &layer) {
   llvm::raw_string_ostream os(text);
   for (Type type : layer.op->getOperandTypes())
     os << type << ' ';
-  os << layer.op->getAttrDictionary();
+  os << layer.op->getAttrDictionary() << layer.weightBlocks.identity() << ' '
+     << layer.recurrenceBlocks.identity();
   return text;
+}
+
+/// The pointers to a matrix's blocks, which are arguments from `first` on.
+SmallVector<Value> pointersTo(KernelBuilder &b, const FilterBlocks &blocks, int first) {
+  SmallVector<Value> pointers;
+  for (unsigned block = 0; block < blocks.count(); ++block)
+    pointers.push_back(b.arg(first + block));
+  return pointers;
 }
 
 KernelCall projectionCall(const RecurrentLayer &layer, const RecurrentOperands &operands,
                           int64_t biasRows, int64_t scratchBytes) {
   KernelCall call;
   ArgumentList list(call, layer.op);
-  list.operand(operands.input);
-  list.operand(operands.weights);
+  int input = list.operand(operands.input);
+  int weights = list.matrix(operands.weights, layer.weightBlocks);
   int target = list.scratch(kProjectionScratch, scratchBytes, /*written=*/true);
   int bias = list.operand(operands.bias);
   int64_t rows = layer.steps * layer.batch;
@@ -292,8 +324,10 @@ KernelCall projectionCall(const RecurrentLayer &layer, const RecurrentOperands &
   call.spec.emit = [=](func::FuncOp func, const TargetInfo &info) {
     KernelBuilder b(func, info);
     Value biasPointer = bias < 0 ? Value() : b.arg(bias);
-    Projection{b,        layer,       bias < 0 ? 0 : biasRows, b.arg(0),
-               b.arg(1), biasPointer, b.arg(target),           b.lanesFor(layer.element)}
+    RecurrentMatrix matrix(b, layer.element, layer.weightBlocks,
+                           pointersTo(b, layer.weightBlocks, weights));
+    Projection{b,           layer,         bias < 0 ? 0 : biasRows, b.arg(input),
+               biasPointer, b.arg(target), std::move(matrix),       b.lanesFor(layer.element)}
         .emit();
     return success();
   };
@@ -310,7 +344,8 @@ Calls nestor::kernels::describeRecurrent(const RecurrentLayer &layer,
   KernelCall call;
   ArgumentList list(call, layer.op);
   int projection = list.scratch(kProjectionScratch, projected, /*written=*/false);
-  int recurrence = list.operand(operands.recurrence), bias = list.operand(operands.bias);
+  int recurrence = list.matrix(operands.recurrence, layer.recurrenceBlocks);
+  int bias = list.operand(operands.bias);
   int lengths = list.operand(operands.lengths),
       initialHidden = list.operand(operands.initialHidden);
   int initialCell = list.operand(operands.initialCell), peephole = list.operand(operands.peephole);
@@ -329,9 +364,9 @@ Calls nestor::kernels::describeRecurrent(const RecurrentLayer &layer,
     KernelBuilder b(func, info);
     auto pointer = [&](int index) { return index < 0 ? Value() : b.arg(index); };
     RecurrentScan::Pointers pointers{
-        pointer(projection),    pointer(recurrence),  pointer(bias),     pointer(lengths),
-        pointer(initialHidden), pointer(initialCell), pointer(peephole), pointer(state),
-        pointer(hidden),        pointer(lastHidden),  pointer(lastCell)};
+        pointer(projection),  pointer(bias),     pointer(lengths), pointer(initialHidden),
+        pointer(initialCell), pointer(peephole), pointer(state),   pointer(hidden),
+        pointer(lastHidden),  pointer(lastCell), pointersTo(b, layer.recurrenceBlocks, recurrence)};
     factory(b, layer, pointers)->emit();
     return success();
   };

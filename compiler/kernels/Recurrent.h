@@ -11,14 +11,15 @@
 //      recurrent product and the cell.
 // Weights come packed by `--nest-pack-recurrent`: the 16 hidden units of a
 // panel lie together with all their gates, so that the gates of a unit are in
-// the same lanes of different registers and a step reads one stream.
+// the same lanes of different registers and a step reads one stream. Those that
+// capacities share lie in the blocks of their shells (FilterBlocks.h).
 //
 //===----------------------------------------------------------------------===//
 #ifndef NESTOR_KERNELS_RECURRENT_H
 #define NESTOR_KERNELS_RECURRENT_H
 
 #include "compiler/kernels/Families.h"
-#include "compiler/kernels/KernelBuilder.h"
+#include "compiler/kernels/RecurrentMatrix.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -51,6 +52,8 @@ struct RecurrentLayer {
   llvm::SmallVector<Activation> activations; ///< Per direction, then per use.
   std::optional<double> clip;
   mlir::RankedTensorType lengthsType; ///< Null without sequence lengths.
+  /// Up to the shell of the layer's capacity.
+  FilterBlocks weightBlocks, recurrenceBlocks;
 
   int64_t paddedHidden() const { return panels * kRecurrentPanel; }
   unsigned activationsPerDirection() const { return activations.size() / directions; }
@@ -75,12 +78,14 @@ public:
   };
   /// Pointers of the scan's arguments; null where the operand is absent.
   struct Pointers {
-    mlir::Value projection, recurrence, bias, lengths, initialHidden, initialCell, peephole, state;
+    mlir::Value projection, bias, lengths, initialHidden, initialCell, peephole, state;
     mlir::Value hidden, lastHidden, lastCell;
+    llvm::SmallVector<mlir::Value> recurrence; ///< Its blocks.
   };
 
   RecurrentScan(KernelBuilder &b, const RecurrentLayer &layer, Pointers pointers)
-      : b(b), layer(layer), at(pointers), lanes(b.lanesFor(layer.element)) {}
+      : b(b), layer(layer), at(pointers), lanes(b.lanesFor(layer.element)),
+        recurrence(b, layer.element, layer.recurrenceBlocks, at.recurrence) {}
   virtual ~RecurrentScan() = default;
 
   void emit();
@@ -114,6 +119,8 @@ protected:
   const int64_t lanes;
 
 private:
+  RecurrentMatrix recurrence;
+
   void emitLine(mlir::Value direction, mlir::Value element, llvm::ArrayRef<Activation> activations);
   void initialise(mlir::Value offset, mlir::Value initial, mlir::Value line);
   void zeroTail(mlir::Value from, mlir::Value direction, mlir::Value element);
@@ -132,6 +139,9 @@ struct RecurrentOperands {
 /// its first G rows, what is left is for the scan.
 Calls describeRecurrent(const RecurrentLayer &layer, const RecurrentOperands &operands,
                         int64_t biasRows, llvm::StringRef family, ScanFactory factory);
+
+/// How the packed `matrix` lies, as far as the capacity reads it.
+FilterBlocks blocksOf(mlir::Value matrix);
 
 /// Reads what the three operations have in common; reports an error at the
 /// operation for weights that are not packed or an activation that is unknown.
@@ -162,6 +172,8 @@ template <typename OpTy> mlir::FailureOr<RecurrentLayer> recurrentLayerOf(OpTy o
     layer.lengthsType = llvm::cast<mlir::RankedTensorType>(op.getLengths().getType());
   if (op.getClip())
     layer.clip = op.getClip()->convertToDouble();
+  layer.weightBlocks = blocksOf(op.getWeights());
+  layer.recurrenceBlocks = blocksOf(op.getRecurrence());
   return layer;
 }
 

@@ -130,6 +130,9 @@ static std::pair<ArrayAttr, SmallVector<int64_t>> truncated(nest::GlobalOp op, u
   return {builder.getArrayAttr(edges), shape};
 }
 
+/// Of the recurrent layers that there are.
+static constexpr int64_t kMostGates = 4;
+
 /// Puts the blocks of a filter where they belong. One that lies in shells
 /// becomes that of the capacity, so that its size is that of what is read.
 Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
@@ -137,9 +140,10 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
     return error("the graph section has a filter of an impossible structure");
   };
   auto type = cast<RankedTensorType>(op.getValue().getType());
-  if (places.empty() || places[0] < 0 || type.getRank() < 3)
+  if (places.empty() || places[0] < -kMostGates || type.getRank() < 3)
     return impossible();
-  bool inShells = places[0] == 0 && capacity < nest::capacityCount(op);
+  const int64_t form = places[0];
+  bool inShells = form <= 0 && capacity < nest::capacityCount(op);
   ArrayAttr edges = op.getEdgesAttr();
   SmallVector<int64_t> shape(type.getShape());
   if (inShells)
@@ -148,8 +152,9 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   std::optional<int64_t> size = bytesOf(shape, type.getElementType(), available);
   if (!size || !*size)
     return impossible();
-  std::optional<FilterBlocks> blocks =
-      places[0] ? FilterBlocks::whole(op, places[0]) : FilterBlocks::nested(op);
+  std::optional<FilterBlocks> blocks = form < 0    ? FilterBlocks::recurrent(op, -form)
+                                       : form == 0 ? FilterBlocks::nested(op)
+                                                   : FilterBlocks::whole(op, form);
   if (!blocks || places.size() != 1 + 2 * size_t(blocks->count()))
     return impossible();
 

@@ -20,8 +20,9 @@ namespace nestor::package {
 
 /// Where a constant's bytes lie: array<i64: shell, offset>.
 inline constexpr llvm::StringLiteral kStoredAttr = "nest.stored";
-/// Where a packed filter's blocks lie: array<i64: outputs of a group, or 0 for
-/// blocks in shells, then shell and offset of each block (FilterBlocks.h)>.
+/// Where a packed filter's blocks lie: array<i64: form, then shell and offset of
+/// each block (FilterBlocks.h)>. The form is the outputs of a group, or 0 for
+/// blocks in shells; for a recurrent layer's matrix, the gates, negated.
 inline constexpr llvm::StringLiteral kBlocksAttr = "nest.blocks";
 /// Instead of a shell: behind the text.
 inline constexpr int64_t kInSection = -1;

@@ -44,6 +44,8 @@ public:
 
 private:
   void shareFilter(nest::ConvOp conv);
+  template <typename OpTy> void shareMatrices(OpTy layer, int64_t gates);
+  void share(OpOperand &operand, int64_t form);
   void store(nest::ConstOp op);
   void store(nest::GlobalOp op);
   bool storeBlocks(nest::GlobalOp op);
@@ -55,8 +57,8 @@ private:
   const WeightPlan &plan;
   OpBuilder builder;
   std::multimap<uint64_t, const Weight *> byContents;
-  /// Outputs of a group, of globals that were a convolution's constant.
-  llvm::DenseMap<Operation *, int64_t> groupOutputs;
+  /// Of globals that were a constant: the form (kBlocksAttr) that is packed.
+  llvm::DenseMap<Operation *, int64_t> forms;
   GraphContents contents;
 };
 
@@ -77,21 +79,30 @@ SmallVector<int64_t> GraphStore::place(StringRef bytes) {
   return {kInSection, offset};
 }
 
-/// A constant filter becomes a global of which the convolution reads all, so
-/// that there is one way in which the shells have filters.
 void GraphStore::shareFilter(nest::ConvOp conv) {
-  auto constant = conv.getFilter().getDefiningOp<nest::ConstOp>();
-  auto type = conv.getFilter().getType();
+  int64_t outputs = conv.getFilter().getType().getShape().back(), groups = conv.getGroups();
+  bool depthwise = groups == outputs && groups == conv.getInput().getType().getShape().back();
+  share(conv.getFilterMutable(), depthwise ? outputs : outputs / groups);
+}
+
+template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gates) {
+  share(layer.getWeightsMutable(), -gates);
+  share(layer.getRecurrenceMutable(), -gates);
+}
+
+/// A constant filter becomes a global of which the operation reads all, so that
+/// there is one way in which the shells have filters.
+void GraphStore::share(OpOperand &operand, int64_t form) {
+  auto constant = operand.get().getDefiningOp<nest::ConstOp>();
+  auto type = cast<RankedTensorType>(operand.get().getType());
   if (!constant || !type.getElementType().isF32() || type.getRank() < 3)
     return;
   builder.setInsertionPointToStart(module.getBody());
   SmallVector<Attribute> edges(type.getRank(), builder.getArrayAttr({}));
-  auto global = nest::GlobalOp::create(builder, constant.getLoc(),
-                                       "constant_" + std::to_string(groupOutputs.size()),
-                                       constant.getValue(), builder.getArrayAttr(edges));
-  int64_t outputs = type.getShape().back(), groups = conv.getGroups();
-  bool depthwise = groups == outputs && groups == conv.getInput().getType().getShape().back();
-  groupOutputs[global] = depthwise ? outputs : outputs / groups;
+  auto global =
+      nest::GlobalOp::create(builder, constant.getLoc(), "constant_" + std::to_string(forms.size()),
+                             constant.getValue(), builder.getArrayAttr(edges));
+  forms[global] = form;
   builder.setInsertionPoint(constant);
   auto weight = nest::WeightOp::create(builder, constant.getLoc(), type, global.getSymName(), 0);
   constant.replaceAllUsesWith(weight.getResult());
@@ -103,8 +114,8 @@ bool GraphStore::storeBlocks(nest::GlobalOp op) {
   for (const StoredFilter &filter : plan.filters()) {
     if (nest::GlobalOp(filter.global).getSymName() != op.getSymName())
       continue;
-    bool inShells = filter.blocks.shells() > 1;
-    SmallVector<int64_t> places{inShells ? 0 : filter.blocks.keptOutputs(0, 0)};
+    int64_t form = filter.blocks.shells() > 1 ? 0 : filter.blocks.keptOutputs(0, 0);
+    SmallVector<int64_t> places{filter.blocks.gates() ? -filter.blocks.gates() : form};
     for (std::optional<unsigned> number : filter.weights) {
       const Weight *weight = number ? &plan.weights()[*number] : nullptr;
       places.push_back(weight ? weight->shell : kNowhere);
@@ -118,10 +129,12 @@ bool GraphStore::storeBlocks(nest::GlobalOp op) {
 
 /// A filter of one capacity, which was packed at compile time.
 bool GraphStore::storePacked(nest::GlobalOp op) {
-  auto outputs = groupOutputs.find(op);
-  if (outputs == groupOutputs.end())
+  auto found = forms.find(op);
+  if (found == forms.end())
     return false;
-  std::optional<FilterBlocks> blocks = FilterBlocks::whole(op, outputs->second);
+  int64_t form = found->second;
+  std::optional<FilterBlocks> blocks =
+      form < 0 ? FilterBlocks::recurrent(op, -form) : FilterBlocks::whole(op, form);
   if (!blocks)
     return false;
   TensorValue value = TensorValue::fromAttr(op.getValue());
@@ -134,7 +147,7 @@ bool GraphStore::storePacked(nest::GlobalOp op) {
   const Weight *weight = find(packed);
   if (!weight)
     return false;
-  SmallVector<int64_t> places{outputs->second};
+  SmallVector<int64_t> places{form};
   int64_t offset = weight->offset;
   for (unsigned block = 0; block < blocks->count(); offset += blocks->bytes(block++))
     places.append({int64_t(weight->shell), offset});
@@ -165,6 +178,9 @@ void GraphStore::store(nest::ConstOp op) {
 
 std::string GraphStore::run() {
   module.walk([&](nest::ConvOp conv) { shareFilter(conv); });
+  module.walk([&](nest::LstmOp lstm) { shareMatrices(lstm, 4); });
+  module.walk([&](nest::GruOp gru) { shareMatrices(gru, 3); });
+  module.walk([&](nest::RnnOp rnn) { shareMatrices(rnn, 1); });
   for (auto global : module.getOps<nest::GlobalOp>())
     store(global);
   module.walk([&](nest::ConstOp constant) { store(constant); });

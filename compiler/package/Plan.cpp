@@ -64,8 +64,8 @@ format::DType dtypeOf(Type type) {
 
 /// What lies in a shell instead of being computed.
 bool isWeight(Operation *op) {
-  if (auto pack = dyn_cast<nest::PackOp>(op))
-    op = pack.getFilter().getDefiningOp();
+  if (isa<nest::PackOp, nest::PackRecurrentOp>(op))
+    op = op->getOperand(0).getDefiningOp();
   return isa_and_nonnull<nest::ConstOp, nest::WeightOp>(op);
 }
 

@@ -63,7 +63,7 @@ unsigned WeightPlan::readConstant(ElementsAttr value, unsigned capacity) {
 
 StoredFilter &WeightPlan::stored(const SharedFilter &filter) {
   auto [entry, isNew] = filterNumbers.try_emplace(
-      {filter.global, filter.blocks.shells()}, filterList.size());
+      {filter.global, filter.blocks.shells(), filter.blocks.gates()}, filterList.size());
   if (isNew)
     filterList.push_back({filter.global, filter.blocks,
                           SmallVector<std::optional<unsigned>>(filter.blocks.count())});

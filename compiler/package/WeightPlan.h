@@ -37,7 +37,7 @@ struct Weight {
   llvm::StringRef contents() const { return expanded ? llvm::StringRef(*expanded) : bytes; }
 };
 
-/// A filter that capacities share.
+/// A filter, or a matrix of a recurrent layer, that capacities share.
 struct StoredFilter {
   nest::GlobalOp global;
   kernels::FilterBlocks blocks;
@@ -55,7 +55,7 @@ public:
   llvm::ArrayRef<uint64_t> shellBytes() const { return bytesOfShell; }
 
   /// The number of the weight that capacity number `capacity` reads as `value`,
-  /// a `nest.const`, `nest.weight` or `nest.pack` of one.
+  /// a `nest.const`, `nest.weight` or a packing of one.
   mlir::FailureOr<unsigned> read(mlir::Value value, unsigned capacity);
   /// The same for a block of a filter that lies in shells.
   unsigned readBlock(const kernels::SharedFilter &filter, unsigned block, unsigned capacity);
@@ -78,8 +78,9 @@ private:
   std::vector<Weight> list;
   std::vector<StoredFilter> filterList;
   std::vector<uint64_t> bytesOfShell;
-  /// Filters by global and number of shells: groups may read one as a whole.
-  llvm::DenseMap<std::pair<mlir::Operation *, unsigned>, unsigned> filterNumbers;
+  /// Filters by global, number of shells (groups may read one as a whole) and
+  /// gates.
+  std::map<std::tuple<mlir::Operation *, unsigned, int64_t>, unsigned> filterNumbers;
   /// Constants by hash, so that equal ones are stored once.
   std::map<uint64_t, llvm::SmallVector<unsigned, 1>> constants;
 };

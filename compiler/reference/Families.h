@@ -99,7 +99,8 @@ TensorValue evaluateOneHot(nest::OneHotOp op, const Operands &operands);
 // Resize.cpp
 TensorValue evaluateResize(nest::ResizeOp op, const Operands &operands);
 
-// Recurrent.cpp. These fail, with an error, on an activation that is not known.
+// Recurrent.cpp. Layers fail, with an error, on an activation that is not known.
+TensorValue evaluatePackRecurrent(nest::PackRecurrentOp op, const Operands &operands);
 mlir::LogicalResult evaluateLstm(nest::LstmOp op, const Operands &operands, Results &results);
 mlir::LogicalResult evaluateGru(nest::GruOp op, const Operands &operands, Results &results);
 mlir::LogicalResult evaluateRnn(nest::RnnOp op, const Operands &operands, Results &results);

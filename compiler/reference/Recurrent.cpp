@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/reference/Families.h"
+#include "compiler/reference/Indices.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -162,6 +163,20 @@ void Layer<Op>::scan(Step &&step, Results &results) {
     }
   results.push_back(fromVector(op.getHidden().getType(), all));
   results.push_back(fromVector(op.getLastHidden().getType(), last));
+}
+
+TensorValue nestor::reference::evaluatePackRecurrent(PackRecurrentOp op, const Operands &operands) {
+  const TensorValue &weights = operands[op.getWeights()];
+  ArrayRef<int64_t> in = weights.type.getShape(), out = op.getType().getShape();
+  int64_t panels = out[1], gates = op.getGates(), hidden = in[1] / gates, lanes = out[4];
+  int64_t unit = elementBytes(weights.type.getElementType()), from = 0;
+  TensorValue packed = TensorValue::zeros(op.getType());
+  forEachIndex({in[0], gates, hidden, in[2]}, [&](ArrayRef<int64_t> index) {
+    int64_t panel = index[0] * panels + index[2] / lanes;
+    int64_t to = ((panel * in[2] + index[3]) * gates + index[1]) * lanes + index[2] % lanes;
+    std::copy_n(&weights.bytes[from++ * unit], unit, &packed.bytes[to * unit]);
+  });
+  return packed;
 }
 
 LogicalResult nestor::reference::evaluateLstm(LstmOp op, const Operands &operands,

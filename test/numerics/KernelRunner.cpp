@@ -68,11 +68,10 @@ static void *load(const std::string &elf) {
   return handle;
 }
 
-/// The blocks of the filter that `op` shares with other capacities.
-static std::vector<GuardedBuffer> placeBlocks(Operation *op) {
+/// The blocks of an operand that capacities share.
+static std::vector<GuardedBuffer> placeBlocks(Value operand) {
   std::vector<GuardedBuffer> blocks;
-  auto conv = dyn_cast<nest::ConvOp>(op);
-  std::optional<SharedFilter> shared = conv ? SharedFilter::get(conv.getFilter()) : std::nullopt;
+  std::optional<SharedFilter> shared = SharedFilter::get(operand);
   for (unsigned block = 0; shared && block < shared->blocks.count(); ++block) {
     blocks.emplace_back(shared->blocks.bytes(block), 64);
     auto *floats = reinterpret_cast<float *>(blocks.back().data());
@@ -82,7 +81,9 @@ static std::vector<GuardedBuffer> placeBlocks(Operation *op) {
   return blocks;
 }
 
-CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) : blocks(placeBlocks(op)) {
+CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) {
+  for (Value operand : op->getOperands())
+    blocks.push_back(placeBlocks(operand));
   FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(op);
   if (failed(calls)) {
     ADD_FAILURE() << "no kernel";
@@ -123,7 +124,7 @@ void CompiledCalls::run(ArrayRef<char *> operands, ArrayRef<char *> results, Arr
     for (const CallArg &arg : call.args) {
       char *base = arg.kind == CallArg::Operand  ? operands[arg.index]
                    : arg.kind == CallArg::Result ? results[arg.index]
-                   : arg.kind == CallArg::Block  ? blocks[arg.block].data()
+                   : arg.kind == CallArg::Block  ? blocks[arg.index][arg.block].data()
                                                  : scratch[arg.index].data();
       pointers.push_back(base + arg.offsetBytes);
     }

@@ -57,7 +57,8 @@ private:
   llvm::SmallVector<kernels::KernelCall, 1> described;
   std::vector<Function> functions;
   std::vector<GuardedBuffer> scratch;
-  std::vector<GuardedBuffer> blocks; ///< Of the filter that the operation shares with other capacities.
+  /// By operand: blocks of what the operation shares with other capacities.
+  std::vector<std::vector<GuardedBuffer>> blocks;
   void *handle = nullptr;
 };
 

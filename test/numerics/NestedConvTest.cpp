@@ -7,7 +7,7 @@
 #include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/Lowering.h"
 #include "test/numerics/KernelRunner.h"
-#include "test/numerics/OpText.h"
+#include "test/numerics/NestedText.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -22,20 +22,6 @@ using namespace nestor::test;
 
 namespace {
 
-using Edges = std::vector<Dims>; ///< [part][capacity]
-
-std::string printEdges(const Edges &edges) {
-  std::string text;
-  for (const Dims &part : edges)
-    text += (text.empty() ? "" : ", ") + arrayAttr(part);
-  return "[" + text + "]";
-}
-
-int64_t keptAt(const Edges &edges, int64_t capacity) {
-  return std::accumulate(edges.begin(), edges.end(), int64_t(0),
-                         [&](int64_t sum, const Dims &part) { return sum + part[capacity]; });
-}
-
 /// A convolution that reads a shared filter at one capacity, as a module.
 struct NestedConv {
   Dims in = {6, 5}, kernel = {3, 3}, strides = {1, 1}, dilations = {1, 1}, pads = {1, 1};
@@ -48,21 +34,11 @@ struct NestedConv {
   std::string filter() const {
     Dims shape = kernel;
     shape.insert(shape.end(), {keptAt(inputs, shells() - 1), keptAt(outputs, shells() - 1)});
-    std::mt19937_64 random(seed);
-    std::string hex = "0x";
-    for (int64_t i = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>()); i > 0; --i) {
-      float value = std::uniform_real_distribution<float>(-1, 1)(random);
-      char bytes[4], digits[9];
-      std::memcpy(bytes, &value, 4);
-      for (int byte = 0; byte < 4; ++byte)
-        std::snprintf(digits + 2 * byte, 3, "%02X", (unsigned char)bytes[byte]);
-      hex += digits;
-    }
     std::string edges;
     for (size_t i = 0; i < kernel.size(); ++i)
       edges += "[], ";
     edges += (shrinksInputs ? printEdges(inputs) : "[]") + ", " + (shrinksOutputs ? printEdges(outputs) : "[]");
-    return "nest.global @w = dense<\"" + hex + "\"> : " + tensorType(shape) + " edges [" + edges + "]\n";
+    return "nest.global @w = " + randomDense(shape, seed) + " edges [" + edges + "]\n";
   }
 
   std::string print(int64_t capacity) const {
@@ -90,19 +66,6 @@ struct NestedConv {
            "\n return %y : " + tensorType(y) + "\n}\n";
   }
 };
-
-/// Ascending edges; early ones may be 0 and several may be equal.
-Edges drawEdges(Draw &draw, size_t parts, size_t shells) {
-  Edges edges(parts, Dims(shells));
-  for (Dims &part : edges) {
-    int64_t kept = 0;
-    for (int64_t &edge : part)
-      edge = kept += draw.of<int64_t>({0, 1, 3, 8, 8, 16, 16, 21});
-  }
-  for (int64_t &edge : edges.front()) // Something is left everywhere.
-    edge += 1;
-  return edges;
-}
 
 NestedConv drawConv(uint64_t seed) {
   Draw draw(seed);

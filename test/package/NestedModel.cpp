@@ -5,11 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "test/package/NestedModel.h"
-#include "test/numerics/OpText.h"
-
-#include <cstring>
-#include <functional>
-#include <numeric>
+#include "test/numerics/NestedText.h"
 
 namespace nestor::test {
 namespace {
@@ -17,25 +13,8 @@ namespace {
 /// Channels of the two convolutions that shrink, by capacity.
 const Dims first = {8, 24, 40}, second = {5, 16, 21};
 
-/// `dense<"0x...">` of random numbers.
-std::string randomDense(const Dims &shape, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>());
-  std::string text = "dense<\"0x";
-  for (int64_t i = 0; i < count; ++i) {
-    float value = std::uniform_real_distribution<float>(-0.3f, 0.3f)(random);
-    unsigned char bytes[4];
-    std::memcpy(bytes, &value, 4);
-    for (unsigned char byte : bytes) {
-      text += "0123456789ABCDEF"[byte / 16];
-      text += "0123456789ABCDEF"[byte % 16];
-    }
-  }
-  return text + "\"> : " + tensorType(shape);
-}
-
 std::string global(const std::string &name, const Dims &shape, const std::string &edges) {
-  return "nest.global @" + name + " = " + randomDense(shape, shape[2] * 7 + shape[3]) + " edges [[], [], " + edges +
+  return "nest.global @" + name + " = " + randomDense(shape, shape[2] * 7 + shape[3], 0.3f) + " edges [[], [], " + edges +
          "]\n";
 }
 
@@ -45,7 +24,7 @@ std::string conv(const std::string &out, const std::string &in, const std::strin
   std::string pad = std::to_string(filter[0] / 2);
   Dims bias = {outShape.back()};
   return "  %w_" + out + " = nest.weight @" + name + " at " + std::to_string(capacity) + " : " + tensorType(filter) +
-         "\n  %b_" + out + " = nest.const " + randomDense(bias, 100 * capacity + std::hash<std::string>()(out)) + "\n  %" + out +
+         "\n  %b_" + out + " = nest.const " + randomDense(bias, 100 * capacity + std::hash<std::string>()(out), 0.3f) + "\n  %" + out +
          " = nest.conv %" + in + ", %w_" + out + " bias %b_" + out + " {kernel = " +
          arrayAttr({filter[0], filter[1]}) + ", strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, padBegin = " +
          arrayAttr({filter[0] / 2, filter[0] / 2}) + ", padEnd = " + arrayAttr({filter[0] / 2, filter[0] / 2}) +

@@ -52,6 +52,22 @@ func.func @pack_depthwise(%w: tensor<3x2x8xf32>) -> tensor<1x3x2x16xf32> {
 
 // -----
 
+func.func @pack_recurrent(%w: tensor<1x80x9xf32>) -> tensor<1x1x9x4x16xf32> {
+  // expected-error @+1 {{result must have shape [1, 2, 9, 4, 16], not [1, 1, 9, 4, 16]}}
+  %0 = nest.pack_recurrent %w {gates = 4 : i64} : (tensor<1x80x9xf32>) -> tensor<1x1x9x4x16xf32>
+  return %0 : tensor<1x1x9x4x16xf32>
+}
+
+// -----
+
+func.func @pack_gates(%w: tensor<1x80x9xf32>) -> tensor<1x2x9x3x16xf32> {
+  // expected-error @+1 {{weights must be [D, G*H, I] with G = 3 gates}}
+  %0 = nest.pack_recurrent %w {gates = 3 : i64} : (tensor<1x80x9xf32>) -> tensor<1x2x9x3x16xf32>
+  return %0 : tensor<1x2x9x3x16xf32>
+}
+
+// -----
+
 func.func @pool_channels(%x: tensor<1x8x4xf32>) -> tensor<1x7x3xf32> {
   // expected-error @+1 {{input and result differ in channels}}
   %0 = nest.pool %x {kind = #nest.pool_kind<max>, kernel = array<i64: 2>, strides = array<i64: 1>,

@@ -10,9 +10,12 @@
 // CHECK: nest.const dense<{{.*}}[0.000000e+00, 2.000000e+00, 4.000000e+00, 6.000000e+00, 8.000000e+00, 1.000000e+01]{{.*}}tensor<1x6xf32>
 // CHECK: nest.gru {{.*}}tensor<1x3x2xf32>, tensor<1x3x1xf32>, tensor<1x6xf32>) -> (tensor<4x1x1x1xf32>, tensor<1x1x1xf32>)
 
-// Kernels read panels of 16 units without gaps: constants of each capacity.
+// The weights of both capacities stay parts of one.
 // PACKED-LABEL: func.func @capacity_0
-// PACKED-NOT: nest.weight @gru
+// PACKED: %[[W:.*]] = nest.weight @gru at 0 : tensor<1x3x2xf32>
+// PACKED: %[[R:.*]] = nest.weight @gru_0 at 0 : tensor<1x3x1xf32>
+// PACKED-DAG: nest.pack_recurrent %[[W]] {gates = 3 : i64} : (tensor<1x3x2xf32>) -> tensor<1x1x2x3x16xf32>
+// PACKED-DAG: nest.pack_recurrent %[[R]] {gates = 3 : i64} : (tensor<1x3x1xf32>) -> tensor<1x1x1x3x16xf32>
 // PACKED: nest.gru {{.*}}packed{{.*}}tensor<1x1x2x3x16xf32>, tensor<1x1x1x3x16xf32>, tensor<1x1x4x16xf32>)
 // A state that the model takes and returns keeps its shape there: the layer
 // picks the units that it has, in its own order, and returns zeros for the rest.
