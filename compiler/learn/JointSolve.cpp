@@ -60,13 +60,36 @@ MatrixXd solveJointly(const MatrixXd &present, llvm::ArrayRef<CapacityFit> fits,
   return result;
 }
 
+/// The weighted sum of the capacities' squared errors.
+static double errorOf(const MatrixXd &map, llvm::ArrayRef<CapacityFit> fits) {
+  double error = 0;
+  for (const CapacityFit &fit : fits) {
+    std::vector<int64_t> rows(fit.features.begin(), fit.features.end());
+    std::vector<int64_t> columns(fit.outputs.begin(), fit.outputs.end());
+    MatrixXd own = map(rows, columns);
+    double fitted = (own.array() * (fit.square * own - 2 * fit.cross).array()).sum();
+    error += fit.weight * (fit.spread.sum() + fitted);
+  }
+  return error;
+}
+
+double chooseRidge(const MatrixXd &present, llvm::ArrayRef<CapacityFit> fits,
+                   llvm::ArrayRef<CapacityFit> judge) {
+  double best = 0, least = INFINITY;
+  for (double ridge : {1e-3, 1e-2, 1e-1, 1., 10., 100.}) {
+    double error = errorOf(solveJointly(present, fits, ridge), judge);
+    if (error < least)
+      best = ridge, least = error;
+  }
+  return best;
+}
+
 std::pair<double, double> fitAffine(const OutputMoments &moments, AffineRule rule) {
-  double scale = 1;
+  double scale = 1, targetVariance = std::max(moments.targetVariance, 0.); // Rounding.
   // An output that never changes is replaced by the target's mean.
-  if (moments.variance > 1e-12 * (moments.targetVariance + 1e-30))
-    scale = rule == AffineRule::Match
-                ? std::sqrt(std::max(moments.targetVariance, 0.) / moments.variance)
-                : moments.both / moments.variance;
+  if (moments.variance > 1e-12 * (targetVariance + 1e-30))
+    scale = rule == AffineRule::Match ? std::sqrt(targetVariance / moments.variance)
+                                      : moments.both / moments.variance;
   scale = std::min(std::max(scale, rule == AffineRule::Match ? 0.2 : 0.), 5.);
   return {scale, moments.targetMean - scale * moments.mean};
 }

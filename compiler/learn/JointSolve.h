@@ -33,6 +33,12 @@ struct CapacityFit {
 Eigen::MatrixXd solveJointly(const Eigen::MatrixXd &present, llvm::ArrayRef<CapacityFit> fits,
                              double ridge);
 
+/// The ridge whose map, found from `fits`, errs least on `judge`: the same
+/// capacities' statistics of other samples. For few samples, which would fit
+/// anything.
+double chooseRidge(const Eigen::MatrixXd &present, llvm::ArrayRef<CapacityFit> fits,
+                   llvm::ArrayRef<CapacityFit> judge);
+
 /// A scale and a bias for each output.
 struct Affine {
   Eigen::VectorXd scale, bias;

@@ -24,6 +24,9 @@ namespace {
 
 /// Normal equations of more unknowns than this are not solved.
 constexpr int64_t kMostFeatures = 2500;
+/// With fewer rows for a feature than this, every fifth sample judges how far
+/// the others may be trusted.
+constexpr int64_t kTrustedRows = 20, kJudgeEvery = 5;
 
 ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
@@ -62,11 +65,17 @@ private:
   void readTarget(Observer &observer, ArrayRef<const float *> values, size_t sample,
                   int64_t position);
   void observeOutputs(Observer &observer, const float *results, int64_t position);
-  void observePatches(Observer &observer, const float *input, int64_t position);
-  llvm::Error createMoments();
+  void observePatches(Observer &observer, Moments *into, const float *input, int64_t position);
+  llvm::Error createMoments(const NestedLayer &layer, bool judged);
+  llvm::Expected<Moments *> findMoments(const std::vector<int64_t> &sets, bool judges);
+  llvm::Error visit(size_t number, int64_t perSample);
   void solve(const NestedLayer &layer);
-  void solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits);
-  std::vector<CapacityFit> fitsOf(const NestedLayer &layer, int64_t group);
+  void solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits,
+                  double ridge);
+  Eigen::MatrixXd filterOf(const NestedLayer &layer, int64_t group);
+  double ridgeFor(const NestedLayer &layer);
+  std::vector<CapacityFit> fitsOf(const NestedLayer &layer, int64_t group,
+                                  const Moments *moments);
   void store(const LayerSite &site, int64_t output, double scale, double bias);
 
   const NestedLayers &layers;
@@ -76,7 +85,7 @@ private:
   Walk walk;
 
   /// By numbers of features: compiling one takes longer than using it.
-  std::map<std::vector<int64_t>, Moments> momentsOfSets;
+  std::map<std::pair<bool, std::vector<int64_t>>, Moments> momentsOfSets;
 
   // Of the present layer.
   llvm::SetVector<Value> wanted;
@@ -85,6 +94,7 @@ private:
   int teacherResult = -1, teacherOther = -1;
   int64_t rows = 0;
   Moments *moments = nullptr; ///< Of a convolution in one group.
+  Moments *judge = nullptr;   ///< Of samples that are not in `moments`, or null.
   /// Of a convolution in several: sums of products of features, targets and
   /// one; [observer][group].
   std::vector<std::vector<Eigen::MatrixXd>> products;
@@ -135,7 +145,7 @@ void LayerFitter::prepare(size_t number) {
   wanted.clear();
   observers.clear();
   products.clear();
-  moments = nullptr;
+  moments = judge = nullptr;
   rows = 0;
   nest::ConvOp original = layer.teacher.conv;
   teacherResult = want(original.getResult());
@@ -160,8 +170,21 @@ void LayerFitter::prepare(size_t number) {
   }
 }
 
-llvm::Error LayerFitter::createMoments() {
-  nest::ConvOp any = observers.front().site->conv;
+llvm::Expected<Moments *> LayerFitter::findMoments(const std::vector<int64_t> &sets, bool judges) {
+  std::pair<bool, std::vector<int64_t>> key(judges, sets);
+  auto found = momentsOfSets.find(key);
+  if (found == momentsOfSets.end()) {
+    MLIRContext *context = observers.front().site->conv->getContext();
+    auto created = Moments::create(sets, *context, options.threads);
+    if (!created)
+      return created.takeError();
+    found = momentsOfSets.emplace(std::move(key), std::move(*created)).first;
+  }
+  found->second.clear();
+  return &found->second;
+}
+
+llvm::Error LayerFitter::createMoments(const NestedLayer &layer, bool judged) {
   std::vector<int64_t> sets;
   for (Observer &observer : observers) {
     nest::ConvOp conv = observer.site->conv;
@@ -170,18 +193,18 @@ llvm::Error LayerFitter::createMoments() {
     sets.push_back(size);
     products.emplace_back(groups, Eigen::MatrixXd::Zero(size + 1, size + 1));
   }
-  if (any.getGroups() != 1)
+  nest::ConvOp original = layer.teacher.conv;
+  if (original.getGroups() != 1)
     return llvm::Error::success();
   products.clear();
-  auto found = momentsOfSets.find(sets);
-  if (found == momentsOfSets.end()) {
-    auto created = Moments::create(sets, *any.getContext(), options.threads);
-    if (!created)
-      return created.takeError();
-    found = momentsOfSets.emplace(sets, std::move(*created)).first;
+  for (bool judges : {false, true}) {
+    if (judges && !judged)
+      break;
+    auto found = findMoments(sets, judges);
+    if (!found)
+      return found.takeError();
+    (judges ? judge : moments) = *found;
   }
-  moments = &found->second;
-  moments->clear();
   return llvm::Error::success();
 }
 
@@ -212,11 +235,13 @@ void LayerFitter::observeOutputs(Observer &observer, const float *results, int64
   }
 }
 
-void LayerFitter::observePatches(Observer &observer, const float *input, int64_t position) {
+/// Adds a row to `into`, or to the products of a convolution in groups.
+void LayerFitter::observePatches(Observer &observer, Moments *into, const float *input,
+                                 int64_t position) {
   size_t number = &observer - observers.data();
   int64_t features = observer.patches.features();
-  if (moments) {
-    MutableArrayRef<float> row = moments->row(number);
+  if (into) {
+    MutableArrayRef<float> row = into->row(number);
     observer.patches.read(input, position, row.data());
     llvm::copy(observer.target, row.begin() + features);
     return;
@@ -239,7 +264,8 @@ void LayerFitter::observePatches(Observer &observer, const float *input, int64_t
 }
 
 /// The statistics of convolution group number `group` of the full capacity.
-std::vector<CapacityFit> LayerFitter::fitsOf(const NestedLayer &layer, int64_t group) {
+std::vector<CapacityFit> LayerFitter::fitsOf(const NestedLayer &layer, int64_t group,
+                                             const Moments *moments) {
   std::vector<CapacityFit> fits;
   nest::ConvOp original = layer.teacher.conv;
   int64_t perGroup = shapeOf(original.getResult()).back() / original.getGroups();
@@ -285,17 +311,25 @@ void LayerFitter::store(const LayerSite &site, int64_t output, double scale, dou
   set[set.indexOf(conv.getBias())].value[output] = float(bias);
 }
 
-void LayerFitter::solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits) {
-  Parameter &filter = set[layer.filter];
-  int64_t stride = filter.shape.back(), features = filter.value.size() / stride;
+/// The part of a filter that makes the outputs of a group, [features][outputs].
+Eigen::MatrixXd LayerFitter::filterOf(const NestedLayer &layer, int64_t group) {
+  const Parameter &filter = set[layer.filter];
   nest::ConvOp original = layer.teacher.conv;
-  int64_t perGroup = stride / original.getGroups(), first = group * perGroup;
-  Eigen::MatrixXd present(features, perGroup);
+  int64_t stride = filter.shape.back(), features = filter.value.size() / stride;
+  int64_t perGroup = stride / original.getGroups();
+  Eigen::MatrixXd result(features, perGroup);
   for (int64_t f = 0; f < features; ++f)
     for (int64_t o = 0; o < perGroup; ++o)
-      present(f, o) = filter.value[f * stride + first + o];
-  Eigen::MatrixXd map = solveJointly(present, fits, options.ridge);
-  for (int64_t f = 0; f < features; ++f)
+      result(f, o) = filter.value[f * stride + group * perGroup + o];
+  return result;
+}
+
+void LayerFitter::solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits,
+                             double ridge) {
+  Parameter &filter = set[layer.filter];
+  Eigen::MatrixXd map = solveJointly(filterOf(layer, group), fits, ridge);
+  int64_t stride = filter.shape.back(), perGroup = map.cols(), first = group * perGroup;
+  for (int64_t f = 0; f < map.rows(); ++f)
     for (int64_t o = 0; o < perGroup; ++o)
       filter.value[f * stride + first + o] = float(map(f, o));
 
@@ -313,15 +347,51 @@ void LayerFitter::solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<C
   }
 }
 
+double LayerFitter::ridgeFor(const NestedLayer &layer) {
+  if (!judge || judge->rows() == 0)
+    return options.ridge;
+  judge->finish();
+  double ridge = chooseRidge(filterOf(layer, 0), fitsOf(layer, 0, moments),
+                             fitsOf(layer, 0, judge));
+  moments->add(*judge);
+  return ridge;
+}
+
 void LayerFitter::solve(const NestedLayer &layer) {
   if (moments)
     moments->finish();
+  double ridge = ridgeFor(layer);
   nest::ConvOp original = layer.teacher.conv;
   for (int64_t group = 0; group < int64_t(original.getGroups()); ++group) {
-    std::vector<CapacityFit> fits = fitsOf(layer, group);
+    std::vector<CapacityFit> fits = fitsOf(layer, group, moments);
     if (!fits.empty())
-      solveGroup(layer, group, fits);
+      solveGroup(layer, group, fits, ridge);
   }
+}
+
+/// Reads `perSample` positions of all samples.
+llvm::Error LayerFitter::visit(size_t number, int64_t perSample) {
+  Random random(options.seed + number);
+  auto read = [&](size_t first, size_t count, ArrayRef<const float *> values) {
+    for (size_t sample = 0; sample < count; ++sample) {
+      Moments *into = judge && (first + sample) % kJudgeEvery == 0 ? judge : moments;
+      for (int64_t position : choose(observers.front().patches.positions(), perSample, random)) {
+        for (Observer &observer : observers) {
+          readTarget(observer, values, sample, position);
+          int value = solving ? observer.input : observer.result;
+          const float *own = values[value] + sample * elementsOf(wanted[value]);
+          if (solving)
+            observePatches(observer, into, own, position);
+          else
+            observeOutputs(observer, own, position);
+        }
+        ++rows;
+        if (into)
+          into->next();
+      }
+    }
+  };
+  return walk.run(wanted.getArrayRef(), layers.frontier(number), read);
 }
 
 llvm::Error LayerFitter::fit(size_t number) {
@@ -329,36 +399,19 @@ llvm::Error LayerFitter::fit(size_t number) {
   prepare(number);
   if (observers.empty())
     return llvm::Error::success();
-  if (options.solveFilters && !solving) {
-    nest::ConvOp conv = layer.teacher.conv;
-    notes.push_back(package::layerName(conv.getLoc()) + ": its " +
-                    std::to_string(featuresOf(layer)) +
+  int64_t features = featuresOf(layer);
+  nest::ConvOp original = layer.teacher.conv;
+  if (options.solveFilters && !solving)
+    notes.push_back(package::layerName(original.getLoc()) + ": its " + std::to_string(features) +
                     " features are too many to solve for; its filter stays");
-  }
-  if (solving)
-    if (llvm::Error error = createMoments())
-      return error;
-  int64_t need = std::max(options.leastRows, options.rowsPerFeature * featuresOf(layer));
+  int64_t need = std::max(options.leastRows, options.rowsPerFeature * features);
   int64_t perSample = std::max<int64_t>(1, (need + walk.samples() - 1) / walk.samples());
-  Random random(options.seed + number);
-  auto visit = [&](size_t, size_t count, ArrayRef<const float *> values) {
-    for (size_t sample = 0; sample < count; ++sample)
-      for (int64_t position : choose(observers.front().patches.positions(), perSample, random)) {
-        for (Observer &observer : observers) {
-          readTarget(observer, values, sample, position);
-          int value = solving ? observer.input : observer.result;
-          const float *own = values[value] + sample * elementsOf(wanted[value]);
-          if (solving)
-            observePatches(observer, own, position);
-          else
-            observeOutputs(observer, own, position);
-        }
-        ++rows;
-        if (moments)
-          moments->next();
-      }
-  };
-  if (llvm::Error error = walk.run(wanted.getArrayRef(), layers.frontier(number), visit))
+  perSample = std::min(perSample, observers.front().patches.positions());
+  bool few = int64_t(walk.samples()) * perSample < kTrustedRows * features;
+  if (solving)
+    if (llvm::Error error = createMoments(layer, few))
+      return error;
+  if (llvm::Error error = visit(number, perSample))
     return error;
   if (solving) {
     solve(layer);

@@ -85,6 +85,12 @@ void Moments::clear() {
   }
 }
 
+void Moments::add(const Moments &other) {
+  rowCount += other.rowCount;
+  for (auto [set, more] : llvm::zip_equal(sets, other.sets))
+    set.products += more.products;
+}
+
 void Moments::flush() {
   executor.run();
   for (auto [i, set] : llvm::enumerate(sets))

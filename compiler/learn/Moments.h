@@ -33,6 +33,10 @@ public:
   /// Forgets all rows.
   void clear();
 
+  /// As if the rows of `other`, which has the same sets, had come here. Both
+  /// are finished.
+  void add(const Moments &other);
+
   int64_t rows() const { return rowCount; }
   Eigen::VectorXd mean(size_t set) const;
   /// Mean of the products of deviations from the mean.

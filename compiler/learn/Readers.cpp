@@ -103,6 +103,16 @@ void observe(Observation &observation, const float *sample, Random &random) {
   }
 }
 
+/// With few rows, features seem to follow from each other by chance: what is
+/// off the diagonal counts less then (Ledoit and Wolf, 2004, with a weight that
+/// only looks at the numbers).
+Eigen::MatrixXd shrunk(Eigen::MatrixXd covariance, int64_t rows) {
+  Eigen::VectorXd variances = covariance.diagonal();
+  covariance *= double(rows) / double(rows + covariance.rows());
+  covariance.diagonal() = variances;
+  return covariance;
+}
+
 } // namespace
 
 void storeWeights(const Reader &reader, const Eigen::MatrixXd &weights,
@@ -164,7 +174,8 @@ llvm::Expected<std::vector<std::vector<Reader>>> collectReaders(func::FuncOp mai
     auto constant = conv.getFilter().getDefiningOp<nest::ConstOp>();
     auto filter = reference::TensorValue::fromAttr(constant.getValue());
     for (auto [set, reader] : llvm::enumerate(observation.readers)) {
-      reader->linear.covariance = observation.moments->covariance(set);
+      reader->linear.covariance =
+          shrunk(observation.moments->covariance(set), observation.moments->rows());
       reader->mean = observation.moments->mean(set);
       reader->linear.weights = loadWeights(*reader, std::as_const(filter).as<float>());
     }
