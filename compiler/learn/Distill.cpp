@@ -32,8 +32,12 @@ static TrainingStage stageFor(const TrainingNetworks &networks, TopRule rule) {
 
 llvm::Expected<Recovery> nestor::learn::recoverDistill(ModuleOp nested, ModuleOp teacher,
                                                        const NestOptions &options) {
-  // A closed form takes seconds and saves the first epochs.
-  llvm::Expected<Recovery> solved = recoverSolve(nested, teacher, options);
+  // A closed form saves the first epochs. What it does to the full capacity is
+  // for training to mend, and for the held-out samples to judge in the end.
+  NestOptions closed = options;
+  if (closed.top == TopRule::Tolerance)
+    closed.top = TopRule::Free;
+  llvm::Expected<Recovery> solved = recoverSolve(nested, teacher, closed);
   if (!solved)
     return solved.takeError();
 

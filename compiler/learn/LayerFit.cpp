@@ -74,8 +74,7 @@ private:
                   double ridge);
   Eigen::MatrixXd filterOf(const NestedLayer &layer, int64_t group);
   double ridgeFor(const NestedLayer &layer);
-  std::vector<CapacityFit> fitsOf(const NestedLayer &layer, int64_t group,
-                                  const Moments *moments);
+  std::vector<CapacityFit> fitsOf(const NestedLayer &layer, int64_t group, const Moments *moments);
   void store(const LayerSite &site, int64_t output, double scale, double bias);
 
   const NestedLayers &layers;
@@ -351,8 +350,8 @@ double LayerFitter::ridgeFor(const NestedLayer &layer) {
   if (!judge || judge->rows() == 0)
     return options.ridge;
   judge->finish();
-  double ridge = chooseRidge(filterOf(layer, 0), fitsOf(layer, 0, moments),
-                             fitsOf(layer, 0, judge));
+  double ridge =
+      chooseRidge(filterOf(layer, 0), fitsOf(layer, 0, moments), fitsOf(layer, 0, judge));
   moments->add(*judge);
   return ridge;
 }

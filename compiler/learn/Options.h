@@ -66,7 +66,7 @@ struct NestOptions {
   RecoverLevel recover = RecoverLevel::None;
   TopRule top = TopRule::Exact;
   TrainOptions train;
-  bool allowSkips = true;     ///< Whole residual blocks may be left out.
+  bool allowSkips = false;    ///< Whole residual blocks may be left out.
   uint64_t seed = 0;
   unsigned threads = 2;
   const Dataset *data = nullptr;

@@ -35,7 +35,7 @@ struct NestArguments {
   std::optional<nestor::learn::TopRule> top;
   nestor::learn::Budget budget = nestor::learn::Budget::Macs;
   nestor::learn::TrainOptions train; ///< minutes 0: not given.
-  std::optional<bool> allowSkips;    ///< Depends on the recovery.
+  bool allowSkips = false;           ///< Residual blocks may be left out.
   uint64_t seed = 0;
   unsigned threads = 2;
 };

@@ -39,7 +39,7 @@ double convolutionMacs(mlir::func::FuncOp main) {
 }
 
 bool hasTrainingFlag(const TrainOptions &train) {
-  return train.minutes || train.epochs || train.steps || train.adam || train.learningRate ||
+  return train.minutes || train.epochs || train.steps || !train.adam || train.learningRate ||
          train.augmentation.flip || train.augmentation.shift || !train.checkpoint.empty();
 }
 
@@ -108,9 +108,7 @@ llvm::Error chooseNestOptions(const NestArguments &arguments, mlir::func::FuncOp
   options.recover = chooseLevel(arguments, data);
   bool trains =
       options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow;
-  // Without training, leaving a block out costs less than narrowing all of
-  // them; trained, the deeper network is the better one (test/bench/RESULTS.md).
-  options.allowSkips = arguments.allowSkips.value_or(!trains);
+  options.allowSkips = arguments.allowSkips;
   bool changes = options.recover != RecoverLevel::None && options.recover != RecoverLevel::Affine;
   options.top = arguments.top.value_or(changes ? TopRule::Tolerance : TopRule::Exact);
   if (!changes) // These levels do not touch the full capacity, whatever is allowed.

@@ -59,7 +59,7 @@ void addShapeFlags(CLI::App &command, NestFlags &flags) {
       ->type_name("latency|macs");
   command.add_flag("--skips,!--no-skips", flags.skips,
                    "Whether a capacity may leave residual blocks out rather than narrow them; "
-                   "default: not when it is trained");
+                   "default no");
 }
 
 void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
@@ -78,7 +78,7 @@ void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
   command.add_option("--epochs", flags.epochs, "Passes over --data at most");
   command.add_option("--steps", flags.steps,
                      "Exact number of steps; repeats a run that ended in time");
-  command.add_option("--optimizer", flags.optimizer, "Default sgd")->type_name("sgd|adamw");
+  command.add_option("--optimizer", flags.optimizer, "Default adamw")->type_name("sgd|adamw");
   command.add_option("--learning-rate", flags.learningRate, "Default: the optimizer's");
   command
       .add_option("--augment", flags.augment,
@@ -166,7 +166,7 @@ void finishTraining(const NestFlags &flags, TrainOptions &train) {
   train.epochs = flags.epochs.value_or(0);
   train.steps = flags.steps.value_or(0);
   train.learningRate = flags.learningRate.value_or(0);
-  train.adam = flags.optimizer &&
+  train.adam = !flags.optimizer ||
                choose<bool>("--optimizer", *flags.optimizer, {{"sgd", false}, {"adamw", true}});
   train.augmentation = parseAugmentation(flags.augment);
   train.checkpoint = flags.checkpoint;

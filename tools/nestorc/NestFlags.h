@@ -27,7 +27,7 @@ struct NestFlags {
   std::string checkpoint;
   uint64_t seed = 0;
   unsigned threads = 2;
-  std::optional<bool> skips;
+  bool skips = false;
 };
 
 void addNestFlags(CLI::App &command, NestFlags &flags);
