@@ -44,6 +44,7 @@ public:
   void load(int64_t step, llvm::MutableArrayRef<AlignedFloats> inputs);
   /// What the samples of the batch that was loaded last are.
   llvm::ArrayRef<Mixture> mixtures() const { return mixed; }
+  bool mixes() const { return mix; }
   const Dataset &samples() const { return data; }
 
 private:

@@ -28,9 +28,10 @@ struct TrainingStage {
   AlignedFloats mask;
 };
 
-/// The capacities that a step trains: the first, the last, and one (of more
-/// than five, two) between, by chance (Yu and Huang: US-Nets, ICCV 2019).
-llvm::SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t random);
+/// The capacities that step number `step` trains: the first, and by turns the
+/// last and one of those between. The sandwich rule (Yu and Huang: US-Nets, ICCV
+/// 2019) spread over steps: more of them fit into the time.
+llvm::SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, int64_t step);
 
 /// Trains a nested module in stages.
 class Trainer {

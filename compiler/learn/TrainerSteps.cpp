@@ -21,10 +21,10 @@ static constexpr double kMomentumRate = 2e-2, kMomentumDecay = 1e-4;
 static constexpr double kClip = 2;
 /// The full capacity's loss counts that much, and twice as much again each time
 /// it failed on the held-out samples, up to a limit: beyond it the smaller
-/// capacities learn nothing any more.
-static constexpr double kTopWeight = 4;
+/// capacities learn nothing any more. From few samples there is nothing that it
+/// could learn itself.
+static constexpr double kTopWeight = 4, kTopWeightOfFew = 16;
 static constexpr int64_t kMostDoublings = 1;
-static constexpr uint64_t kSandwichStream = 13; ///< Of random numbers; Trainer.cpp has others.
 
 LossOptions Trainer::lossOptions() const {
   return {kTemperature, nets->isClassifier() && options.data->labelled(), heldOut->weights()};
@@ -87,12 +87,11 @@ float Trainer::addLabels(const Mixture &mixture, float *row) const {
   return sum;
 }
 
-SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, uint64_t random) {
-  SmallVector<unsigned> chosen(all);
-  size_t between = all.size() > 5 ? 2 : 1;
-  for (uint64_t draw = 0; chosen.size() > between + 2; ++draw)
-    chosen.erase(chosen.begin() + 1 + randomAt(random, draw) % (chosen.size() - 2));
-  return chosen;
+SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, int64_t step) {
+  if (all.size() <= 2)
+    return SmallVector<unsigned>(all);
+  llvm::ArrayRef<unsigned> between = all.drop_front().drop_back();
+  return {all.front(), step % 2 ? between[step / 2 % between.size()] : all.back()};
 }
 
 float Trainer::weightOf(unsigned capacity) const {
@@ -100,21 +99,22 @@ float Trainer::weightOf(unsigned capacity) const {
     return 1;
   int64_t failures =
       llvm::count_if(state.history, [&](const Progress &entry) { return !passes(entry.scores); });
-  return float(std::ldexp(kTopWeight, int(std::min(failures, kMostDoublings))));
+  return float(std::ldexp(batches->mixes() ? kTopWeightOfFew : kTopWeight,
+                          int(std::min(failures, kMostDoublings))));
 }
 
 void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   batches->load(state.step, nets->inputs());
   setTargets();
   std::memset(gradient.data(), 0, gradient.size() * sizeof(float));
-  SmallVector<unsigned> chosen;
-  uint64_t random = randomAt(options.seed, kSandwichStream, state.step);
-  for (unsigned capacity : sandwich(stage.capacities, random))
-    if (nets->trains(capacity))
-      chosen.push_back(capacity);
   double sum = 0;
-  for (unsigned capacity : chosen)
-    sum += nets->addGradient(capacity, weightOf(capacity) / float(chosen.size()), gradient);
+  SmallVector<unsigned> chosen = sandwich(stage.capacities, state.step);
+  for (unsigned capacity : chosen) {
+    // All but the first are trained every other step at most.
+    float weight = weightOf(capacity) * (capacity == stage.capacities.front() ? 1 : 2) / 3;
+    if (nets->trains(capacity))
+      sum += nets->addGradient(capacity, weight, gradient);
+  }
   for (size_t i = 0; i < stage.mask.size(); ++i)
     gradient.data()[i] *= stage.mask.data()[i];
   double base = options.train.learningRate;
@@ -122,7 +122,7 @@ void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
     base = options.train.adam ? kAdamRate : kMomentumRate;
   optimizer.step(state.optimizer, nets->values(), gradient,
                  base * learningRateAt(state.step, state.steps));
-  double mean = sum / chosen.size();
+  double mean = sum / double(chosen.size());
   loss = state.step == 0 ? mean : loss + (mean - loss) / 20;
   ++state.step;
 }

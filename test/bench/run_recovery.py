@@ -15,6 +15,7 @@ import pathlib
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -33,7 +34,7 @@ ROWS = {
                              [("cifar_train", "cifar_test")], 45),
     "har": ("har_cnn1d", ["--recover", "distill"], [], [("har_train", "har_test")], 5),
     "kws": ("kws_ds_cnn", ["--recover", "distill"], [], [(f"kws_{i}", f"kws_test_{i}") for i in range(5)], 3),
-    "mobilenet_v2": ("mobilenet_v2_imagenet", ["--recover", "distill"], IMAGENET,
+    "mobilenet_v2": ("mobilenet_v2_imagenet", ["--recover", "distill"], IMAGENET + ["--augment", "flip,shift=16"],
                      [("imagenet_0", "imagenet_test_0"), ("imagenet_1", "imagenet_test_1")], 30),
     "fashion": ("fashion", ["--recover", "distill"], [], [("fashion_train", "fashion_test")], 10),
 }
@@ -93,6 +94,7 @@ def compile_part(options, row, data, evaluation):
     command = [options.nestorc, "compile", model_path(model, options.shared), "-o", WORK / f"{row}-{data}.nest",
                *recovery, *flags, "--data", WORK / f"{data}.npz", "--eval", WORK / f"{evaluation}.npz", "--json",
                "--report", WORK / f"{row}-{data}.html", *options.extra]
+    command += ["--threads", str(max(1, 2 // options.jobs))]
     if row != "resnet20-solve":
         command += ["--minutes", str(minutes * options.minutes_scale)]
     if "freeze-grow" in row:
@@ -122,8 +124,10 @@ def original(options, row, evaluation):
 
 def run_row(options, row):
     correct, samples, reference, seconds = {}, 0, 0, []
-    for data, evaluation in ROWS[row][3]:
-        report, elapsed = compile_part(options, row, data, evaluation)
+    parts = ROWS[row][3]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        outcomes = list(pool.map(lambda part: compile_part(options, row, *part), parts))
+    for (_, evaluation), (report, elapsed) in zip(parts, outcomes):
         right, count = original(options, row, evaluation)
         reference, samples = reference + right, samples + count
         seconds.append(elapsed)
@@ -143,6 +147,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--top", help="exact, tolerance or free; default: nestorc's")
     parser.add_argument("--minutes-scale", type=float, default=1, help="of the time that each row has")
+    parser.add_argument("--jobs", type=int, default=1, help="parts of a row at once, which share two threads")
     parser.add_argument("extra", nargs="*", help="more flags for nestorc, after --")
     options = parser.parse_args()
     prepare_data(options.shared)

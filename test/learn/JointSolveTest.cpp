@@ -108,6 +108,25 @@ TEST_F(JointSolveTest, AffineMatchesOrFits) {
 TEST_F(JointSolveTest, AffineOfASilentOutputIsTheTargetsMean) {
   auto [scale, bias] = fitAffine(OutputMoments{2, 0, 5, 1, 0}, AffineRule::Match);
   EXPECT_EQ(scale * 2 + bias, 5);
+  // Rounding may leave a variance of less than nothing.
+  for (AffineRule rule : {AffineRule::Match, AffineRule::Fit}) {
+    std::tie(scale, bias) = fitAffine(OutputMoments{2, 0, 5, -1e-17, 0}, rule);
+    EXPECT_EQ(scale * 2 + bias, 5);
+  }
+}
+
+TEST_F(JointSolveTest, FewSamplesAreTrustedLess) {
+  constexpr int64_t features = 30;
+  MatrixXd map = draw(features, 2), present = map + 0.1 * draw(features, 2);
+  auto ridgeOf = [&](int64_t rows) {
+    auto sample = [&](int64_t count) {
+      MatrixXd x = draw(count, features);
+      return fit(x, x * map + 2 * draw(count, 2), features, 2);
+    };
+    return chooseRidge(present, {sample(rows)}, {sample(rows)});
+  };
+  EXPECT_LE(ridgeOf(20000), 0.1);
+  EXPECT_GE(ridgeOf(20), 1);
 }
 
 TEST_F(JointSolveTest, MomentsAreMeansAndCovariances) {
