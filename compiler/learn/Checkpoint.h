@@ -20,6 +20,7 @@ struct TrainingState {
   int64_t step = 0;     ///< Steps made in this stage.
   int64_t steps = 0;    ///< Steps of a stage; 0: not decided on yet.
   double seconds = 0;   ///< Spent, in all runs so far.
+  double rate = 0;      ///< The learning rate; 0: not decided on yet.
   AlignedFloats values; ///< Parameters (ParameterBlock.h).
   OptimizerState optimizer;
   AlignedFloats best; ///< Parameters of the best state so far; empty: none.

@@ -21,9 +21,12 @@ using namespace mlir;
 namespace nestor::learn {
 
 struct Executor::State {
-  std::unique_ptr<llvm::MemoryBuffer> bytes;
-  std::optional<Artifact> artifact; ///< Refers to `bytes`.
-  std::optional<Session> session;
+  std::shared_ptr<llvm::MemoryBuffer> bytes;
+  Artifact artifact; ///< Refers to `bytes`.
+  Session session;
+
+  static llvm::Expected<std::unique_ptr<State>> create(std::shared_ptr<llvm::MemoryBuffer> bytes,
+                                                       Artifact artifact, unsigned threads);
 };
 
 Executor::Executor(std::unique_ptr<State> state) : state(std::move(state)) {}
@@ -33,6 +36,16 @@ Executor::~Executor() = default;
 
 static llvm::Error toError(const Status &status) {
   return llvm::createStringError(status.message());
+}
+
+llvm::Expected<std::unique_ptr<Executor::State>>
+Executor::State::create(std::shared_ptr<llvm::MemoryBuffer> bytes, Artifact artifact,
+                        unsigned threads) {
+  auto session = artifact.session(SessionOptions().threads(threads));
+  if (!session.ok())
+    return toError(session.status());
+  return std::make_unique<State>(
+      State{std::move(bytes), std::move(artifact), std::move(session).value()});
 }
 
 /// A float as an argument of type `type` has it, for the body of a `nest.map`.
@@ -114,29 +127,32 @@ llvm::Expected<Executor> Executor::compile(func::FuncOp func, unsigned threads) 
   if (failed(module) || failed(bytes))
     return llvm::createStringError(errors);
 
-  auto state = std::make_unique<State>();
-  state->bytes = std::move(*bytes);
-  auto artifact = Artifact::open(state->bytes->getBufferStart(), state->bytes->getBufferSize());
+  auto artifact = Artifact::open((*bytes)->getBufferStart(), (*bytes)->getBufferSize());
   if (!artifact.ok())
     return toError(artifact.status());
-  state->artifact = std::move(artifact).value();
-  auto session = state->artifact->session(SessionOptions().threads(threads));
-  if (!session.ok())
-    return toError(session.status());
-  state->session = std::move(session).value();
-  return Executor(std::move(state));
+  auto state = State::create(std::move(*bytes), std::move(artifact).value(), threads);
+  if (!state)
+    return state.takeError();
+  return Executor(std::move(*state));
 }
 
-size_t Executor::inputs() const { return state->artifact->inputs().size(); }
-size_t Executor::outputs() const { return state->artifact->outputs().size(); }
+llvm::Expected<Executor> Executor::another(unsigned threads) const {
+  auto other = State::create(state->bytes, state->artifact, threads);
+  if (!other)
+    return other.takeError();
+  return Executor(std::move(*other));
+}
+
+size_t Executor::inputs() const { return state->artifact.inputs().size(); }
+size_t Executor::outputs() const { return state->artifact.outputs().size(); }
 
 llvm::MutableArrayRef<float> Executor::input(size_t index) {
-  Tensor tensor = state->session->input(index);
+  Tensor tensor = state->session.input(index);
   return {tensor.data_as<float>(), tensor.bytes() / sizeof(float)};
 }
 
 llvm::ArrayRef<float> Executor::output(size_t index) const {
-  Tensor tensor = state->session->output(index);
+  Tensor tensor = state->session.output(index);
   return {tensor.data_as<float>(), tensor.bytes() / sizeof(float)};
 }
 
@@ -147,21 +163,21 @@ static void bind(Tensor tensor, void *memory) {
 
 void Executor::bindInput(size_t index, const float *memory) {
   // Inputs are only read; the runtime has one way to bind both.
-  bind(state->session->input(index), const_cast<float *>(memory));
+  bind(state->session.input(index), const_cast<float *>(memory));
 }
 void Executor::bindOutput(size_t index, float *memory) {
-  bind(state->session->output(index), memory);
+  bind(state->session.output(index), memory);
 }
 
 void Executor::run() {
-  [[maybe_unused]] Status status = state->session->run();
+  [[maybe_unused]] Status status = state->session.run();
   assert(status.ok() && "a session that exists can run");
 }
 
 std::vector<Executor::StepTime> Executor::runTimed() {
-  PlanInfo plan = state->artifact->plan(0);
+  PlanInfo plan = state->artifact.plan(0);
   std::vector<uint64_t> times(plan.steps.size());
-  [[maybe_unused]] Status status = state->session->run_timed(times.data(), times.size());
+  [[maybe_unused]] Status status = state->session.run_timed(times.data(), times.size());
   assert(status.ok() && "there is a time for each step");
   std::vector<StepTime> result;
   std::vector<int> longest(plan.layers.size(), -1);

@@ -30,6 +30,10 @@ public:
   /// compiled.
   static llvm::Expected<Executor> compile(mlir::func::FuncOp func, unsigned threads);
 
+  /// One that runs the same code, with buffers of its own, so that another
+  /// thread can use it.
+  llvm::Expected<Executor> another(unsigned threads) const;
+
   Executor(Executor &&) noexcept;
   Executor &operator=(Executor &&) noexcept;
   ~Executor();

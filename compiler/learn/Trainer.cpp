@@ -6,6 +6,7 @@
 
 #include "compiler/learn/Trainer.h"
 
+#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/xxhash.h"
 
@@ -128,6 +129,8 @@ Error Trainer::runStage(const TrainingStage &stage) {
         "seconds; give more, or --recover solve",
         pace->seconds()));
   pace->decide(state);
+  if (state.rate == 0)
+    chooseRate(stage, optimizer);
   while ((state.steps == 0 || state.step < state.steps) && !stopped() && !pace->isOver()) {
     double start = pace->seconds();
     makeStep(stage, optimizer);
@@ -259,7 +262,8 @@ void Trainer::describeEnd(Recovery &recovery) const {
   else if (state.step < state.steps)
     summary += llvm::formatv("; time ended after step {0} of {1}", state.step, state.steps);
   else
-    summary += llvm::formatv("; --steps {0} --seed {1} repeats them", recovery.steps, options.seed);
+    summary += llvm::formatv("; --steps {0} --seed {1} --learning-rate {2} repeats them",
+                             recovery.steps, options.seed, llvm::format("%g", state.rate));
   recovery.notes.push_back(std::move(summary));
   if (!passes(state.bestScores))
     recovery.notes.push_back(llvm::formatv(

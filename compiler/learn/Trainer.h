@@ -57,8 +57,12 @@ private:
   llvm::Error runStage(const TrainingStage &stage);
   LossOptions lossOptions() const;
   Optimizer optimizerFor(const TrainingStage &stage) const;
+  void chooseRate(const TrainingStage &stage, const Optimizer &optimizer);
+  bool improves(const TrainingStage &stage, const Optimizer &optimizer);
+  double lossOf(const TrainingStage &stage);
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
   void setTargets();
+  double addGradient(unsigned capacity, float weight);
   float addLabels(const Mixture &mixture, float *row) const;
   float weightOf(unsigned capacity) const;
 
@@ -85,7 +89,8 @@ private:
   std::optional<Checkpoint> checkpoint;
   TrainingState state; ///< Its values are current when it is saved.
   AlignedFloats before, gradient;
-  double loss = 0; ///< Running mean.
+  double loss = 0;      ///< Running mean, of what is above `leastLoss`.
+  double leastLoss = 0; ///< Of a capacity that does as the targets say.
   double savedAt = 0;
 };
 

@@ -16,14 +16,13 @@ namespace nestor::learn {
 static constexpr double kTemperature = 2;
 /// Of labels, beside the teacher; the rest is the teacher's.
 static constexpr double kLabelShare = 0.1;
-static constexpr double kAdamRate = 1e-3, kAdamDecay = 1e-2;
-static constexpr double kMomentumRate = 2e-2, kMomentumDecay = 1e-4;
+static constexpr double kAdamDecay = 1e-2, kMomentumDecay = 1e-4;
 static constexpr double kClip = 2;
 /// The full capacity's loss counts that much, and twice as much again each time
 /// it failed on the held-out samples, up to a limit: beyond it the smaller
 /// capacities learn nothing any more. From few samples there is nothing that it
 /// could learn itself.
-static constexpr double kTopWeight = 4, kTopWeightOfFew = 16;
+static constexpr double kTopWeight = 4, kTopWeightOfFew = 8;
 static constexpr int64_t kMostDoublings = 1;
 
 LossOptions Trainer::lossOptions() const {
@@ -43,18 +42,24 @@ Optimizer Trainer::optimizerFor(const TrainingStage &stage) const {
   return Optimizer(std::move(ranges), chosen);
 }
 
-/// Softmax of a row at a temperature, times `weight`.
-static void softmax(llvm::ArrayRef<float> row, double temperature, float weight, float *out) {
+/// Softmax of a row at a temperature, times `weight`. Returns its entropy, times
+/// `weight`.
+static double softmax(llvm::ArrayRef<float> row, double temperature, float weight, float *out) {
   float largest = *std::max_element(row.begin(), row.end()), sum = 0;
   for (size_t i = 0; i < row.size(); ++i)
     sum += out[i] = std::exp(float((row[i] - largest) / temperature));
-  for (size_t i = 0; i < row.size(); ++i)
+  double entropy = std::log(sum);
+  for (size_t i = 0; i < row.size(); ++i) {
+    entropy -= out[i] / sum * (row[i] - largest) / temperature;
     out[i] *= weight / sum;
+  }
+  return weight * entropy;
 }
 
 /// What the batch should give: the teacher's results on it, and labels.
 void Trainer::setTargets() {
   nets->runTeacher();
+  leastLoss = 0;
   auto targets = nets->targets();
   if (!nets->isClassifier()) {
     for (size_t result = 0; result < nets->results(); ++result)
@@ -66,8 +71,9 @@ void Trainer::setTargets() {
   for (auto [i, mixture] : llvm::enumerate(batches->mixtures())) {
     size_t row = i * classes;
     float hard = labelled ? addLabels(mixture, targets[1].data() + row) : 0;
-    softmax(nets->teacherResult(0).slice(row, classes), kTemperature, 1 - hard,
-            targets[0].data() + row);
+    double entropy = softmax(nets->teacherResult(0).slice(row, classes), kTemperature, 1 - hard,
+                             targets[0].data() + row);
+    leastLoss += kTemperature * kTemperature * entropy / double(nets->batch());
   }
 }
 
@@ -103,6 +109,10 @@ float Trainer::weightOf(unsigned capacity) const {
                           int(std::min(failures, kMostDoublings))));
 }
 
+double Trainer::addGradient(unsigned capacity, float weight) {
+  return nets->trains(capacity) ? nets->addGradient(capacity, weight, gradient) - leastLoss : 0;
+}
+
 void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   batches->load(state.step, nets->inputs());
   setTargets();
@@ -110,18 +120,13 @@ void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   double sum = 0;
   SmallVector<unsigned> chosen = sandwich(stage.capacities, state.step);
   for (unsigned capacity : chosen) {
-    // All but the first are trained every other step at most.
-    float weight = weightOf(capacity) * (capacity == stage.capacities.front() ? 1 : 2) / 3;
-    if (nets->trains(capacity))
-      sum += nets->addGradient(capacity, weight, gradient);
+    bool isSeldom = stage.capacities.size() > 2 && capacity != stage.capacities.front();
+    sum += addGradient(capacity, weightOf(capacity) * (isSeldom ? 2 : 1) / 3);
   }
   for (size_t i = 0; i < stage.mask.size(); ++i)
     gradient.data()[i] *= stage.mask.data()[i];
-  double base = options.train.learningRate;
-  if (base == 0)
-    base = options.train.adam ? kAdamRate : kMomentumRate;
   optimizer.step(state.optimizer, nets->values(), gradient,
-                 base * learningRateAt(state.step, state.steps));
+                 state.rate * learningRateAt(state.step, state.steps));
   double mean = sum / double(chosen.size());
   loss = state.step == 0 ? mean : loss + (mean - loss) / 20;
   ++state.step;

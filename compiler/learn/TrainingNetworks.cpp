@@ -10,6 +10,8 @@
 
 #include "mlir/IR/Diagnostics.h"
 
+#include <thread>
+
 using namespace mlir;
 using llvm::Error;
 using llvm::Expected;
@@ -51,7 +53,7 @@ static Expected<OwningOpRef<ModuleOp>> moduleForBatch(ModuleOp nested, int64_t b
 TrainingNetworks::TrainingNetworks(OwningOpRef<ModuleOp> nested, Executor teacherExecutor,
                                    int64_t batch)
     : module(std::move(nested)), teacher(std::move(teacherExecutor)), batchSize(batch),
-      set(*module), block(set), current(block.read(set)), partial(block.size()) {
+      set(*module), block(set), current(block.read(set)) {
   func::FuncOp main = nest::capacityFunctions(*module).back();
   classes = classesOf(main);
   for (auto [index, type] : llvm::enumerate(main.getArgumentTypes())) {
@@ -75,6 +77,11 @@ TrainingNetworks::compile(ModuleOp nested, ModuleOp teacher, int64_t batch, unsi
       new TrainingNetworks(std::move(*module), std::move(*executor), batch));
   networks->threads = threads;
   networks->partSize = samplesAtOnce(nest::capacityFunctions(nested).back(), batch);
+  while (batch / networks->partSize < threads && networks->partSize % 2 == 0)
+    networks->partSize /= 2;
+  for (unsigned worker = 0; worker < threads; ++worker)
+    networks->workers.push_back(
+        {AlignedFloats(networks->block.size()), AlignedFloats(networks->block.size())});
   auto part = moduleForBatch(nested, networks->partSize);
   if (!part)
     return part.takeError();
@@ -125,7 +132,7 @@ static Error differentiate(func::FuncOp func, ArrayRef<unsigned> arguments) {
   return Error::success();
 }
 
-Expected<TrainingNetworks::Gradient>
+Expected<std::unique_ptr<TrainingNetworks::Gradient>>
 TrainingNetworks::compileGradient(func::FuncOp capacity, const LossOptions &options,
                                   llvm::function_ref<bool(unsigned)> trains) {
   ParameterizedFunction function = parameterize(capacity, *partSet);
@@ -138,13 +145,24 @@ TrainingNetworks::compileGradient(func::FuncOp capacity, const LossOptions &opti
     }
   if (Error error = differentiate(function.func, arguments))
     return error;
-  Expected<Executor> executor = Executor::compile(function.func, threads);
+  Expected<Executor> executor = Executor::compile(function.func, /*threads=*/1);
   if (!executor)
     return executor.takeError();
-  bindParameters(*executor, function);
-  for (auto [i, parameter] : llvm::enumerate(parameters))
-    executor->bindOutput(1 + i, partial.data() + block.begin(parameter));
-  return Gradient{std::move(*executor), std::move(parameters)};
+  auto gradient = std::make_unique<Gradient>();
+  gradient->parameters = std::move(parameters);
+  gradient->executors.push_back(std::move(*executor));
+  while (gradient->executors.size() < workers.size()) {
+    Expected<Executor> another = gradient->executors.front().another(/*threads=*/1);
+    if (!another)
+      return another.takeError();
+    gradient->executors.push_back(std::move(*another));
+  }
+  for (auto [own, worker] : llvm::zip_equal(gradient->executors, workers)) {
+    bindParameters(own, function);
+    for (auto [i, parameter] : llvm::enumerate(gradient->parameters))
+      own.bindOutput(1 + i, worker.gradient.data() + block.begin(parameter));
+  }
+  return gradient;
 }
 
 Error TrainingNetworks::compileGradients(const LossOptions &options, ArrayRef<unsigned> capacities,
@@ -161,10 +179,10 @@ Error TrainingNetworks::compileGradients(const LossOptions &options, ArrayRef<un
   for (unsigned capacity : capacities) {
     if (llvm::none_of(parameterize(functions[capacity], *partSet).parameters, trains))
       continue;
-    Expected<Gradient> gradient = compileGradient(functions[capacity], options, trains);
+    auto gradient = compileGradient(functions[capacity], options, trains);
     if (!gradient)
       return gradient.takeError();
-    gradients[capacity].emplace(std::move(*gradient));
+    gradients[capacity] = std::move(*gradient);
   }
   return Error::success();
 }
@@ -174,25 +192,48 @@ static void loadPart(const AlignedFloats &buffer, size_t part, llvm::MutableArra
   std::copy_n(buffer.data() + part * to.size(), to.size(), to.begin());
 }
 
+/// One worker's share of the parts of a batch: every so-manieth. Which part is
+/// whose does not depend on time, and so neither does a bit of the sum.
+void TrainingNetworks::work(Gradient &gradient, size_t number, float weight) {
+  Worker &worker = workers[number];
+  Executor &executor = gradient.executors[number];
+  size_t firstTarget = executor.inputs() - targetBuffers.size();
+  worker.loss = 0;
+  for (size_t part = number; part < batchSize / partSize; part += workers.size()) {
+    for (auto [i, buffer] : llvm::enumerate(inputBuffers))
+      loadPart(buffer, part, executor.input(i));
+    for (auto [i, buffer] : llvm::enumerate(targetBuffers))
+      loadPart(buffer, part, executor.input(firstTarget + i));
+    executor.run();
+    worker.loss += executor.output(0).front();
+    for (unsigned parameter : gradient.parameters) {
+      const float *from = worker.gradient.data();
+      float *to = worker.sum.data();
+      bool isFirst = part == number;
+      for (size_t i = block.begin(parameter); i < block.end(parameter); ++i)
+        to[i] = weight * from[i] + (isFirst ? 0 : to[i]);
+    }
+  }
+}
+
 double TrainingNetworks::addGradient(unsigned capacity, float weight, AlignedFloats &sum) {
   Gradient &gradient = *gradients[capacity];
-  size_t parts = batchSize / partSize;
-  weight /= float(parts);
+  size_t parts = batchSize / partSize, busy = std::min(workers.size(), parts);
+  std::vector<std::thread> others;
+  for (size_t worker = 1; worker < busy; ++worker)
+    others.emplace_back([&, worker] { work(gradient, worker, weight / float(parts)); });
+  work(gradient, 0, weight / float(parts));
+  for (std::thread &other : others)
+    other.join();
+
   double loss = 0;
-  for (size_t part = 0; part < parts; ++part) {
-    for (auto [i, buffer] : llvm::enumerate(inputBuffers))
-      loadPart(buffer, part, gradient.executor.input(i));
-    size_t firstTarget = gradient.executor.inputs() - targetBuffers.size();
-    for (auto [i, buffer] : llvm::enumerate(targetBuffers))
-      loadPart(buffer, part, gradient.executor.input(firstTarget + i));
-    gradient.executor.run();
-    loss += gradient.executor.output(0).front() / double(parts);
-    for (unsigned parameter : gradient.parameters) {
-      const float *from = partial.data();
-      float *to = sum.data();
+  for (size_t worker = 0; worker < busy; ++worker) {
+    loss += workers[worker].loss / double(parts);
+    const float *from = workers[worker].sum.data();
+    float *to = sum.data();
+    for (unsigned parameter : gradient.parameters)
       for (size_t i = block.begin(parameter); i < block.end(parameter); ++i)
-        to[i] += weight * from[i];
-    }
+        to[i] += from[i];
   }
   return loss;
 }

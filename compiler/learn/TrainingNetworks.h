@@ -54,7 +54,7 @@ public:
   /// buffer for each result.
   llvm::MutableArrayRef<AlignedFloats> targets() { return targetBuffers; }
   /// Whether anything of the capacity trains.
-  bool trains(unsigned capacity) const { return gradients[capacity].has_value(); }
+  bool trains(unsigned capacity) const { return bool(gradients[capacity]); }
   /// Returns the loss of the batch, and adds its gradient, times `weight`, to
   /// `sum`.
   double addGradient(unsigned capacity, float weight, AlignedFloats &sum);
@@ -62,14 +62,22 @@ public:
 private:
   /// One capacity's loss and gradients, for a part of the batch.
   struct Gradient {
-    Executor executor;
+    std::vector<Executor> executors;        ///< One for each worker.
     llvm::SmallVector<unsigned> parameters; ///< Of results 1, 2, ...
+  };
+  /// What one of the threads that share the parts of a batch writes.
+  struct Worker {
+    AlignedFloats gradient; ///< Of one part.
+    AlignedFloats sum;      ///< Of its parts.
+    double loss = 0;
   };
 
   TrainingNetworks(mlir::OwningOpRef<mlir::ModuleOp> nested, Executor teacher, int64_t batch);
   llvm::Error compileRunners();
-  llvm::Expected<Gradient> compileGradient(mlir::func::FuncOp capacity, const LossOptions &options,
-                                           llvm::function_ref<bool(unsigned)> trains);
+  llvm::Expected<std::unique_ptr<Gradient>>
+  compileGradient(mlir::func::FuncOp capacity, const LossOptions &options,
+                  llvm::function_ref<bool(unsigned)> trains);
+  void work(Gradient &gradient, size_t worker, float weight);
   void bindInputs(Executor &executor);
   void bindParameters(Executor &executor, const ParameterizedFunction &function);
 
@@ -85,10 +93,11 @@ private:
   std::optional<int64_t> classes;
   ParameterSet set;
   ParameterBlock block;
-  AlignedFloats current, partial; ///< Values; the gradient of one capacity.
+  AlignedFloats current; ///< Values.
+  std::vector<Worker> workers;
   std::vector<AlignedFloats> inputBuffers, targetBuffers;
   std::vector<Executor> runners;
-  std::vector<std::optional<Gradient>> gradients;
+  std::vector<std::unique_ptr<Gradient>> gradients; ///< Null where nothing trains.
 };
 
 } // namespace nestor::learn

@@ -117,8 +117,10 @@ protected:
   }
 
   /// Random images; labels are what the teacher says.
-  void setData(int64_t count, bool labelled) {
+  void setData(int64_t count, bool labelled, float size = 1) {
     std::vector<float> images = draw(count * 36);
+    for (float &value : images)
+      value *= size;
     support::NpyArray x{"f4", {count, 6, 6, 1}, {}}, y{"i8", {count}, {}};
     x.data.assign(reinterpret_cast<uint8_t *>(images.data()),
                   reinterpret_cast<uint8_t *>(images.data() + images.size()));
@@ -191,6 +193,26 @@ TEST(SandwichTest, TakesTheSmallestAndTheOthersByTurns) {
     EXPECT_EQ(sandwich({2}, step).size(), 1u);
   }
   EXPECT_EQ(seen, (std::map<unsigned, int>{{1, 2}, {2, 2}, {3, 4}}));
+}
+
+TEST_F(TrainerTest, TheRateSuitsTheNetwork) {
+  options.train.steps = 300;
+  options.train.learningRate = 0;
+  double rates[2] = {0, 0};
+  // The same results, from filters that a usual step would overwrite.
+  for (float size : {1.f, 1e3f}) {
+    setData(400, /*labelled=*/false, size);
+    for (float &value : first)
+      value /= size;
+    std::string log;
+    options.log = [&](const std::string &line) { log += line + "\n"; };
+    train();
+    EXPECT_EQ(error, "");
+    llvm::StringRef text = llvm::StringRef(log).split("--learning-rate ").second;
+    ASSERT_FALSE(text.split(' ').first.getAsDouble(rates[size > 1])) << log;
+  }
+  EXPECT_EQ(rates[0], 1e-3);
+  EXPECT_LT(rates[1], rates[0]);
 }
 
 TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
@@ -293,7 +315,8 @@ TEST_F(TrainerTest, StoppingKeepsTheBestSoFar) {
   ASSERT_EQ(error, "");
   EXPECT_EQ(recovery.steps, 100);
   EXPECT_NE(trained, initial);
-  EXPECT_NE(recovery.notes.front().find("stopped early, the best so far is kept"), std::string::npos);
+  EXPECT_NE(recovery.notes.front().find("stopped early, the best so far is kept"),
+            std::string::npos);
 }
 
 TEST_F(TrainerTest, ExactLeavesTheFullCapacity) {

@@ -1,0 +1,82 @@
+//===- TrainerRate.cpp - How far a step of training goes ------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// Networks with batch norms folded differ in how much change their filters
+// stand: what is right for one destroys another within a few steps. So rates are
+// tried, and the largest that makes the loss smaller is taken.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/Trainer.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+
+namespace nestor::learn {
+
+static constexpr double kAdamRate = 1e-3, kMomentumRate = 2e-2;
+/// Each rate that is tried is so much smaller than the one before.
+static constexpr double kRatio = 4;
+static constexpr int kMostTrials = 4;
+/// A trial makes so many steps, the warm-up among them, and its loss is that of
+/// the batches after them.
+static constexpr int64_t kTrialSteps = 30, kTrialBatches = 4;
+/// Training of fewer steps is not worth trials, which end early after that share
+/// of the time.
+static constexpr int64_t kStepsWorthTrials = 10 * kTrialSteps;
+static constexpr double kShareOfTrials = 0.2;
+
+/// The weighted loss of all capacities of the stage.
+double Trainer::lossOf(const TrainingStage &stage) {
+  double sum = 0;
+  for (int64_t i = 0; i < kTrialBatches; ++i) {
+    batches->load(kTrialSteps + i, nets->inputs());
+    setTargets();
+    for (unsigned capacity : stage.capacities)
+      sum += weightOf(capacity) * addGradient(capacity, 0);
+  }
+  return sum;
+}
+
+/// Whether `state.rate` makes the loss smaller. The values change.
+bool Trainer::improves(const TrainingStage &stage, const Optimizer &optimizer) {
+  double before = lossOf(stage);
+  for (int64_t i = 0; i < kTrialSteps; ++i)
+    makeStep(stage, optimizer);
+  double after = lossOf(stage);
+  return std::isfinite(after) && after < before;
+}
+
+void Trainer::chooseRate(const TrainingStage &stage, const Optimizer &optimizer) {
+  state.rate = options.train.learningRate;
+  if (state.rate > 0)
+    return;
+  state.rate = options.train.adam ? kAdamRate : kMomentumRate;
+  if (state.steps > 0 && state.steps < kStepsWorthTrials)
+    return;
+  TrainingState start = state;
+  start.values = nets->values();
+  double began = pace->seconds();
+  for (int trial = 0; trial < kMostTrials && !stopped(); ++trial) {
+    bool found = improves(stage, optimizer);
+    double spent = pace->seconds() - began;
+    start.rate = state.rate / (found ? 1 : kRatio);
+    state = start;
+    std::memcpy(nets->values().data(), start.values.data(), start.values.size() * sizeof(float));
+    if (found || spent > kShareOfTrials * pace->limit())
+      break;
+  }
+  if (options.log)
+    options.log(llvm::formatv("learning rate {0}: larger ones do not lower the loss at once",
+                              llvm::format("%g", state.rate)));
+}
+
+} // namespace nestor::learn
