@@ -16,8 +16,10 @@ namespace nestor::learn {
 /// DESIGN section 4, --top tolerance.
 static constexpr double kLeastAgreement = 0.995;
 
-/// The loss of top-1 that is accepted on labelled samples.
-static constexpr double kKnownByHeart = 0.01;
+/// The loss of top-1 that is accepted on labelled samples. Most often, the
+/// original has been trained on them: of ResNet-20, a loss of 3.2 points on such
+/// samples is one of 0.2 points on others (test/bench/RESULTS.md).
+static constexpr double kKnownByHeart = 0.04;
 
 static size_t argmax(ArrayRef<float> values) { return max_element(values) - values.begin(); }
 
@@ -53,8 +55,6 @@ HeldOut::HeldOut(Dataset samples, TrainingNetworks &networks)
 double HeldOut::requiredOfTop() const {
   if (!networks.isClassifier())
     return kLeastAgreement;
-  // Most often, the original has been trained on these samples and knows them
-  // better than others: what is lost on others is far less.
   if (data.labelled())
     return original -
            std::max(kKnownByHeart, std::sqrt(original * (1 - original) / double(data.size())));

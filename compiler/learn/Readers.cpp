@@ -103,12 +103,13 @@ void observe(Observation &observation, const float *sample, Random &random) {
   }
 }
 
-/// With few rows, features seem to follow from each other by chance: what is
-/// off the diagonal counts less then (Ledoit and Wolf, 2004, with a weight that
-/// only looks at the numbers).
+/// With fewer rows than features, these seem to follow from each other by
+/// chance: what is off the diagonal counts less then (shrinkage as of Ledoit and
+/// Wolf, 2004, but by a weight that only looks at the numbers).
 Eigen::MatrixXd shrunk(Eigen::MatrixXd covariance, int64_t rows) {
   Eigen::VectorXd variances = covariance.diagonal();
-  covariance *= double(rows) / double(rows + covariance.rows());
+  double share = double(covariance.rows()) / double(std::max<int64_t>(rows, 1));
+  covariance /= 1 + share * share;
   covariance.diagonal() = variances;
   return covariance;
 }
