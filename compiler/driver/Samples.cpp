@@ -6,16 +6,14 @@
 
 #include "compiler/driver/Samples.h"
 
+#include "passes/Utils.h"
+
 #include <cmath>
 #include <cstring>
 
 using namespace mlir;
 
 namespace nestor::driver {
-
-static ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
 
 SmallVector<learn::SampleShape> sampleShapes(func::FuncOp main) {
   SmallVector<learn::SampleShape> shapes;
@@ -82,8 +80,8 @@ static llvm::Error turnIntoFloats(support::NpyArray &array, StringRef name) {
   return llvm::Error::success();
 }
 
-/// The arrays for inputs of integers, as floats.
-static llvm::Error adaptTypes(func::FuncOp main, support::NpzArchive &archive) {
+/// Recovery computes one sample at a time.
+static llvm::Error checkBatch(func::FuncOp main) {
   auto isSeveral = [](Value argument) {
     return !shapeOf(argument).empty() && shapeOf(argument).front() != 1;
   };
@@ -92,13 +90,20 @@ static llvm::Error adaptTypes(func::FuncOp main, support::NpzArchive &archive) {
         "the model takes %lld samples at once, and recovery gives it one: fix the first dimension "
         "to 1 (--shape), or leave the samples out",
         (long long)shapeOf(main.getArgument(0)).front());
+  return llvm::Error::success();
+}
+
+static bool takesIntegers(Value argument) { return isa<IntegerType>(scalarTypeOf(argument.getType())); }
+
+/// The arrays for inputs of integers, as floats.
+static llvm::Error adaptTypes(func::FuncOp main, support::NpzArchive &archive) {
   for (auto [argument, sample] : llvm::zip(main.getArguments(), sampleShapes(main))) {
-    auto type = cast<RankedTensorType>(argument.getType());
+    if (!takesIntegers(argument))
+      continue;
     for (auto &[name, array] : archive)
       if (name == sample.name || (name == "x" && main.getNumArguments() == 1))
-        if (isa<IntegerType>(type.getElementType()))
-          if (llvm::Error error = turnIntoFloats(array, sample.name))
-            return error;
+        if (llvm::Error error = turnIntoFloats(array, sample.name))
+          return error;
   }
   return llvm::Error::success();
 }
@@ -111,6 +116,10 @@ samplesFor(func::FuncOp main, const support::NpzArchive &archive,
     return llvm::createStringError(
         "there are labels y, but the model's first output is no list of scores for classes; "
         "leave y out");
+  if (llvm::Error error = checkBatch(main))
+    return error;
+  if (llvm::none_of(main.getArguments(), takesIntegers))
+    return learn::Dataset::fromNpz(archive, sampleShapes(main), classes, normalization);
   support::NpzArchive adapted = archive;
   if (llvm::Error error = adaptTypes(main, adapted))
     return error;

@@ -14,9 +14,10 @@ namespace nestor::learn {
 /// Scores capacities on the held-out fifth. It gives training no labels; without
 /// labels, it gives training nothing at all. (A model was often trained on what
 /// it is recovered with, and answers it better than what it has not seen. To do
-/// as well there, it must at least see what the original answers.) Scores: top-1 of classifiers
-/// with labels, agreement with the teacher's classes without; for other networks one minus the
-/// squared error to the teacher's results over their variance.
+/// as well there, it must at least see what the original answers.) Scores: top-1
+/// of classifiers with labels, agreement with the teacher's classes without; for
+/// other networks one minus the squared error to the teacher's results over
+/// their variance.
 class HeldOut {
 public:
   /// Runs the teacher once over `samples`.
@@ -26,9 +27,10 @@ public:
   /// The teacher's own score: 1 without labels.
   double teacherScore() const { return original; }
   /// What the full capacity must reach under TopRule::Tolerance: the teacher's
-  /// top-1 less one standard error of so few samples (without labels: agreement
-  /// of 99.5 % less two). A network scores higher on what it was trained with
-  /// than on anything else, so equality there would ask for learning by heart.
+  /// top-1 less four points, or less one standard error where samples are so few
+  /// that it is more (without labels: agreement of 99.5 % less two). A network
+  /// scores higher on what it was trained with than on anything else, so equality
+  /// there would ask for learning by heart.
   double requiredOfTop() const;
   /// By result: one over the variance of the teacher's, for LossOptions.
   const std::vector<double> &weights() const { return inverseVariance; }

@@ -9,6 +9,7 @@
 #include "compiler/ir/Nested.h"
 #include "compiler/learn/Gradient.h"
 #include "compiler/learn/Ordering.h"
+#include "compiler/learn/WidthSearch.h"
 #include "compiler/learn/Widths.h"
 #include "compiler/package/Plan.h"
 
@@ -20,9 +21,6 @@ using namespace mlir;
 
 namespace nestor::learn {
 namespace {
-
-/// DESIGN section 4: how far below its bound a capacity may lie.
-constexpr double kFractionTolerance = 0.02;
 
 /// The first operation on the way from an argument that training could not pass;
 /// null if there is none.
@@ -102,7 +100,7 @@ void Nester::mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroup
     bool equal = k + 1 < fractions.size() && capacities.widths[k] == capacities.widths[k + 1] &&
                  capacities.skipped[k] == capacities.skipped[k + 1];
     double requested = options.capacities[k];
-    if (fractions[k] > requested + 1e-9 || fractions[k] <= requested - kFractionTolerance)
+    if (fractions[k] > requested + 1e-9 || fractions[k] <= requested - kSlack)
       report.warnings.push_back(unreached(requested, fractions[k], equal, groups.whole()));
     if (equal)
       continue;

@@ -9,6 +9,7 @@
 #include "compiler/learn/Patches.h"
 #include "compiler/learn/Recover.h"
 #include "compiler/learn/Walk.h"
+#include "passes/SharedWeights.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -184,9 +185,9 @@ llvm::Expected<Recovery> Closed::finish() {
   recovery.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   bool isLast = options.recover == RecoverLevel::Affine || options.recover == RecoverLevel::Solve;
+  auto isRecurrent = [](Operation &op) { return RecurrentOperands::of(&op).has_value(); };
   func::FuncOp full = layers.functions().back();
-  if (isLast && (!full.getOps<nest::LstmOp>().empty() || !full.getOps<nest::GruOp>().empty() ||
-                 !full.getOps<nest::RnnOp>().empty()))
+  if (isLast && llvm::any_of(full.front(), isRecurrent))
     recovery.notes.push_back("recurrent layers are as they were: only the layers around them are "
                              "fitted (distill trains them, too)");
   return std::move(recovery);

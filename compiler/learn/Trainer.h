@@ -58,7 +58,7 @@ private:
   LossOptions lossOptions() const;
   Optimizer optimizerFor(const TrainingStage &stage) const;
   void chooseRate(const TrainingStage &stage, const Optimizer &optimizer);
-  bool improves(const TrainingStage &stage, const Optimizer &optimizer);
+  bool improves(double before, const TrainingStage &stage, const Optimizer &optimizer);
   double lossOf(const TrainingStage &stage);
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
   void setTargets();

@@ -46,9 +46,8 @@ double Trainer::lossOf(const TrainingStage &stage) {
   return sum;
 }
 
-/// Whether `state.rate` makes the loss smaller. The values change.
-bool Trainer::improves(const TrainingStage &stage, const Optimizer &optimizer) {
-  double before = lossOf(stage);
+/// Whether `state.rate` makes the loss, `before` now, smaller. The values change.
+bool Trainer::improves(double before, const TrainingStage &stage, const Optimizer &optimizer) {
   for (int64_t i = 0; i < kTrialSteps; ++i)
     makeStep(stage, optimizer);
   double after = lossOf(stage);
@@ -64,9 +63,9 @@ void Trainer::chooseRate(const TrainingStage &stage, const Optimizer &optimizer)
     return;
   TrainingState start = state;
   start.values = nets->values();
-  double began = pace->seconds();
+  double began = pace->seconds(), before = lossOf(stage);
   for (int trial = 0; trial < kMostTrials && !stopped(); ++trial) {
-    bool found = improves(stage, optimizer);
+    bool found = improves(before, stage, optimizer);
     double spent = pace->seconds() - began;
     start.rate = state.rate / (found ? 1 : kRatio);
     state = start;

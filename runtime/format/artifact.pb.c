@@ -42,6 +42,27 @@ PB_BIND(nestor_format_Step, nestor_format_Step, AUTO)
 PB_BIND(nestor_format_Layer, nestor_format_Layer, AUTO)
 
 
+PB_BIND(nestor_format_Work, nestor_format_Work, AUTO)
+
+
+PB_BIND(nestor_format_Block, nestor_format_Block, AUTO)
+
+
+PB_BIND(nestor_format_LiveTensor, nestor_format_LiveTensor, AUTO)
+
+
+PB_BIND(nestor_format_Cut, nestor_format_Cut, AUTO)
+
+
+PB_BIND(nestor_format_CutInfo, nestor_format_CutInfo, AUTO)
+
+
+PB_BIND(nestor_format_BlockWeights, nestor_format_BlockWeights, AUTO)
+
+
+PB_BIND(nestor_format_MixedPair, nestor_format_MixedPair, AUTO)
+
+
 PB_BIND(nestor_format_Capacity, nestor_format_Capacity, AUTO)
 
 
@@ -52,6 +73,7 @@ PB_BIND(nestor_format_Whole, nestor_format_Whole, AUTO)
 
 
 PB_BIND(nestor_format_Manifest, nestor_format_Manifest, AUTO)
+
 
 
 

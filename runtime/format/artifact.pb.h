@@ -43,6 +43,17 @@ typedef enum _nestor_format_Space {
     nestor_format_Space_MODEL_OUTPUT = 4 /* `index` is the output */
 } nestor_format_Space;
 
+/* What kind of work steps do, for models of how long they take. */
+typedef enum _nestor_format_WorkKind {
+    nestor_format_WorkKind_WORK_OTHER = 0, /* data movement, resizing, sorting, ... */
+    nestor_format_WorkKind_WORK_CONV = 1,
+    nestor_format_WorkKind_WORK_DEPTHWISE = 2,
+    nestor_format_WorkKind_WORK_MATMUL = 3, /* gemm and fully connected layers too */
+    nestor_format_WorkKind_WORK_RECURRENT = 4,
+    nestor_format_WorkKind_WORK_ELEMENTWISE = 5,
+    nestor_format_WorkKind_WORK_POOL = 6 /* pooling, reductions, normalisation, softmax */
+} nestor_format_WorkKind;
+
 /* Struct definitions */
 /* How a uint8 input is turned into the model's floats inside the plan:
  (x * scale - mean[c]) / std[c]. Stored so that tools can do the inverse. */
@@ -151,6 +162,71 @@ typedef struct _nestor_format_Layer {
     uint64_t macs; /* multiply-accumulates of one run, full batch */
 } nestor_format_Layer;
 
+typedef struct _nestor_format_Work {
+    nestor_format_WorkKind kind;
+    uint64_t macs;
+    uint32_t steps;
+} nestor_format_Work;
+
+/* A range of a capacity's steps. All capacities have the same blocks; those of
+ a skipped residual block have no steps. Blocks follow each other: the steps of
+ block b begin where those of block b - 1 end. */
+typedef struct _nestor_format_Block {
+    uint32_t steps;
+    pb_size_t work_count;
+    struct _nestor_format_Work *work; /* kinds that occur, ascending */
+    uint64_t weight_bytes; /* that this capacity reads, private ones and those of several blocks included */
+    uint64_t activation_bytes; /* of the arena, alive at its fullest step, live tensors included */
+} nestor_format_Block;
+
+/* A tensor that is alive at a cut: computed (or given) before it, read behind
+ it. Dense; channels last where the plan has them last. */
+typedef struct _nestor_format_LiveTensor {
+    char *name; /* ONNX node that computes it, or the model's input or output */
+    nestor_format_DType dtype;
+    pb_size_t dims_count;
+    int64_t *dims;
+    nestor_format_Space space; /* ARENA, MODEL_INPUT or MODEL_OUTPUT */
+    uint32_t index;
+    uint64_t offset;
+} nestor_format_LiveTensor;
+
+/* Where a plan may be split: cut c lies between blocks c - 1 and c. At cut 0 the
+ inputs are alive, at the last one the outputs. Model outputs that the head has
+ written are alive behind it. */
+typedef struct _nestor_format_Cut {
+    pb_size_t live_count;
+    struct _nestor_format_LiveTensor *live;
+    uint64_t front_bytes; /* most activation bytes of any block before the cut */
+    uint64_t back_bytes; /* behind it */
+} nestor_format_Cut;
+
+/* What is the same for all capacities and targets. */
+typedef struct _nestor_format_CutInfo {
+    char *name; /* ONNX node behind which it lies; empty for the first */
+    /* Of the full capacity: an earlier cut has no more live bytes, so a faster
+ peer makes that one better. */
+    bool dominated;
+} nestor_format_CutInfo;
+
+/* Bytes of a shell that one block reads, hashed so that a streamed block can be
+ checked. `block` is the number of blocks for weights that several blocks read. */
+typedef struct _nestor_format_BlockWeights {
+    uint32_t block;
+    uint32_t shell;
+    uint64_t offset; /* in the shell, a multiple of 64 */
+    uint64_t size;
+    uint64_t hash;
+} nestor_format_BlockWeights;
+
+/* Head and tail of different capacities that fit each other, as measured. */
+typedef struct _nestor_format_MixedPair {
+    uint32_t head; /* index of a capacity */
+    uint32_t tail;
+    uint32_t cut;
+    float accuracy; /* top-1, or agreement with the full capacity without labels */
+} nestor_format_MixedPair;
+
 /* One size of the model. */
 typedef struct _nestor_format_Capacity {
     float capacity; /* fraction of the full model's MACs; 1 is the full model */
@@ -173,6 +249,10 @@ typedef struct _nestor_format_Capacity {
     float latency_us; /* median of one thread on the compiling host; 0: not measured */
     pb_size_t skipped_count;
     char **skipped; /* residual blocks that this capacity leaves out, by node */
+    pb_size_t blocks_count;
+    struct _nestor_format_Block *blocks;
+    pb_size_t cuts_count;
+    struct _nestor_format_Cut *cuts; /* one more than blocks, or none at all */
 } nestor_format_Capacity;
 
 /* Channels that shrink together. Tools show them; plans do not refer to them. */
@@ -214,6 +294,13 @@ typedef struct _nestor_format_Manifest {
     /* How compile turned the images of --data into floats; `eval` does the same. */
     bool has_data_normalization;
     nestor_format_Normalization data_normalization;
+    pb_size_t cuts_count;
+    struct _nestor_format_CutInfo *cuts; /* parallel to Capacity.cuts */
+    /* By shell, then by block. Empty: blocks cannot be streamed. */
+    pb_size_t block_weights_count;
+    struct _nestor_format_BlockWeights *block_weights;
+    pb_size_t mixed_count;
+    struct _nestor_format_MixedPair *mixed;
 } nestor_format_Manifest;
 
 
@@ -234,6 +321,10 @@ extern "C" {
 #define _nestor_format_Space_MAX nestor_format_Space_MODEL_OUTPUT
 #define _nestor_format_Space_ARRAYSIZE ((nestor_format_Space)(nestor_format_Space_MODEL_OUTPUT+1))
 
+#define _nestor_format_WorkKind_MIN nestor_format_WorkKind_WORK_OTHER
+#define _nestor_format_WorkKind_MAX nestor_format_WorkKind_WORK_POOL
+#define _nestor_format_WorkKind_ARRAYSIZE ((nestor_format_WorkKind)(nestor_format_WorkKind_WORK_POOL+1))
+
 
 #define nestor_format_Tensor_dtype_ENUMTYPE nestor_format_DType
 
@@ -246,6 +337,16 @@ extern "C" {
 
 
 #define nestor_format_StepArg_space_ENUMTYPE nestor_format_Space
+
+
+
+#define nestor_format_Work_kind_ENUMTYPE nestor_format_WorkKind
+
+
+#define nestor_format_LiveTensor_dtype_ENUMTYPE nestor_format_DType
+#define nestor_format_LiveTensor_space_ENUMTYPE nestor_format_Space
+
+
 
 
 
@@ -267,10 +368,17 @@ extern "C" {
 #define nestor_format_StepArg_init_default       {_nestor_format_Space_MIN, 0, 0}
 #define nestor_format_Step_init_default          {0, 0, 0, NULL, 0, NULL}
 #define nestor_format_Layer_init_default         {NULL, NULL, 0}
-#define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL}
+#define nestor_format_Work_init_default          {_nestor_format_WorkKind_MIN, 0, 0}
+#define nestor_format_Block_init_default         {0, 0, NULL, 0, 0}
+#define nestor_format_LiveTensor_init_default    {NULL, _nestor_format_DType_MIN, 0, NULL, _nestor_format_Space_MIN, 0, 0}
+#define nestor_format_Cut_init_default           {0, NULL, 0, 0}
+#define nestor_format_CutInfo_init_default       {NULL, 0}
+#define nestor_format_BlockWeights_init_default  {0, 0, 0, 0, 0}
+#define nestor_format_MixedPair_init_default     {0, 0, 0, 0}
+#define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_default         {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_default         {NULL, NULL}
-#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default}
+#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Normalization_init_zero    {0, 0, NULL, 0, NULL}
 #define nestor_format_Tensor_init_zero           {NULL, _nestor_format_DType_MIN, 0, NULL, false, nestor_format_Normalization_init_zero}
 #define nestor_format_Section_init_zero          {_nestor_format_SectionKind_MIN, NULL, 0, 0, 0, 0}
@@ -283,10 +391,17 @@ extern "C" {
 #define nestor_format_StepArg_init_zero          {_nestor_format_Space_MIN, 0, 0}
 #define nestor_format_Step_init_zero             {0, 0, 0, NULL, 0, NULL}
 #define nestor_format_Layer_init_zero            {NULL, NULL, 0}
-#define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL}
+#define nestor_format_Work_init_zero             {_nestor_format_WorkKind_MIN, 0, 0}
+#define nestor_format_Block_init_zero            {0, 0, NULL, 0, 0}
+#define nestor_format_LiveTensor_init_zero       {NULL, _nestor_format_DType_MIN, 0, NULL, _nestor_format_Space_MIN, 0, 0}
+#define nestor_format_Cut_init_zero              {0, NULL, 0, 0}
+#define nestor_format_CutInfo_init_zero          {NULL, 0}
+#define nestor_format_BlockWeights_init_zero     {0, 0, 0, 0, 0}
+#define nestor_format_MixedPair_init_zero        {0, 0, 0, 0}
+#define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_zero            {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_zero            {NULL, NULL}
-#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero}
+#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero, 0, NULL, 0, NULL, 0, NULL}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define nestor_format_Normalization_scale_tag    1
@@ -329,6 +444,33 @@ extern "C" {
 #define nestor_format_Layer_name_tag             1
 #define nestor_format_Layer_op_tag               2
 #define nestor_format_Layer_macs_tag             3
+#define nestor_format_Work_kind_tag              1
+#define nestor_format_Work_macs_tag              2
+#define nestor_format_Work_steps_tag             3
+#define nestor_format_Block_steps_tag            1
+#define nestor_format_Block_work_tag             2
+#define nestor_format_Block_weight_bytes_tag     3
+#define nestor_format_Block_activation_bytes_tag 4
+#define nestor_format_LiveTensor_name_tag        1
+#define nestor_format_LiveTensor_dtype_tag       2
+#define nestor_format_LiveTensor_dims_tag        3
+#define nestor_format_LiveTensor_space_tag       4
+#define nestor_format_LiveTensor_index_tag       5
+#define nestor_format_LiveTensor_offset_tag      6
+#define nestor_format_Cut_live_tag               1
+#define nestor_format_Cut_front_bytes_tag        2
+#define nestor_format_Cut_back_bytes_tag         3
+#define nestor_format_CutInfo_name_tag           1
+#define nestor_format_CutInfo_dominated_tag      2
+#define nestor_format_BlockWeights_block_tag     1
+#define nestor_format_BlockWeights_shell_tag     2
+#define nestor_format_BlockWeights_offset_tag    3
+#define nestor_format_BlockWeights_size_tag      4
+#define nestor_format_BlockWeights_hash_tag      5
+#define nestor_format_MixedPair_head_tag         1
+#define nestor_format_MixedPair_tail_tag         2
+#define nestor_format_MixedPair_cut_tag          3
+#define nestor_format_MixedPair_accuracy_tag     4
 #define nestor_format_Capacity_capacity_tag      1
 #define nestor_format_Capacity_macs_tag          2
 #define nestor_format_Capacity_weight_bytes_tag  3
@@ -344,6 +486,8 @@ extern "C" {
 #define nestor_format_Capacity_requested_tag     13
 #define nestor_format_Capacity_latency_us_tag    14
 #define nestor_format_Capacity_skipped_tag       15
+#define nestor_format_Capacity_blocks_tag        16
+#define nestor_format_Capacity_cuts_tag          17
 #define nestor_format_Group_name_tag             1
 #define nestor_format_Group_channels_tag         2
 #define nestor_format_Group_widths_tag           3
@@ -363,6 +507,9 @@ extern "C" {
 #define nestor_format_Manifest_groups_tag        11
 #define nestor_format_Manifest_whole_tag         12
 #define nestor_format_Manifest_data_normalization_tag 13
+#define nestor_format_Manifest_cuts_tag          14
+#define nestor_format_Manifest_block_weights_tag 15
+#define nestor_format_Manifest_mixed_tag         16
 
 /* Struct field encoding specification for nanopb */
 #define nestor_format_Normalization_FIELDLIST(X, a) \
@@ -460,6 +607,63 @@ X(a, STATIC,   SINGULAR, UINT64,   macs,              3)
 #define nestor_format_Layer_CALLBACK NULL
 #define nestor_format_Layer_DEFAULT NULL
 
+#define nestor_format_Work_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UENUM,    kind,              1) \
+X(a, STATIC,   SINGULAR, UINT64,   macs,              2) \
+X(a, STATIC,   SINGULAR, UINT32,   steps,             3)
+#define nestor_format_Work_CALLBACK NULL
+#define nestor_format_Work_DEFAULT NULL
+
+#define nestor_format_Block_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UINT32,   steps,             1) \
+X(a, POINTER,  REPEATED, MESSAGE,  work,              2) \
+X(a, STATIC,   SINGULAR, UINT64,   weight_bytes,      3) \
+X(a, STATIC,   SINGULAR, UINT64,   activation_bytes,   4)
+#define nestor_format_Block_CALLBACK NULL
+#define nestor_format_Block_DEFAULT NULL
+#define nestor_format_Block_work_MSGTYPE nestor_format_Work
+
+#define nestor_format_LiveTensor_FIELDLIST(X, a) \
+X(a, POINTER,  SINGULAR, STRING,   name,              1) \
+X(a, STATIC,   SINGULAR, UENUM,    dtype,             2) \
+X(a, POINTER,  REPEATED, INT64,    dims,              3) \
+X(a, STATIC,   SINGULAR, UENUM,    space,             4) \
+X(a, STATIC,   SINGULAR, UINT32,   index,             5) \
+X(a, STATIC,   SINGULAR, UINT64,   offset,            6)
+#define nestor_format_LiveTensor_CALLBACK NULL
+#define nestor_format_LiveTensor_DEFAULT NULL
+
+#define nestor_format_Cut_FIELDLIST(X, a) \
+X(a, POINTER,  REPEATED, MESSAGE,  live,              1) \
+X(a, STATIC,   SINGULAR, UINT64,   front_bytes,       2) \
+X(a, STATIC,   SINGULAR, UINT64,   back_bytes,        3)
+#define nestor_format_Cut_CALLBACK NULL
+#define nestor_format_Cut_DEFAULT NULL
+#define nestor_format_Cut_live_MSGTYPE nestor_format_LiveTensor
+
+#define nestor_format_CutInfo_FIELDLIST(X, a) \
+X(a, POINTER,  SINGULAR, STRING,   name,              1) \
+X(a, STATIC,   SINGULAR, BOOL,     dominated,         2)
+#define nestor_format_CutInfo_CALLBACK NULL
+#define nestor_format_CutInfo_DEFAULT NULL
+
+#define nestor_format_BlockWeights_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UINT32,   block,             1) \
+X(a, STATIC,   SINGULAR, UINT32,   shell,             2) \
+X(a, STATIC,   SINGULAR, UINT64,   offset,            3) \
+X(a, STATIC,   SINGULAR, UINT64,   size,              4) \
+X(a, STATIC,   SINGULAR, FIXED64,  hash,              5)
+#define nestor_format_BlockWeights_CALLBACK NULL
+#define nestor_format_BlockWeights_DEFAULT NULL
+
+#define nestor_format_MixedPair_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UINT32,   head,              1) \
+X(a, STATIC,   SINGULAR, UINT32,   tail,              2) \
+X(a, STATIC,   SINGULAR, UINT32,   cut,               3) \
+X(a, STATIC,   SINGULAR, FLOAT,    accuracy,          4)
+#define nestor_format_MixedPair_CALLBACK NULL
+#define nestor_format_MixedPair_DEFAULT NULL
+
 #define nestor_format_Capacity_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, FLOAT,    capacity,          1) \
 X(a, STATIC,   SINGULAR, UINT64,   macs,              2) \
@@ -475,11 +679,15 @@ X(a, STATIC,   SINGULAR, FLOAT,    agreement,        11) \
 X(a, STATIC,   SINGULAR, BOOL,     has_agreement,    12) \
 X(a, STATIC,   SINGULAR, FLOAT,    requested,        13) \
 X(a, STATIC,   SINGULAR, FLOAT,    latency_us,       14) \
-X(a, POINTER,  REPEATED, STRING,   skipped,          15)
+X(a, POINTER,  REPEATED, STRING,   skipped,          15) \
+X(a, POINTER,  REPEATED, MESSAGE,  blocks,           16) \
+X(a, POINTER,  REPEATED, MESSAGE,  cuts,             17)
 #define nestor_format_Capacity_CALLBACK NULL
 #define nestor_format_Capacity_DEFAULT NULL
 #define nestor_format_Capacity_steps_MSGTYPE nestor_format_Step
 #define nestor_format_Capacity_layers_MSGTYPE nestor_format_Layer
+#define nestor_format_Capacity_blocks_MSGTYPE nestor_format_Block
+#define nestor_format_Capacity_cuts_MSGTYPE nestor_format_Cut
 
 #define nestor_format_Group_FIELDLIST(X, a) \
 X(a, POINTER,  SINGULAR, STRING,   name,              1) \
@@ -508,7 +716,10 @@ X(a, POINTER,  REPEATED, MESSAGE,  capacities,        9) \
 X(a, POINTER,  SINGULAR, STRING,   options,          10) \
 X(a, POINTER,  REPEATED, MESSAGE,  groups,           11) \
 X(a, POINTER,  REPEATED, MESSAGE,  whole,            12) \
-X(a, STATIC,   OPTIONAL, MESSAGE,  data_normalization,  13)
+X(a, STATIC,   OPTIONAL, MESSAGE,  data_normalization,  13) \
+X(a, POINTER,  REPEATED, MESSAGE,  cuts,             14) \
+X(a, POINTER,  REPEATED, MESSAGE,  block_weights,    15) \
+X(a, POINTER,  REPEATED, MESSAGE,  mixed,            16)
 #define nestor_format_Manifest_CALLBACK NULL
 #define nestor_format_Manifest_DEFAULT NULL
 #define nestor_format_Manifest_inputs_MSGTYPE nestor_format_Tensor
@@ -520,6 +731,9 @@ X(a, STATIC,   OPTIONAL, MESSAGE,  data_normalization,  13)
 #define nestor_format_Manifest_groups_MSGTYPE nestor_format_Group
 #define nestor_format_Manifest_whole_MSGTYPE nestor_format_Whole
 #define nestor_format_Manifest_data_normalization_MSGTYPE nestor_format_Normalization
+#define nestor_format_Manifest_cuts_MSGTYPE nestor_format_CutInfo
+#define nestor_format_Manifest_block_weights_MSGTYPE nestor_format_BlockWeights
+#define nestor_format_Manifest_mixed_MSGTYPE nestor_format_MixedPair
 
 extern const pb_msgdesc_t nestor_format_Normalization_msg;
 extern const pb_msgdesc_t nestor_format_Tensor_msg;
@@ -533,6 +747,13 @@ extern const pb_msgdesc_t nestor_format_Kernel_msg;
 extern const pb_msgdesc_t nestor_format_StepArg_msg;
 extern const pb_msgdesc_t nestor_format_Step_msg;
 extern const pb_msgdesc_t nestor_format_Layer_msg;
+extern const pb_msgdesc_t nestor_format_Work_msg;
+extern const pb_msgdesc_t nestor_format_Block_msg;
+extern const pb_msgdesc_t nestor_format_LiveTensor_msg;
+extern const pb_msgdesc_t nestor_format_Cut_msg;
+extern const pb_msgdesc_t nestor_format_CutInfo_msg;
+extern const pb_msgdesc_t nestor_format_BlockWeights_msg;
+extern const pb_msgdesc_t nestor_format_MixedPair_msg;
 extern const pb_msgdesc_t nestor_format_Capacity_msg;
 extern const pb_msgdesc_t nestor_format_Group_msg;
 extern const pb_msgdesc_t nestor_format_Whole_msg;
@@ -551,6 +772,13 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 #define nestor_format_StepArg_fields &nestor_format_StepArg_msg
 #define nestor_format_Step_fields &nestor_format_Step_msg
 #define nestor_format_Layer_fields &nestor_format_Layer_msg
+#define nestor_format_Work_fields &nestor_format_Work_msg
+#define nestor_format_Block_fields &nestor_format_Block_msg
+#define nestor_format_LiveTensor_fields &nestor_format_LiveTensor_msg
+#define nestor_format_Cut_fields &nestor_format_Cut_msg
+#define nestor_format_CutInfo_fields &nestor_format_CutInfo_msg
+#define nestor_format_BlockWeights_fields &nestor_format_BlockWeights_msg
+#define nestor_format_MixedPair_fields &nestor_format_MixedPair_msg
 #define nestor_format_Capacity_fields &nestor_format_Capacity_msg
 #define nestor_format_Group_fields &nestor_format_Group_msg
 #define nestor_format_Whole_fields &nestor_format_Whole_msg
@@ -567,12 +795,19 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 /* nestor_format_Kernel_size depends on runtime parameters */
 /* nestor_format_Step_size depends on runtime parameters */
 /* nestor_format_Layer_size depends on runtime parameters */
+/* nestor_format_Block_size depends on runtime parameters */
+/* nestor_format_LiveTensor_size depends on runtime parameters */
+/* nestor_format_Cut_size depends on runtime parameters */
+/* nestor_format_CutInfo_size depends on runtime parameters */
 /* nestor_format_Capacity_size depends on runtime parameters */
 /* nestor_format_Group_size depends on runtime parameters */
 /* nestor_format_Whole_size depends on runtime parameters */
 /* nestor_format_Manifest_size depends on runtime parameters */
+#define nestor_format_BlockWeights_size          43
+#define nestor_format_MixedPair_size             23
 #define nestor_format_ParamRange_size            22
 #define nestor_format_StepArg_size               19
+#define nestor_format_Work_size                  19
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -108,15 +108,21 @@ def compile_part(options, row, data, evaluation):
     return json.loads(answer.stdout), time.monotonic() - start
 
 
-def original(options, row, evaluation):
-    """Correct samples of the model as it was given."""
-    model, _, flags, _, _ = ROWS[row]
-    data_flags = flags[:6] if flags else []
+def compile_original(options, row):
+    """The model as it was given."""
+    model = ROWS[row][0]
     plain = WORK / f"{model}-plain.nest"
     subprocess.run([str(w) for w in [options.nestorc, "compile", model_path(model, options.shared), "-o", plain,
                                      "--capacities", "1"]], check=True, stdout=subprocess.DEVNULL)
+    return plain
+
+
+def score(options, row, artifact, evaluation):
+    """Correct samples, and how many there are."""
+    flags = ROWS[row][2]
+    data_flags = flags[:6] if flags else []
     nestor = pathlib.Path(options.nestorc).with_name("nestor")
-    answer = subprocess.run([str(w) for w in [nestor, "eval", plain, "--data", WORK / f"{evaluation}.npz", "--json",
+    answer = subprocess.run([str(w) for w in [nestor, "eval", artifact, "--data", WORK / f"{evaluation}.npz", "--json",
                                               *data_flags]], check=True, stdout=subprocess.PIPE)
     result = json.loads(answer.stdout)["results"][-1]
     return round(result["top1"] * result["samples"]), result["samples"]
@@ -124,11 +130,11 @@ def original(options, row, evaluation):
 
 def run_row(options, row):
     correct, samples, reference, seconds = {}, 0, 0, []
-    parts = ROWS[row][3]
+    parts, plain = ROWS[row][3], compile_original(options, row)
     with ThreadPoolExecutor(options.jobs) as pool:
         outcomes = list(pool.map(lambda part: compile_part(options, row, *part), parts))
     for (_, evaluation), (report, elapsed) in zip(parts, outcomes):
-        right, count = original(options, row, evaluation)
+        right, count = score(options, row, plain, evaluation)
         reference, samples = reference + right, samples + count
         seconds.append(elapsed)
         for capacity, result in zip(report["capacities"], report["results"]):

@@ -96,6 +96,7 @@ llvm::Error chooseNestOptions(const NestArguments &arguments, mlir::func::FuncOp
                               const Dataset *data, NestOptions &options) {
   options.capacities = arguments.capacities;
   options.budget = arguments.budget;
+  options.allowSkips = arguments.allowSkips;
   options.seed = arguments.seed;
   options.threads = arguments.threads;
   options.train = arguments.train;
@@ -106,15 +107,12 @@ llvm::Error chooseNestOptions(const NestArguments &arguments, mlir::func::FuncOp
         "--order: trr compares samples of equal and of other classes; add labels y to --data, or "
         "order obs");
   options.recover = chooseLevel(arguments, data);
-  bool trains =
-      options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow;
-  options.allowSkips = arguments.allowSkips;
   bool changes = options.recover != RecoverLevel::None && options.recover != RecoverLevel::Affine;
   options.top = arguments.top.value_or(changes ? TopRule::Tolerance : TopRule::Exact);
   if (!changes) // These levels do not touch the full capacity, whatever is allowed.
     options.top = TopRule::Exact;
   logChoice(arguments, options);
-  if (trains)
+  if (options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow)
     limitTime(main, options);
   return llvm::Error::success();
 }

@@ -79,7 +79,7 @@ void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
   command.add_option("--steps", flags.steps,
                      "Exact number of steps; repeats a run that ended in time");
   command.add_option("--optimizer", flags.optimizer, "Default adamw")->type_name("sgd|adamw");
-  command.add_option("--learning-rate", flags.learningRate, "Default: the optimizer's");
+  command.add_option("--learning-rate", flags.learningRate, "Default: the largest tried that lowers the loss at once");
   command
       .add_option("--augment", flags.augment,
                   "Vary training images: mirror them, move them by up to N pixels")
