@@ -33,6 +33,17 @@ FailureOr<SmallVector<int64_t>> perDimension(NodeImporter &n, StringRef name, si
   return values;
 }
 
+/// Pads before each dimension, then behind each. Where opsets were young,
+/// exporters wrote one entry for both ends.
+FailureOr<SmallVector<int64_t>> readPads(NodeImporter &n, size_t rank) {
+  bool isForBothEnds = n.opset == 1 && n.hasAttr("pads") && n.intsAttr("pads").size() == rank;
+  FailureOr<SmallVector<int64_t>> pads =
+      perDimension(n, "pads", isForBothEnds ? rank : 2 * rank, 0, -kLimit);
+  if (succeeded(pads) && isForBothEnds)
+    pads->append(pads->begin(), pads->begin() + rank);
+  return pads;
+}
+
 /// auto_pad SAME: as many positions as the extent holds strides.
 void padToSame(Window &window, ArrayRef<int64_t> spatial, bool lower) {
   for (size_t i = 0; i < window.rank(); ++i) {
@@ -71,7 +82,7 @@ FailureOr<Window> readWindow(NodeImporter &n, ArrayRef<int64_t> spatial, ArrayRe
                            Twine(taps < 1 ? taps : extent));
   FailureOr<SmallVector<int64_t>> strides = perDimension(n, "strides", rank, 1, 1);
   FailureOr<SmallVector<int64_t>> dilations = perDimension(n, "dilations", rank, 1, 1);
-  FailureOr<SmallVector<int64_t>> pads = perDimension(n, "pads", 2 * rank, 0, -kLimit);
+  FailureOr<SmallVector<int64_t>> pads = readPads(n, rank);
   if (failed(strides) || failed(dilations) || failed(pads))
     return failure();
   window.strides = *strides;

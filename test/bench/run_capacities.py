@@ -25,14 +25,16 @@ import numpy as np
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CAPACITIES = [0.25, 0.5, 0.75, 1]
 SAMPLES = 64
-# Files that no capacities are expected of: what is not in ONNX, and a file that ONNX's checker refuses.
-EXCEPTIONS = ("sklearn_randomforest", "honk_cnn_one_fstride4")
+# Files that no capacities are expected of: what is not in ONNX.
+EXCEPTIONS = ("sklearn_randomforest",)
 # Images: file, flags of make_npz.py, scale, mean, std.
 IMAGES = {
     "resnet20_cifar10": ("cifar10jpeg/test.tar", [], 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "mobilenet_v2_imagenet": ("imagenet/val500.tar", ["--size", "224"], 1 / 255, (0.5,), (0.5,)),
     "squeezenet_v1.1_imagenet": ("imagenet/val500.tar", ["--size", "227", "--bgr"], 1, (104, 117, 123), (1,)),
 }
+# Of models without a recorded input: that of their only one.
+SHAPES = {"honk_cnn_one_fstride4": (1, 101, 40)}
 ARRAYS = {"har_cnn1d": "har/train.npz", "kws_ds_cnn": "kws/calib.npz"}
 
 
@@ -71,6 +73,8 @@ def samples_of(name, shared, folder):
         return image_samples(shared, name, folder), []
     if name in ARRAYS:
         return {"x": np.load(shared / "data" / ARRAYS[name])["x"][:SAMPLES]}, []
+    if name in SHAPES:
+        return {"x": np.random.default_rng(0).normal(size=(SAMPLES, *SHAPES[name])).astype(np.float32)}, []
     return random_samples(shared / "models/wild/golden" / name)
 
 

@@ -69,6 +69,18 @@ TEST(OperatorImport, EinsumDiagonalAndContraction) {
   EXPECT_EQ(imported.run({{1, 9, 9, 2}, {1, 2, 3, 4, 5, 6}}), (std::vector<float>{9, 12, 15}));
 }
 
+/// Exporters of the first opset wrote one pad for both ends of a dimension.
+TEST(OperatorImport, OnePadForBothEnds) {
+  ModelBuilder builder(1);
+  builder.input("x", {1, 1, 1, 3}).output("y");
+  onnx::NodeProto &pool = builder.node("MaxPool", {"x"}, {"y"});
+  setAttr(pool, "kernel_shape", std::vector<int64_t>{1, 3});
+  setAttr(pool, "pads", std::vector<int64_t>{0, 1});
+  Imported imported(builder.bytes());
+  ASSERT_TRUE(imported.ok()) << imported.result.message;
+  EXPECT_EQ(imported.run({{3, 1, 2}}), (std::vector<float>{3, 3, 2}));
+}
+
 /// Every family must refuse operands of the wrong rank or kind with a reason.
 TEST(OperatorImport, MisfitsAreRefusedWithAReason) {
   for (const char *op : {"Conv",

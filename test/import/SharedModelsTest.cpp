@@ -131,12 +131,6 @@ TEST_P(SharedModel, Imports) {
     EXPECT_EQ(result.unsupported.front().op, "ai.onnx.ml.TreeEnsembleClassifier");
     return;
   }
-  if (llvm::StringRef(GetParam()).contains("honk")) {
-    // Opset 1 with a pads attribute of half the length that ONNX asks for.
-    EXPECT_EQ(result.status, import::ImportStatus::Unsupported);
-    EXPECT_NE(result.message.find("pads"), std::string::npos) << result.message;
-    return;
-  }
   ASSERT_EQ(result.status, import::ImportStatus::Ok) << result.message;
   if (golden)
     evaluateAndCompare(*result.module, *golden);
