@@ -43,11 +43,11 @@ includes 'tools/' passes | violation "passes include nothing of the tools"
 includes 'tools/nestor' compiler | violation "the compiler includes no tool's own headers"
 
 # pb.[ch] are nanopb's; tests of lit begin with what they run.
-sources runtime compiler passes tools test examples |
+sources runtime compiler passes tools python_bindings test examples |
   grep -vE '\.(pb\.[ch]|mlir|test|cmake)$|CMakeLists.txt$' |
   { xargs grep -L 'SPDX-License-Identifier: Apache-2.0' || true; } |
   violation "files without the line of the licence"
-sources runtime compiler passes tools test examples cmake | grep -v '\.pb\.[ch]$' |
+sources runtime compiler passes tools python_bindings test examples cmake | grep -v '\.pb\.[ch]$' |
   { xargs grep -nHP '\t|[ \t]+$' || true; } | violation "tabs, or blanks at the end of a line"
 
 strip -o "$scratch/libnestor.so" "$library"

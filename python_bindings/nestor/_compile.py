@@ -26,8 +26,9 @@ def _find_nestorc() -> str:
 
 
 def _join(value: Any) -> str:
-    return ",".join(str(part) for part in value) if isinstance(value, (list, tuple)) else os.fspath(value) \
-        if isinstance(value, os.PathLike) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ",".join(_join(part) for part in value)
+    return str(os.fspath(value)) if isinstance(value, os.PathLike) else str(value)
 
 
 def _arguments(flags: Mapping[str, Any]) -> list[str]:

@@ -225,11 +225,13 @@ static nb::dict run(SessionHandle &self, const nb::dict &feeds, nb::handle names
   std::vector<const Port *> wanted = read_names(self, names);
   nb::object empty = nb::module_::import_("numpy").attr("empty");
   nb::dict results;
+  std::vector<nb::object> made; // An output that is named twice has two.
   std::vector<void *> targets;
   for (const Port *port : wanted) {
     nb::object result = empty(port->shape, port->dtype);
     targets.push_back(nb::cast<nb::ndarray<>>(result).data());
     results[port->name] = result;
+    made.push_back(std::move(result));
   }
   Status status = [&] {
     nb::gil_scoped_release release;

@@ -122,24 +122,34 @@ const char *nestor_dtype_name(nestor_dtype dtype) {
 // Structs with a size
 //===----------------------------------------------------------------------===//
 
+/// No struct will have more bytes: a larger size was never initialised, and is
+/// not to be believed.
+static constexpr size_t kMaxStructSize = 4096;
+
+/// `first` is the size that the struct had in API version 1.
+static Status check_size(const char *what, size_t size, size_t first) {
+  if (size >= first && size <= kMaxStructSize)
+    return Status();
+  return detail::error(StatusCode::invalid_argument,
+                       "%s: struct_size is %zu, not %zu or a little more: initialise the struct "
+                       "with its _INIT macro",
+                       what, size, first);
+}
+
 /// Copies what the app knows of an options struct over the defaults in
-/// `options`. `first` is the size that the struct had in API version 1.
+/// `options`.
 template <typename Options>
 static Status read_options(const Options *given, size_t first, Options &options) {
   if (!given)
     return Status();
   size_t size = given->struct_size;
-  if (size < first)
-    return detail::error(StatusCode::invalid_argument,
-                         "options: struct_size is %zu, less than %zu: initialise the struct with "
-                         "its _INIT macro",
-                         size, first);
+  NESTOR_RETURN_IF_ERROR(check_size("options", size, first));
   // An app that is newer than this library may only ask for what both know.
   const auto *bytes = reinterpret_cast<const unsigned char *>(given);
   for (size_t i = sizeof(Options); i < size; ++i)
     if (bytes[i] != 0)
       return detail::error(StatusCode::invalid_argument,
-                           "options: the app sets an option that this library, API version %u, "
+                           "options: the app sets an option that this library, API version %d, "
                            "does not know: update libnestor",
                            NESTOR_API_VERSION);
   std::memcpy(&options, given, std::min(size, sizeof(Options)));
@@ -149,11 +159,7 @@ static Status read_options(const Options *given, size_t first, Options &options)
 /// Writes as much of `info` as the app knows, and zeros to what only it knows.
 template <typename Info> static Status write_info(Info info, size_t first, Info *out) {
   size_t size = out->struct_size;
-  if (size < first)
-    return detail::error(StatusCode::invalid_argument,
-                         "info: struct_size is %zu, less than %zu: initialise the struct with its "
-                         "_INIT macro",
-                         size, first);
+  NESTOR_RETURN_IF_ERROR(check_size("info", size, first));
   info.struct_size = std::min(size, sizeof(Info));
   if (size > sizeof(Info))
     std::memset(reinterpret_cast<unsigned char *>(out) + sizeof(Info), 0, size - sizeof(Info));

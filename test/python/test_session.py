@@ -18,6 +18,7 @@ def test_runs_on_arrays(artifact, x):
     np.testing.assert_array_equal(results["y"], expected(x))  # Results are no views.
     np.testing.assert_array_equal(again["y"], expected(x + 1))
     assert session.run({"x": x}, []) == {}
+    np.testing.assert_array_equal(session.run({"x": x}, ["y", "y"])["y"], expected(x))
     assert session.threads == 2
     assert session.memory_bytes >= 3 * 512
 
@@ -99,6 +100,7 @@ def test_switches_capacity(artifact, x):
         session.capacity = 0.7
     session.capacity = artifact.capacities[-1]
     assert session.capacity == 1
+    assert artifact.session(capacity=artifact.capacities[0]).capacity == 0.5
     np.testing.assert_array_equal(session.run({"x": x})["y"], expected(x))
 
 

@@ -281,8 +281,10 @@ TEST_F(CApiTest, OptionsOfOtherVersions) {
   made = nullptr;
   later.added = 1;
   expectError(NESTOR_INVALID_ARGUMENT, "update libnestor", create);
-  later.known.struct_size = 0;
-  expectError(NESTOR_INVALID_ARGUMENT, "_INIT", create);
+  for (size_t size : {size_t{0}, size_t{4097}, ~size_t{0}}) {
+    later.known.struct_size = size;
+    expectError(NESTOR_INVALID_ARGUMENT, "_INIT", create);
+  }
   EXPECT_EQ(made, nullptr);
 }
 
@@ -298,8 +300,10 @@ TEST_F(CApiTest, InfoOfOtherVersions) {
   expectOk(target);
   EXPECT_EQ(later.known.struct_size, sizeof(nestor_target_info)) << "what was filled";
   EXPECT_EQ(later.added, 0u);
-  later.known.struct_size = 3;
-  expectError(NESTOR_INVALID_ARGUMENT, "_INIT", target);
+  for (size_t size : {size_t{3}, size_t{4097}, ~size_t{0}}) {
+    later.known.struct_size = size;
+    expectError(NESTOR_INVALID_ARGUMENT, "_INIT", target);
+  }
 }
 
 TEST_F(CApiTest, RefusesOptionsOutOfRange) {
