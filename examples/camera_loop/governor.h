@@ -44,10 +44,14 @@ private:
   static void blend(double &average, double value) {
     average = average == 0 ? value : 0.6 * average + 0.4 * value;
   }
-  /// What a capacity took when it ran last, or, before that, by its MACs.
+  /// What a capacity took when it ran last; by its MACs if it has not run, or
+  /// if that is less for a larger one, since a disturbed run must not bar it.
   double expected(size_t index) const {
-    return modelUs_[index] != 0 ? modelUs_[index]
-                                : modelUs_[current_] * macs_[index] / macs_[current_];
+    double seen = modelUs_[index];
+    double byMacs = modelUs_[current_] * macs_[index] / macs_[current_];
+    if (seen == 0)
+      return byMacs;
+    return index > current_ ? std::min(seen, byMacs) : seen;
   }
   bool fits(size_t index) const { return expected(index) + otherUs_ <= kMargin * budgetUs_; }
   size_t lower() const {
