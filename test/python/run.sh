@@ -43,7 +43,7 @@ try "comparing the stubs with the package" env -C "$scratch" "$venv/bin/stubtest
 try "checking the package's own types" env -C "$scratch" "$venv/bin/mypy" --strict --cache-dir "$scratch/mypy" -p nestor
 echo "ok: stubs and types"
 
-models=("$scratch/artifacts/two.nest")
+models=("$root/test/data/v1.nest")
 if [ -x "$build/bin/nestorc" ]; then
   models+=("$scratch/fashion.nest")
   try "compiling the quickstart's model" "$build/bin/nestorc" compile \
