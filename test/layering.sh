@@ -43,11 +43,11 @@ includes 'tools/' passes | violation "passes include nothing of the tools"
 includes 'tools/nestor' compiler | violation "the compiler includes no tool's own headers"
 
 # pb.[ch] are nanopb's; tests of lit begin with what they run.
-sources runtime compiler passes tools test examples |
+sources runtime compiler passes tools python_bindings test examples |
   grep -vE '\.(pb\.[ch]|mlir|test|cmake)$|CMakeLists.txt$' |
   { xargs grep -L 'SPDX-License-Identifier: Apache-2.0' || true; } |
   violation "files without the line of the licence"
-sources runtime compiler passes tools test examples cmake | grep -v '\.pb\.[ch]$' |
+sources runtime compiler passes tools python_bindings test examples cmake | grep -v '\.pb\.[ch]$' |
   { xargs grep -nHP '\t|[ \t]+$' || true; } | violation "tabs, or blanks at the end of a line"
 
 strip -o "$scratch/libnestor.so" "$library"
@@ -56,6 +56,10 @@ bytes=$(stat -c %s "$scratch/libnestor.so")
   echo "$bytes bytes" | violation "libnestor.so, stripped, is larger than $most_bytes bytes"
 nm -DC --defined-only "$library" | cut -d' ' -f3- | { grep -vE '^nestor(::|_)' || true; } |
   violation "libnestor.so exports names that are not its own"
+# Both as sorted names, so that the difference tells which side lacks what.
+{ diff <(grep -oP '^NESTOR_API\b.*?\K\bnestor_\w+(?=\()' runtime/include/nestor/nestor.h | sort) \
+  <(nm -D --defined-only "$library" | cut -d' ' -f3- | grep '^nestor_' | sort) || true; } |
+  violation "nestor.h (<) and the C names that libnestor.so exports (>) differ"
 readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
   { grep -vE '^(libstdc\+\+\.so\.6|libgcc_s\.so\.1|libm\.so\.6|libc\.so\.6|ld-linux-.*)$' || true; } |
   violation "libnestor.so needs more than libc and libstdc++"

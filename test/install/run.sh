@@ -71,4 +71,6 @@ for header in "$runtime"/include/nestor/*.hpp; do
   try "compiling $(basename "$header") alone" g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
     -I "$runtime/include" "$scratch/header.cpp"
 done
+try "compiling nestor.h alone as C99" gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c \
+  "$runtime/include/nestor/nestor.h"
 echo "ok: every installed header compiles alone"

@@ -280,6 +280,16 @@ ArtifactSpec exampleArtifact(int64_t rows) {
   return spec;
 }
 
+ArtifactSpec twoCapacities(int64_t rows) {
+  ArtifactSpec spec = exampleArtifact(rows);
+  CapacitySpec small = spec.capacities[0];
+  small.capacity = 0.5f;
+  for (StepSpec &step : small.steps)
+    step.params[0] = rows / 2;
+  spec.capacities.insert(spec.capacities.begin(), small);
+  return spec;
+}
+
 std::vector<float> exampleResult(const std::vector<float> &x) {
   std::vector<float> y(x.size());
   for (size_t i = 0; i < x.size(); ++i)

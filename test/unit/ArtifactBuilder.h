@@ -105,6 +105,9 @@ ArtifactSpec exampleArtifact(int64_t rows = 8);
 /// What it computes.
 std::vector<float> exampleResult(const std::vector<float> &x);
 
+/// The same with a capacity 0.5, which computes the upper half of the rows only.
+ArtifactSpec twoCapacities(int64_t rows);
+
 /// The code image of the example, and the offset of a symbol in it.
 const std::vector<uint8_t> &kernelImage();
 uint64_t symbolOffset(const std::vector<uint8_t> &image, const std::string &name);

@@ -147,17 +147,6 @@ TEST_F(SessionTest, TimesEveryStep) {
   EXPECT_EQ(session->run_timed(times, 1).code(), StatusCode::invalid_argument);
 }
 
-/// Capacity 0.5 computes the upper half of the rows only.
-ArtifactSpec twoCapacities(int64_t rows) {
-  ArtifactSpec spec = exampleArtifact(rows);
-  CapacitySpec small = spec.capacities[0];
-  small.capacity = 0.5f;
-  for (StepSpec &step : small.steps)
-    step.params[0] = rows / 2;
-  spec.capacities.insert(spec.capacities.begin(), small);
-  return spec;
-}
-
 TEST_F(SessionTest, SwitchesCapacity) {
   open(twoCapacities(8));
   EXPECT_EQ(session->capacity(), 1.0f);

@@ -1,0 +1,283 @@
+/*===- nestor/nestor.h - The Nestor runtime for C -----------------*- C -*-===*\
+|*
+|* Part of Nestor. SPDX-License-Identifier: Apache-2.0
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|*   nestor_artifact *artifact = NULL;
+|*   nestor_session *session = NULL;
+|*   nestor_error *error = NULL;
+|*   if (nestor_artifact_open("m.nest", NULL, &artifact, &error) != NESTOR_OK ||
+|*       nestor_session_create(artifact, NULL, &session, &error) != NESTOR_OK)
+|*     return report(nestor_error_message(error));
+|*   memcpy(nestor_tensor_data(nestor_session_input(session, 0)), pixels, bytes);
+|*   if (nestor_session_run(session, &error) != NESTOR_OK)
+|*     return report(nestor_error_message(error));
+|*   const float *scores = nestor_tensor_data(nestor_session_output(session, 0));
+|*
+|* Errors. What can fail returns a code. Where `error` is not null, *error then
+|* becomes a new error object, which the caller frees, and null on success; it
+|* need not be initialised. On failure nothing else is written. A null argument
+|* is an error where one is returned; elsewhere it gives 0, NULL or "". Nothing
+|* here aborts or throws on bad input.
+|*
+|* Ownership. What a function named open or create yields is the caller's, who
+|* frees it with the _free function of its type; that takes null too. Strings
+|* and dims belong to the artifact, tensors to the session: they live until it
+|* is freed. A session keeps what it needs of its artifact, which may be freed
+|* first.
+|*
+|* Threads. An artifact may be used by many threads at once, until one frees
+|* it. A session is used by one thread at a time; only
+|* nestor_session_set_capacity and nestor_session_capacity may be called from
+|* any thread at any moment. Errors belong to who received them.
+|*
+|* Versions. Functions, and fields at the end of structs, are added; none are
+|* removed or changed while the SOVERSION stays. The first field of a struct is
+|* its size as the app was compiled, which the _INIT macro writes. So an app
+|* runs with an older or newer library: fields that the library does not know
+|* must be 0, those that the app does not know take their defaults.
+|*
+\*===----------------------------------------------------------------------===*/
+#ifndef NESTOR_NESTOR_H
+#define NESTOR_NESTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NESTOR_API __attribute__((visibility("default")))
+
+/* Raised by one with each addition to this header. */
+#define NESTOR_API_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The NESTOR_API_VERSION of the library that runs. */
+NESTOR_API uint32_t nestor_api_version(void);
+
+/*===-- Errors --------------------------------------------------------------===*/
+
+typedef enum nestor_code {
+  NESTOR_OK = 0,
+  NESTOR_INVALID_ARGUMENT = 1, /* The caller passed something that does not fit. */
+  NESTOR_NOT_FOUND = 2,        /* No such file, input, output, capacity or target. */
+  NESTOR_IO_ERROR = 3,         /* The system refused an operation on the file. */
+  NESTOR_CORRUPT = 4,          /* Not a .nest file, damaged, or inconsistent. */
+  NESTOR_INCOMPATIBLE = 5,     /* For another major version of the format. */
+  NESTOR_UNSUPPORTED_CPU = 6,  /* No code in the file runs on this CPU. */
+  NESTOR_EXEC_REFUSED = 7,     /* The platform forbids mapping code. */
+  NESTOR_OUT_OF_MEMORY = 8
+} nestor_code;
+
+typedef struct nestor_error nestor_error;
+
+/* For logs: "corrupt", ...; "unknown" for a code that this library lacks. */
+NESTOR_API const char *nestor_code_name(nestor_code code);
+/* NESTOR_OK for null. */
+NESTOR_API nestor_code nestor_error_code(const nestor_error *error);
+/* One sentence that names the file, the field and the cure. Lives as long as
+   the error; "" for null. */
+NESTOR_API const char *nestor_error_message(const nestor_error *error);
+NESTOR_API void nestor_error_free(nestor_error *error);
+
+/*===-- What an artifact tells ----------------------------------------------===*/
+
+/* Element types. NESTOR_BOOL is one byte, 0 or 1. */
+typedef enum nestor_dtype {
+  NESTOR_FLOAT32 = 1,
+  NESTOR_FLOAT64 = 2,
+  NESTOR_FLOAT16 = 3,
+  NESTOR_BFLOAT16 = 4,
+  NESTOR_INT8 = 5,
+  NESTOR_INT16 = 6,
+  NESTOR_INT32 = 7,
+  NESTOR_INT64 = 8,
+  NESTOR_UINT8 = 9,
+  NESTOR_UINT16 = 10,
+  NESTOR_UINT32 = 11,
+  NESTOR_UINT64 = 12,
+  NESTOR_BOOL = 13
+} nestor_dtype;
+
+/* Bytes of one element; 0 for a type that this library lacks. */
+NESTOR_API size_t nestor_dtype_size(nestor_dtype dtype);
+/* Spelling of numpy: "float32", "uint8", "bool", ...; "" if unknown. */
+NESTOR_API const char *nestor_dtype_name(nestor_dtype dtype);
+
+/* The structs below are filled by the library: set struct_size by the _INIT
+   macro before the call. It then holds how many bytes were filled. */
+
+/* An input or an output: dense, row-major, fixed shape. */
+typedef struct nestor_tensor_info {
+  size_t struct_size;
+  const char *name;
+  const int64_t *dims; /* `rank` of them. */
+  size_t rank;         /* 0 for a scalar. */
+  size_t bytes;
+  uint32_t dtype; /* A nestor_dtype. */
+  uint32_t reserved;
+} nestor_tensor_info;
+#define NESTOR_TENSOR_INFO_INIT {sizeof(nestor_tensor_info), NULL, NULL, 0, 0, 0, 0}
+
+/* One size of the model. */
+typedef struct nestor_capacity_info {
+  size_t struct_size;
+  uint64_t macs;          /* Multiply-accumulates of one run. */
+  uint64_t weight_bytes;  /* Shared weights that it reads. */
+  uint64_t private_bytes; /* Bytes that only it reads. */
+  uint64_t delta_bytes;   /* What it reads of the file beyond the next smaller one. */
+  uint64_t arena_bytes;   /* Activations and scratch of one session. */
+  float capacity;         /* Fraction of the full model's MACs. */
+  float requested;        /* The fraction that was asked for at compile time. */
+  float accuracy;         /* Top-1 measured at compile time, 0 to 1; -1: not measured. */
+  float agreement;        /* Share of samples with the original's top-1; -1: not measured. */
+  float latency_us;       /* On the compiling host, one thread; 0: not stored. */
+  uint32_t skipped;       /* How many residual blocks it leaves out. */
+} nestor_capacity_info;
+#define NESTOR_CAPACITY_INFO_INIT {sizeof(nestor_capacity_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* One image of machine code. */
+typedef struct nestor_target_info {
+  size_t struct_size;
+  const char *name;  /* x86-64-v3, aarch64+neon, ... */
+  const char *arch;  /* x86_64, aarch64. */
+  uint32_t runnable; /* 1 if this CPU can run it, else 0. */
+  uint32_t selected; /* 1 if sessions run this one, else 0. */
+} nestor_target_info;
+#define NESTOR_TARGET_INFO_INIT {sizeof(nestor_target_info), NULL, NULL, 0, 0}
+
+/*===-- Artifacts -----------------------------------------------------------===*/
+
+/* An opened .nest file: immutable. Native code in it is trusted like a shared
+   library; everything else is checked before it is used. */
+typedef struct nestor_artifact nestor_artifact;
+
+typedef enum nestor_verify {
+  NESTOR_VERIFY_CODE = 0, /* Header, manifest and code; weights stay untouched. */
+  NESTOR_VERIFY_ALL = 1   /* Every byte that has a hash. */
+} nestor_verify;
+
+typedef struct nestor_open_options {
+  size_t struct_size;
+  const char *target; /* Runs the code of this target; null: the best for this CPU. */
+  uint32_t verify;    /* A nestor_verify. */
+  uint32_t reserved;  /* 0. */
+} nestor_open_options;
+#define NESTOR_OPEN_OPTIONS_INIT {sizeof(nestor_open_options), NULL, NESTOR_VERIFY_CODE, 0}
+
+/* Maps a file. Null options are the defaults, here and below. */
+NESTOR_API nestor_code nestor_artifact_open(const char *path, const nestor_open_options *options,
+                                            nestor_artifact **artifact, nestor_error **error);
+/* Maps `length` bytes from `offset`, a multiple of 64, of an open file, such as
+   an uncompressed entry of an app package. `fd` may be closed afterwards. */
+NESTOR_API nestor_code nestor_artifact_open_fd(int fd, uint64_t offset, uint64_t length,
+                                               const nestor_open_options *options,
+                                               nestor_artifact **artifact, nestor_error **error);
+/* Uses an artifact in memory in place. The memory starts at a multiple of 64,
+   and stays alive and unchanged until the artifact and its sessions are freed. */
+NESTOR_API nestor_code nestor_artifact_open_memory(const void *data, size_t size,
+                                                   const nestor_open_options *options,
+                                                   nestor_artifact **artifact,
+                                                   nestor_error **error);
+NESTOR_API void nestor_artifact_free(nestor_artifact *artifact);
+
+/* Checks the hash of every section, weights included. */
+NESTOR_API nestor_code nestor_artifact_verify(const nestor_artifact *artifact,
+                                              nestor_error **error);
+
+/* The name of the ONNX graph; the compiler and its version. */
+NESTOR_API const char *nestor_artifact_model_name(const nestor_artifact *artifact);
+NESTOR_API const char *nestor_artifact_producer(const nestor_artifact *artifact);
+NESTOR_API uint64_t nestor_artifact_file_bytes(const nestor_artifact *artifact);
+/* Address space taken by the file and the code, in bytes. */
+NESTOR_API uint64_t nestor_artifact_mapped_bytes(const nestor_artifact *artifact);
+/* 1; 0 when the file ends before its last capacities. */
+NESTOR_API int nestor_artifact_complete(const nestor_artifact *artifact);
+
+/* How many there are, and what number `index` is; NESTOR_NOT_FOUND beyond the
+   last. Capacities ascend; the last one is the full model. */
+NESTOR_API size_t nestor_artifact_input_count(const nestor_artifact *artifact);
+NESTOR_API size_t nestor_artifact_output_count(const nestor_artifact *artifact);
+NESTOR_API size_t nestor_artifact_capacity_count(const nestor_artifact *artifact);
+NESTOR_API size_t nestor_artifact_target_count(const nestor_artifact *artifact);
+NESTOR_API nestor_code nestor_artifact_input(const nestor_artifact *artifact, size_t index,
+                                             nestor_tensor_info *info, nestor_error **error);
+NESTOR_API nestor_code nestor_artifact_output(const nestor_artifact *artifact, size_t index,
+                                              nestor_tensor_info *info, nestor_error **error);
+NESTOR_API nestor_code nestor_artifact_capacity(const nestor_artifact *artifact, size_t index,
+                                                nestor_capacity_info *info, nestor_error **error);
+NESTOR_API nestor_code nestor_artifact_target(const nestor_artifact *artifact, size_t index,
+                                              nestor_target_info *info, nestor_error **error);
+
+/*===-- Sessions ------------------------------------------------------------===*/
+
+/* Buffers and threads to run one artifact. Sessions share all weights. */
+typedef struct nestor_session nestor_session;
+
+typedef struct nestor_session_options {
+  size_t struct_size;
+  float capacity;   /* To start with, within 1e-3 of a stored one. */
+  uint32_t threads; /* Share the work of a run, the caller's included; 0: one for
+                       every CPU that this process may use. */
+} nestor_session_options;
+#define NESTOR_SESSION_OPTIONS_INIT {sizeof(nestor_session_options), 1.0f, 1}
+
+/* Makes a session, after checking every kernel call of its plans against the
+   buffers that the call touches. */
+NESTOR_API nestor_code nestor_session_create(const nestor_artifact *artifact,
+                                             const nestor_session_options *options,
+                                             nestor_session **session, nestor_error **error);
+NESTOR_API void nestor_session_free(nestor_session *session);
+
+/* Runs the model once. Allocates nothing. */
+NESTOR_API nestor_code nestor_session_run(nestor_session *session, nestor_error **error);
+
+/* Chooses the capacity of the runs that begin after this call, by its fraction
+   of the MACs or by the one that was asked for at compile time. Copies nothing,
+   takes no lock. Fails, and changes nothing, if there is none within 1e-3. */
+NESTOR_API nestor_code nestor_session_set_capacity(nestor_session *session, float capacity,
+                                                   nestor_error **error);
+NESTOR_API float nestor_session_capacity(const nestor_session *session);
+NESTOR_API uint32_t nestor_session_threads(const nestor_session *session);
+/* Memory of this session: activations, scratch, inputs and outputs. */
+NESTOR_API uint64_t nestor_session_memory_bytes(const nestor_session *session);
+
+/*===-- Tensors of a session ------------------------------------------------===*/
+
+typedef struct nestor_tensor nestor_tensor;
+
+/* By index, or by name; null if there is none. The functions below then fail
+   with NESTOR_NOT_FOUND, so that one check is enough. */
+NESTOR_API nestor_tensor *nestor_session_input(nestor_session *session, size_t index);
+NESTOR_API nestor_tensor *nestor_session_output(nestor_session *session, size_t index);
+NESTOR_API nestor_tensor *nestor_session_find_input(nestor_session *session, const char *name);
+NESTOR_API nestor_tensor *nestor_session_find_output(nestor_session *session, const char *name);
+
+NESTOR_API nestor_code nestor_tensor_get_info(const nestor_tensor *tensor,
+                                              nestor_tensor_info *info, nestor_error **error);
+NESTOR_API size_t nestor_tensor_bytes(const nestor_tensor *tensor);
+/* The session's buffer (64-byte aligned), or the one bound last. An output is
+   valid until the next run. */
+NESTOR_API void *nestor_tensor_data(const nestor_tensor *tensor);
+
+/* Copy exactly nestor_tensor_bytes() bytes in or out. */
+NESTOR_API nestor_code nestor_tensor_copy_from(nestor_tensor *tensor, const void *source,
+                                               size_t bytes, nestor_error **error);
+NESTOR_API nestor_code nestor_tensor_copy_to(const nestor_tensor *tensor, void *target,
+                                             size_t bytes, nestor_error **error);
+
+/* Makes runs read or write the caller's memory, of nestor_tensor_bytes() or
+   more and aligned to nestor_tensor_alignment(). It stays alive until rebound;
+   null goes back to the session's own buffer. Inputs and outputs must not
+   overlap. */
+NESTOR_API nestor_code nestor_tensor_bind(nestor_tensor *tensor, void *memory, size_t bytes,
+                                          nestor_error **error);
+NESTOR_API size_t nestor_tensor_alignment(const nestor_tensor *tensor);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NESTOR_NESTOR_H */
