@@ -25,7 +25,7 @@ static size_t argmax(ArrayRef<float> values) { return max_element(values) - valu
 
 HeldOut::HeldOut(Dataset samples, TrainingNetworks &networks)
     : data(std::move(samples)), networks(networks) {
-  size_t results = networks.results(), right = 0;
+  size_t results = networks.results() + networks.hints(), right = 0;
   std::vector<double> sum(results), squares(results), elements(results);
   for (size_t first = 0; first < data.size(); first += networks.batch()) {
     size_t count = load(first);

@@ -32,7 +32,8 @@ public:
   /// scores higher on what it was trained with than on anything else, so equality
   /// there would ask for learning by heart.
   double requiredOfTop() const;
-  /// By result: one over the variance of the teacher's, for LossOptions.
+  /// By result, hints among them: one over the variance of the teacher's, for
+  /// LossOptions.
   const std::vector<double> &weights() const { return inverseVariance; }
 
   /// By capacity, 0 to 1, for the networks' current parameters.

@@ -36,8 +36,8 @@ static bool isMatrixOfScores(RankedTensorType type) {
          llvm::count_if(type.getShape().drop_front(), [](int64_t n) { return n != 1; }) <= 1;
 }
 
-std::optional<int64_t> classesOf(func::FuncOp func) {
-  if (func.getNumResults() != 1)
+std::optional<int64_t> classesOf(func::FuncOp func, unsigned hints) {
+  if (func.getNumResults() != 1 + hints)
     return std::nullopt;
   auto type = cast<RankedTensorType>(func.getResultTypes().front());
   int64_t batch = type.getRank() ? type.getDimSize(0) : 0;
@@ -67,12 +67,14 @@ static nest::SoftmaxOp softmaxOf(Value value) {
 }
 
 void returnLogits(func::FuncOp func) {
-  Value scores = returnOf(func).getOperand(0);
-  int64_t classes = *classesOf(func), batch = shapeOf(scores).front();
+  SmallVector<Value> results(returnOf(func).getOperands());
+  Value scores = results.front();
+  int64_t classes = *classesOf(func, results.size() - 1), batch = shapeOf(scores).front();
   if (nest::SoftmaxOp softmax = softmaxOf(scores))
     scores = softmax.getInput();
   OpBuilder builder(returnOf(func));
-  setResults(func, reshapeTo(builder, scores.getLoc(), scores, {batch, classes}));
+  results.front() = reshapeTo(builder, scores.getLoc(), scores, {batch, classes});
+  setResults(func, results);
 }
 
 //===----------------------------------------------------------------------===//
@@ -130,6 +132,28 @@ public:
     });
   }
 
+  /// The slices of `value` along its last dimension that hold `channels`, which
+  /// ascend.
+  Value select(Value value, ArrayRef<int64_t> channels) {
+    SmallVector<Value> runs;
+    RankedTensorType type = tensorType(value);
+    SmallVector<int64_t> starts(type.getRank(), 0), steps(type.getRank(), 1);
+    SmallVector<int64_t> shape(type.getShape());
+    for (size_t first = 0, end = 0; first < channels.size(); first = end) {
+      while (end < channels.size() && channels[end] - channels[first] == int64_t(end - first))
+        ++end;
+      starts.back() = channels[first];
+      shape.back() = int64_t(end - first);
+      runs.push_back(
+          nest::SliceOp::create(builder, loc, type.clone(shape), value, starts, steps));
+    }
+    shape.back() = int64_t(channels.size());
+    return runs.size() == 1 ? runs.front()
+                            : nest::ConcatOp::create(builder, loc, type.clone(shape), runs,
+                                                     type.getRank() - 1)
+                                  .getResult();
+  }
+
   Value add(Value a, Value b) {
     return map({a, b}, [&](OpBuilder &inner, ValueRange in) {
       return arith::AddFOp::create(inner, loc, in[0], in[1]).getResult();
@@ -166,22 +190,36 @@ static Value classifierLoss(LossBuilder &build, Value logits, const LossOptions 
   return build.sum(loss);
 }
 
-static Value regressionLoss(LossBuilder &build, ValueRange results, const LossOptions &options) {
+/// factor * the mean of the squared error.
+static Value meanError(LossBuilder &build, Value result, Value target, double factor) {
+  factor /= double(tensorType(result).getNumElements());
+  return build.sum(build.squaredError(result, target, factor));
+}
+
+static Value regressionLoss(LossBuilder &build, ValueRange results, ArrayRef<double> weights) {
   Value total;
-  for (auto [result, weight] : llvm::zip_equal(results, options.weights)) {
-    Value target = build.addArgument(result.getType());
-    double factor = weight / double(tensorType(result).getNumElements());
-    Value loss = build.sum(build.squaredError(result, target, factor));
+  for (auto [result, weight] : llvm::zip_equal(results, weights)) {
+    Value loss = meanError(build, result, build.addArgument(result.getType()), weight);
     total = total ? build.add(total, loss) : loss;
   }
   return total;
 }
 
-void appendLoss(func::FuncOp func, bool classifier, const LossOptions &options) {
+void appendLoss(func::FuncOp func, bool classifier, const LossOptions &options,
+                ArrayRef<Type> hintTypes) {
   LossBuilder build(func);
   SmallVector<Value> results(returnOf(func).getOperands());
-  setResults(func, classifier ? classifierLoss(build, results.front(), options)
-                              : regressionLoss(build, results, options));
+  size_t own = results.size() - hintTypes.size();
+  ArrayRef<double> weights(options.weights);
+  Value loss =
+      classifier ? classifierLoss(build, results.front(), options)
+                 : regressionLoss(build, ArrayRef(results).take_front(own), weights.take_front(own));
+  for (auto [hint, type] : llvm::enumerate(hintTypes)) {
+    Value target = build.select(build.addArgument(type), options.hintChannels[hint]);
+    double factor = options.hintWeight * weights[own + hint] / double(hintTypes.size());
+    loss = build.add(loss, meanError(build, results[own + hint], target, factor));
+  }
+  setResults(func, loss);
 }
 
 } // namespace nestor::learn

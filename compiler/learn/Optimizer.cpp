@@ -44,6 +44,9 @@ OptimizerState Optimizer::start(size_t size) const {
 
 double Optimizer::step(OptimizerState &state, AlignedFloats &values, AlignedFloats &gradients,
                        double rate) const {
+  for (const TrainedRange &range : ranges)
+    for (size_t i = range.begin; i < range.end; ++i)
+      gradients.data()[i] *= units.data()[i];
   double squares = 0;
   for (const TrainedRange &range : ranges)
     squares += squaredNorm({gradients.data() + range.begin, range.end - range.begin});
@@ -67,6 +70,7 @@ double Optimizer::step(OptimizerState &state, AlignedFloats &values, AlignedFloa
 void Optimizer::stepAdam(OptimizerState &state, const TrainedRange &range, float *__restrict values,
                          const float *__restrict gradients, double rate) const {
   float *__restrict first = state.first.data(), *__restrict second = state.second.data();
+  const float *__restrict unit = units.data();
   float keep1 = float(options.momentum), keep2 = float(options.secondMoment);
   // Both moments start at zero, and are too small at first.
   double correction1 = 1 - std::pow(options.momentum, double(state.updates));
@@ -77,7 +81,8 @@ void Optimizer::stepAdam(OptimizerState &state, const TrainedRange &range, float
   for (size_t i = range.begin; i < range.end; ++i) {
     first[i] = keep1 * first[i] + (1 - keep1) * gradients[i];
     second[i] = keep2 * second[i] + (1 - keep2) * gradients[i] * gradients[i];
-    values[i] = shrink * values[i] - length * first[i] / (std::sqrt(second[i]) * bias + epsilon);
+    values[i] = shrink * values[i] -
+                unit[i] * (length * first[i] / (std::sqrt(second[i]) * bias + epsilon));
   }
 }
 
@@ -85,12 +90,13 @@ void Optimizer::stepMomentum(OptimizerState &state, const TrainedRange &range,
                              float *__restrict values, const float *__restrict gradients,
                              double rate) const {
   float *__restrict first = state.first.data();
+  const float *__restrict unit = units.data();
   float momentum = float(options.momentum), length = float(rate);
   float decay = range.decays ? float(options.weightDecay) : 0.f;
   for (size_t i = range.begin; i < range.end; ++i) {
-    float gradient = gradients[i] + decay * values[i];
+    float gradient = gradients[i] + decay * values[i] / unit[i];
     first[i] = momentum * first[i] + gradient;
-    values[i] -= length * (gradient + momentum * first[i]);
+    values[i] -= unit[i] * (length * (gradient + momentum * first[i]));
   }
 }
 

@@ -40,12 +40,14 @@ struct OptimizerState {
 /// does not decay keeps its bits.
 class Optimizer {
 public:
-  Optimizer(std::vector<TrainedRange> ranges, const OptimizerOptions &options)
-      : ranges(std::move(ranges)), options(options) {}
+  /// Trains values in terms of `units`, one for each: value = unit * v, and it is
+  /// v that gradients, clipping and steps are about.
+  Optimizer(std::vector<TrainedRange> ranges, const OptimizerOptions &options, AlignedFloats units)
+      : ranges(std::move(ranges)), options(options), units(std::move(units)) {}
 
   OptimizerState start(size_t size) const;
 
-  /// Moves `values` along `gradients` (which it scales where they are clipped)
+  /// Moves `values` along `gradients` (which it scales by units and to clip them)
   /// with the learning rate `rate`. Returns the norm of the gradients.
   double step(OptimizerState &state, AlignedFloats &values, AlignedFloats &gradients,
               double rate) const;
@@ -58,6 +60,7 @@ private:
 
   std::vector<TrainedRange> ranges;
   OptimizerOptions options;
+  AlignedFloats units;
 };
 
 /// The share of the learning rate for step `step` of `steps`: a short warm-up,

@@ -22,7 +22,7 @@ namespace nestor::learn {
 
 /// Fewer samples than these are combined with each other.
 static constexpr size_t kFewSamples = 5000;
-static constexpr size_t kMostBatch = 128, kLeastBatch = 16;
+static constexpr size_t kMostBatch = 64, kLeastBatch = 16;
 static constexpr double kSecondsBetweenCheckpoints = 60;
 /// Random numbers of different uses.
 enum Purpose : uint64_t { ForSplit = 11, ForBatches };
@@ -52,7 +52,9 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   // First of all, so that it counts compiling.
   trainer->pace.emplace(options.train, batch, training, heldOut);
   trainer->pace->resumeAfter(secondsSpent);
-  auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads);
+  // Where scores are all that there is to learn, and few, values inside help.
+  bool hints = !data.labelled() && training < kFewSamples;
+  auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads, hints);
   if (!networks)
     return networks.takeError();
   trainer->nets = std::move(*networks);

@@ -28,8 +28,8 @@ struct TrainingStage {
   AlignedFloats mask;
 };
 
-/// The capacities that step number `step` trains: the first, and by turns the
-/// last and one of those between. The sandwich rule (Yu and Huang: US-Nets, ICCV
+/// The capacities that step number `step` trains: the first, and by turns one of
+/// the others. The sandwich rule (Yu and Huang: US-Nets, ICCV
 /// 2019) spread over steps: more of them fit into the time.
 llvm::SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, int64_t step);
 

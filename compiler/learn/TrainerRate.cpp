@@ -4,9 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Networks with batch norms folded differ in how much change their filters
-// stand: what is right for one destroys another within a few steps. So rates are
-// tried, and the largest that makes the loss smaller is taken.
+// Networks differ in how much change they stand, even where a step is a share of
+// what it changes (StepUnits.h): what is right for one destroys another within a
+// few steps. So rates are tried, and the largest that makes the loss smaller is
+// taken.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,10 +23,10 @@ using namespace mlir;
 
 namespace nestor::learn {
 
-static constexpr double kAdamRate = 1e-3, kMomentumRate = 2e-2;
+static constexpr double kAdamRate = 1e-2, kMomentumRate = 2e-1;
 /// Each rate that is tried is so much smaller than the one before.
-static constexpr double kRatio = 4;
-static constexpr int kMostTrials = 4;
+static constexpr double kRatio = 2;
+static constexpr int kMostTrials = 5;
 /// A trial makes so many steps, the warm-up among them, and its loss is that of
 /// the batches after them.
 static constexpr int64_t kTrialSteps = 30, kTrialBatches = 4;
@@ -34,14 +35,15 @@ static constexpr int64_t kTrialSteps = 30, kTrialBatches = 4;
 static constexpr int64_t kStepsWorthTrials = 10 * kTrialSteps;
 static constexpr double kShareOfTrials = 0.2;
 
-/// The weighted loss of all capacities of the stage.
+/// The loss of all capacities of the stage. Here the full one counts like the
+/// others: what a rate costs it at first, it wins back when the rate falls.
 double Trainer::lossOf(const TrainingStage &stage) {
   double sum = 0;
   for (int64_t i = 0; i < kTrialBatches; ++i) {
     batches->load(kTrialSteps + i, nets->inputs());
     setTargets();
     for (unsigned capacity : stage.capacities)
-      sum += weightOf(capacity) * addGradient(capacity, 0);
+      sum += addGradient(capacity, 0);
   }
   return sum;
 }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/learn/StepUnits.h"
 #include "compiler/learn/Trainer.h"
 
 #include <cmath>
@@ -16,7 +17,9 @@ namespace nestor::learn {
 static constexpr double kTemperature = 2;
 /// Of labels, beside the teacher; the rest is the teacher's.
 static constexpr double kLabelShare = 0.1;
-static constexpr double kAdamDecay = 1e-2, kMomentumDecay = 1e-4;
+/// Of values inside, beside the results.
+static constexpr double kHintWeight = 2;
+static constexpr double kAdamDecay = 1e-3, kMomentumDecay = 1e-4;
 static constexpr double kClip = 2;
 /// The full capacity's loss counts that much, and twice as much again each time
 /// it failed on the held-out samples, up to a limit: beyond it the smaller
@@ -26,7 +29,8 @@ static constexpr double kTopWeight = 4, kTopWeightOfFew = 8;
 static constexpr int64_t kMostDoublings = 1;
 
 LossOptions Trainer::lossOptions() const {
-  return {kTemperature, nets->isClassifier() && options.data->labelled(), heldOut->weights()};
+  return {kTemperature, nets->isClassifier() && options.data->labelled(), heldOut->weights(), {},
+          kHintWeight};
 }
 
 Optimizer Trainer::optimizerFor(const TrainingStage &stage) const {
@@ -39,7 +43,7 @@ Optimizer Trainer::optimizerFor(const TrainingStage &stage) const {
     if (stage.trains[i])
       ranges.push_back({nets->layout().begin(i), nets->layout().end(i),
                         parameter.role == Parameter::Filter && stage.mask.size() == 0});
-  return Optimizer(std::move(ranges), chosen);
+  return Optimizer(std::move(ranges), chosen, stepUnits(nets->parameters(), nets->layout()));
 }
 
 /// Softmax of a row at a temperature, times `weight`. Returns its entropy, times
@@ -61,6 +65,9 @@ void Trainer::setTargets() {
   nets->runTeacher();
   leastLoss = 0;
   auto targets = nets->targets();
+  size_t hints = nets->hints();
+  for (auto [hint, target] : llvm::enumerate(targets.take_back(hints)))
+    llvm::copy(nets->teacherResult(nets->results() + hint), target.data());
   if (!nets->isClassifier()) {
     for (size_t result = 0; result < nets->results(); ++result)
       llvm::copy(nets->teacherResult(result), targets[result].data());
@@ -96,8 +103,7 @@ float Trainer::addLabels(const Mixture &mixture, float *row) const {
 SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, int64_t step) {
   if (all.size() <= 2)
     return SmallVector<unsigned>(all);
-  llvm::ArrayRef<unsigned> between = all.drop_front().drop_back();
-  return {all.front(), step % 2 ? between[step / 2 % between.size()] : all.back()};
+  return {all.front(), all[1 + step % (all.size() - 1)]};
 }
 
 float Trainer::weightOf(unsigned capacity) const {
@@ -120,8 +126,9 @@ void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   double sum = 0;
   SmallVector<unsigned> chosen = sandwich(stage.capacities, state.step);
   for (unsigned capacity : chosen) {
-    bool isSeldom = stage.capacities.size() > 2 && capacity != stage.capacities.front();
-    sum += addGradient(capacity, weightOf(capacity) * (isSeldom ? 2 : 1) / 3);
+    // All count the same in the long run.
+    float share = capacity == stage.capacities.front() ? 1.f : float(stage.capacities.size() - 1);
+    sum += addGradient(capacity, weightOf(capacity) * share / float(stage.capacities.size()));
   }
   for (size_t i = 0; i < stage.mask.size(); ++i)
     gradient.data()[i] *= stage.mask.data()[i];

@@ -22,8 +22,10 @@ static size_t elementsOf(Type type) { return cast<RankedTensorType>(type).getNum
 
 static bool isF32(Type type) { return cast<RankedTensorType>(type).getElementType().isF32(); }
 
-/// `func` for `batch` samples; a classifier then returns its logits.
-static Expected<OwningOpRef<func::FuncOp>> forBatch(func::FuncOp func, int64_t batch) {
+/// `func` for `batch` samples; a classifier then returns its logits. The last
+/// results are hints.
+static Expected<OwningOpRef<func::FuncOp>> forBatch(func::FuncOp func, int64_t batch,
+                                                    unsigned hints) {
   if (!llvm::all_of(func.getArgumentTypes(), isF32) || !llvm::all_of(func.getResultTypes(), isF32))
     return llvm::createStringError(
         "the network cannot be trained: it has inputs or outputs that are not float32");
@@ -31,17 +33,18 @@ static Expected<OwningOpRef<func::FuncOp>> forBatch(func::FuncOp func, int64_t b
   OwningOpRef<func::FuncOp> batched = withBatch(func, batch, reason);
   if (!batched)
     return llvm::createStringError("the network cannot be trained: " + reason);
-  if (classesOf(*batched))
+  if (classesOf(*batched, hints))
     returnLogits(*batched);
   return batched;
 }
 
 /// A copy of `nested` in which every capacity takes `batch` samples. Its
 /// parameters are the original's, in the same order.
-static Expected<OwningOpRef<ModuleOp>> moduleForBatch(ModuleOp nested, int64_t batch) {
+static Expected<OwningOpRef<ModuleOp>> moduleForBatch(ModuleOp nested, int64_t batch,
+                                                      unsigned hints) {
   OwningOpRef<ModuleOp> copy = nested.clone();
   for (func::FuncOp capacity : nest::capacityFunctions(*copy)) {
-    auto batched = forBatch(capacity, batch);
+    auto batched = forBatch(capacity, batch, hints);
     if (!batched)
       return batched.takeError();
     copy->insert(capacity, batched->release());
@@ -51,11 +54,11 @@ static Expected<OwningOpRef<ModuleOp>> moduleForBatch(ModuleOp nested, int64_t b
 }
 
 TrainingNetworks::TrainingNetworks(OwningOpRef<ModuleOp> nested, Executor teacherExecutor,
-                                   int64_t batch)
+                                   int64_t batch, HintChannels channels)
     : module(std::move(nested)), teacher(std::move(teacherExecutor)), batchSize(batch),
-      set(*module), block(set), current(block.read(set)) {
+      hintChannels(std::move(channels)), set(*module), block(set), current(block.read(set)) {
   func::FuncOp main = nest::capacityFunctions(*module).back();
-  classes = classesOf(main);
+  classes = classesOf(main, hints());
   for (auto [index, type] : llvm::enumerate(main.getArgumentTypes())) {
     inputBuffers.emplace_back(elementsOf(type));
     teacher.bindInput(index, inputBuffers.back().data());
@@ -63,18 +66,25 @@ TrainingNetworks::TrainingNetworks(OwningOpRef<ModuleOp> nested, Executor teache
 }
 
 Expected<std::unique_ptr<TrainingNetworks>>
-TrainingNetworks::compile(ModuleOp nested, ModuleOp teacher, int64_t batch, unsigned threads) {
-  auto original = forBatch(nest::capacityFunctions(teacher).back(), batch);
+TrainingNetworks::compile(ModuleOp nestedModule, ModuleOp teacherModule, int64_t batch,
+                          unsigned threads, bool hints) {
+  OwningOpRef<ModuleOp> nestedCopy = nestedModule.clone(), teacherCopy = teacherModule.clone();
+  ModuleOp nested = *nestedCopy, teacher = *teacherCopy;
+  HintChannels channels(nest::capacityFunctions(nested).size());
+  if (hints)
+    channels = returnHints(nested, teacher);
+  unsigned hintCount = channels.front().size();
+  auto original = forBatch(nest::capacityFunctions(teacher).back(), batch, hintCount);
   if (!original)
     return original.takeError();
   Expected<Executor> executor = Executor::compile(**original, threads);
   if (!executor)
     return executor.takeError();
-  auto module = moduleForBatch(nested, batch);
+  auto module = moduleForBatch(nested, batch, hintCount);
   if (!module)
     return module.takeError();
   std::unique_ptr<TrainingNetworks> networks(
-      new TrainingNetworks(std::move(*module), std::move(*executor), batch));
+      new TrainingNetworks(std::move(*module), std::move(*executor), batch, std::move(channels)));
   networks->threads = threads;
   networks->partSize = samplesAtOnce(nest::capacityFunctions(nested).back(), batch);
   while (batch / networks->partSize < threads && networks->partSize % 2 == 0)
@@ -82,7 +92,7 @@ TrainingNetworks::compile(ModuleOp nested, ModuleOp teacher, int64_t batch, unsi
   for (unsigned worker = 0; worker < threads; ++worker)
     networks->workers.push_back(
         {AlignedFloats(networks->block.size()), AlignedFloats(networks->block.size())});
-  auto part = moduleForBatch(nested, networks->partSize);
+  auto part = moduleForBatch(nested, networks->partSize, hintCount);
   if (!part)
     return part.takeError();
   networks->partModule = std::move(*part);
@@ -133,10 +143,14 @@ static Error differentiate(func::FuncOp func, ArrayRef<unsigned> arguments) {
 }
 
 Expected<std::unique_ptr<TrainingNetworks::Gradient>>
-TrainingNetworks::compileGradient(func::FuncOp capacity, const LossOptions &options,
+TrainingNetworks::compileGradient(unsigned capacity, const LossOptions &options,
                                   llvm::function_ref<bool(unsigned)> trains) {
-  ParameterizedFunction function = parameterize(capacity, *partSet);
-  appendLoss(function.func, isClassifier(), options);
+  SmallVector<func::FuncOp> functions = nest::capacityFunctions(*partModule);
+  ParameterizedFunction function = parameterize(functions[capacity], *partSet);
+  LossOptions own = options;
+  own.hintChannels = hintChannels[capacity];
+  // The full capacity has all of the teacher's channels.
+  appendLoss(function.func, isClassifier(), own, functions.back().getResultTypes().take_back(hints()));
   SmallVector<unsigned> arguments, parameters;
   for (auto [i, parameter] : llvm::enumerate(function.parameters))
     if (trains(parameter)) {
@@ -169,17 +183,18 @@ Error TrainingNetworks::compileGradients(const LossOptions &options, ArrayRef<un
                                          llvm::function_ref<bool(unsigned)> trains) {
   func::FuncOp main = nest::capacityFunctions(*module).back();
   targetBuffers.clear();
-  for (Type type : main.getResultTypes())
+  for (auto [i, type] : llvm::enumerate(main.getResultTypes())) {
     targetBuffers.emplace_back(elementsOf(type));
-  if (options.labels)
-    targetBuffers.push_back(targetBuffers.front());
+    if (i == 0 && options.labels)
+      targetBuffers.push_back(targetBuffers.front());
+  }
   gradients.clear();
   gradients.resize(runners.size());
   SmallVector<func::FuncOp> functions = nest::capacityFunctions(*partModule);
   for (unsigned capacity : capacities) {
     if (llvm::none_of(parameterize(functions[capacity], *partSet).parameters, trains))
       continue;
-    auto gradient = compileGradient(functions[capacity], options, trains);
+    auto gradient = compileGradient(capacity, options, trains);
     if (!gradient)
       return gradient.takeError();
     gradients[capacity] = std::move(*gradient);

@@ -7,6 +7,7 @@
 #define NESTOR_LEARN_TRAININGNETWORKS_H
 
 #include "compiler/learn/Executor.h"
+#include "compiler/learn/Hints.h"
 #include "compiler/learn/Loss.h"
 #include "compiler/learn/ParameterBlock.h"
 
@@ -19,10 +20,12 @@ namespace nestor::learn {
 /// gradients. They read one block of parameters and one batch of inputs.
 class TrainingNetworks {
 public:
-  /// The error names the operation that stands in the way: one that mixes
-  /// samples, has no gradient, or cannot be compiled.
+  /// With `hints`, losses compare values inside, too (Hints.h). The error names
+  /// the operation that stands in the way: one that mixes samples, has no
+  /// gradient, or cannot be compiled.
   static llvm::Expected<std::unique_ptr<TrainingNetworks>>
-  compile(mlir::ModuleOp nested, mlir::ModuleOp teacher, int64_t batch, unsigned threads);
+  compile(mlir::ModuleOp nested, mlir::ModuleOp teacher, int64_t batch, unsigned threads,
+          bool hints = false);
 
   size_t batch() const { return batchSize; }
   size_t capacities() const { return runners.size(); }
@@ -37,8 +40,10 @@ public:
 
   /// One buffer of a batch for each input.
   llvm::MutableArrayRef<AlignedFloats> inputs() { return inputBuffers; }
-  /// Results for the batch in `inputs`: logits of a classifier.
-  size_t results() const { return teacher.outputs(); }
+  /// Results for the batch in `inputs`: logits of a classifier. Hints follow
+  /// them; a capacity's have its own channels only.
+  size_t results() const { return teacher.outputs() - hints(); }
+  size_t hints() const { return hintChannels.front().size(); }
   void runTeacher() { teacher.run(); }
   llvm::ArrayRef<float> teacherResult(size_t index) const { return teacher.output(index); }
   void run(unsigned capacity) { runners[capacity].run(); }
@@ -51,7 +56,7 @@ public:
   llvm::Error compileGradients(const LossOptions &options, llvm::ArrayRef<unsigned> capacities,
                                llvm::function_ref<bool(unsigned parameter)> trains);
   /// What losses compare with: `soft`, then `hard` if there are labels; or one
-  /// buffer for each result.
+  /// buffer for each result. Then one for each hint.
   llvm::MutableArrayRef<AlignedFloats> targets() { return targetBuffers; }
   /// Whether anything of the capacity trains.
   bool trains(unsigned capacity) const { return bool(gradients[capacity]); }
@@ -72,10 +77,11 @@ private:
     double loss = 0;
   };
 
-  TrainingNetworks(mlir::OwningOpRef<mlir::ModuleOp> nested, Executor teacher, int64_t batch);
+  TrainingNetworks(mlir::OwningOpRef<mlir::ModuleOp> nested, Executor teacher, int64_t batch,
+                   HintChannels hintChannels);
   llvm::Error compileRunners();
   llvm::Expected<std::unique_ptr<Gradient>>
-  compileGradient(mlir::func::FuncOp capacity, const LossOptions &options,
+  compileGradient(unsigned capacity, const LossOptions &options,
                   llvm::function_ref<bool(unsigned)> trains);
   void work(Gradient &gradient, size_t worker, float weight);
   void bindInputs(Executor &executor);
@@ -90,6 +96,7 @@ private:
   Executor teacher;
   size_t batchSize;
   unsigned threads = 1;
+  HintChannels hintChannels;
   std::optional<int64_t> classes;
   ParameterSet set;
   ParameterBlock block;

@@ -108,5 +108,21 @@ func.func @main(%x: tensor<2x2xf32>, %y: tensor<3xf32>) -> (tensor<2x2xf32>, ten
   EXPECT_NEAR(loss[0], 2 * 4.0 / 4 + 0.5 * 9.0 / 3, 1e-6);
 }
 
+/// The function has two of the teacher's three channels.
+TEST_F(LossTest, HintsCompareTheChannelsThatThereAre) {
+  auto module = parse(R"(
+func.func @main(%x: tensor<1xf32>, %y: tensor<2x2xf32>) -> (tensor<1xf32>, tensor<2x2xf32>) {
+  return %x, %y : tensor<1xf32>, tensor<2x2xf32>
+})");
+  auto teacherType = RankedTensorType::get({2, 3}, Float32Type::get(module->getContext()));
+  LossOptions options{1, false, {1, 0.5}, {{0, 2}}, 3};
+  appendLoss(mainOf(*module), /*classifier=*/false, options, Type(teacherType));
+  ASSERT_TRUE(succeeded(verify(*module)));
+  std::vector<float> loss =
+      evaluate(mainOf(*module), {{1}, {1, 2, 3, 4}, {3}, {1, 9, 4, 3, 9, 5}});
+  ASSERT_EQ(loss.size(), 1u);
+  EXPECT_NEAR(loss[0], 4 + 3 * 0.5 * (4 + 1) / 4, 1e-6);
+}
+
 } // namespace
 } // namespace nestor::test

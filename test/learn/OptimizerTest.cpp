@@ -27,6 +27,8 @@ AlignedFloats floats(const std::vector<float> &values) {
   return result;
 }
 
+AlignedFloats ones(size_t size) { return floats(std::vector<float>(size, 1)); }
+
 std::vector<float> listOf(const AlignedFloats &values) {
   return {values.data(), values.data() + values.size()};
 }
@@ -36,7 +38,7 @@ TEST(OptimizerTest, NesterovMomentum) {
   OptimizerOptions options;
   options.adam = false;
   options.weightDecay = 0.5;
-  Optimizer optimizer({{0, 1, true}, {2, 3, false}}, options);
+  Optimizer optimizer({{0, 1, true}, {2, 3, false}}, options, ones(3));
   OptimizerState state = optimizer.start(3);
   AlignedFloats values = floats({1, 7, 1}), gradients = floats({1, 5, 1});
   optimizer.step(state, values, gradients, 0.1);
@@ -51,7 +53,7 @@ TEST(OptimizerTest, NesterovMomentum) {
 TEST(OptimizerTest, AdamW) {
   OptimizerOptions options;
   options.weightDecay = 0.5;
-  Optimizer optimizer({{0, 1, true}, {1, 3, false}}, options);
+  Optimizer optimizer({{0, 1, true}, {1, 3, false}}, options, ones(3));
   OptimizerState state = optimizer.start(3);
   AlignedFloats values = floats({1, 1, 1}), gradients = floats({4, -0.25f, 0});
   optimizer.step(state, values, gradients, 0.1);
@@ -65,7 +67,7 @@ TEST(OptimizerTest, ClipsTheNormOfAllGradients) {
   OptimizerOptions options;
   options.adam = false;
   options.clip = 1;
-  Optimizer optimizer({{0, 1, false}, {16, 17, false}}, options);
+  Optimizer optimizer({{0, 1, false}, {16, 17, false}}, options, ones(17));
   OptimizerState state = optimizer.start(17);
   AlignedFloats values(17), gradients(17);
   gradients.data()[0] = 3;
@@ -75,11 +77,30 @@ TEST(OptimizerTest, ClipsTheNormOfAllGradients) {
   EXPECT_FLOAT_EQ(gradients.data()[16], -0.8f);
 }
 
+/// A value in other units takes the same steps, in these units.
+TEST(OptimizerTest, UnitsScaleSteps) {
+  for (bool adam : {false, true}) {
+    OptimizerOptions options;
+    options.adam = adam;
+    options.weightDecay = 0.25;
+    Optimizer optimizer({{0, 2, true}}, options, floats({1, 16}));
+    OptimizerState state = optimizer.start(2);
+    AlignedFloats values = floats({1, 16}), gradients(2);
+    for (int step = 0; step < 3; ++step) {
+      gradients.data()[0] = 0.5f;
+      gradients.data()[1] = 0.5f / 16;
+      optimizer.step(state, values, gradients, 0.125);
+      EXPECT_FLOAT_EQ(values.data()[1], 16 * values.data()[0]);
+    }
+    EXPECT_LT(values.data()[0], 1);
+  }
+}
+
 TEST(OptimizerTest, FindsAMinimum) {
   for (bool adam : {false, true}) {
     OptimizerOptions options;
     options.adam = adam;
-    Optimizer optimizer({{0, 2, false}}, options);
+    Optimizer optimizer({{0, 2, false}}, options, ones(2));
     OptimizerState state = optimizer.start(2);
     AlignedFloats values(2), gradients(2);
     for (int64_t step = 0; step < 300; ++step) {

@@ -39,7 +39,7 @@ double convolutionMacs(mlir::func::FuncOp main) {
 }
 
 bool hasTrainingFlag(const TrainOptions &train) {
-  return train.minutes || train.epochs || train.steps || !train.adam || train.learningRate ||
+  return train.minutes || train.epochs || train.steps || train.batch || !train.adam || train.learningRate ||
          train.augmentation.flip || train.augmentation.shift || !train.checkpoint.empty();
 }
 

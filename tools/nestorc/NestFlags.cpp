@@ -78,6 +78,7 @@ void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
   command.add_option("--epochs", flags.epochs, "Passes over --data at most");
   command.add_option("--steps", flags.steps,
                      "Exact number of steps; repeats a run that ended in time");
+  command.add_option("--batch", flags.batch, "Samples of a step; default: 16 to 64, by how many there are");
   command.add_option("--optimizer", flags.optimizer, "Default adamw")->type_name("sgd|adamw");
   command.add_option("--learning-rate", flags.learningRate, "Default: the largest tried that lowers the loss at once");
   command
@@ -144,6 +145,7 @@ std::string firstTrainingFlag(const NestFlags &flags) {
   return flags.minutes               ? "--minutes"
          : flags.epochs              ? "--epochs"
          : flags.steps               ? "--steps"
+         : flags.batch               ? "--batch"
          : flags.optimizer           ? "--optimizer"
          : flags.learningRate        ? "--learning-rate"
          : !flags.augment.empty()    ? "--augment"
@@ -160,11 +162,14 @@ void finishTraining(const NestFlags &flags, TrainOptions &train) {
     fail("--steps", "training needs at least 1 step; --recover solve does not train");
   if (flags.steps && (flags.minutes || flags.epochs))
     fail("--steps", "the number of steps is exact; leave out --minutes and --epochs");
+  if (flags.batch && *flags.batch < 1)
+    fail("--batch", "a step needs at least 1 sample");
   if (flags.learningRate && !(*flags.learningRate > 0))
     fail("--learning-rate", "it must be more than 0");
   train.minutes = flags.minutes.value_or(0);
   train.epochs = flags.epochs.value_or(0);
   train.steps = flags.steps.value_or(0);
+  train.batch = flags.batch.value_or(0);
   train.learningRate = flags.learningRate.value_or(0);
   train.adam = !flags.optimizer ||
                choose<bool>("--optimizer", *flags.optimizer, {{"sgd", false}, {"adamw", true}});

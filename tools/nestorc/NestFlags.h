@@ -22,7 +22,7 @@ struct NestFlags {
   std::vector<float> mean, std;
   std::optional<std::string> order, recover, top, budget, optimizer;
   std::optional<double> minutes, learningRate;
-  std::optional<int64_t> epochs, steps;
+  std::optional<int64_t> epochs, steps, batch;
   std::vector<std::string> augment;
   std::string checkpoint;
   uint64_t seed = 0;
