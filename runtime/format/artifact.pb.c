@@ -63,6 +63,9 @@ PB_BIND(nestor_format_BlockWeights, nestor_format_BlockWeights, AUTO)
 PB_BIND(nestor_format_MixedPair, nestor_format_MixedPair, AUTO)
 
 
+PB_BIND(nestor_format_BlockRange, nestor_format_BlockRange, AUTO)
+
+
 PB_BIND(nestor_format_Capacity, nestor_format_Capacity, AUTO)
 
 
@@ -72,7 +75,7 @@ PB_BIND(nestor_format_Group, nestor_format_Group, AUTO)
 PB_BIND(nestor_format_Whole, nestor_format_Whole, AUTO)
 
 
-PB_BIND(nestor_format_Manifest, nestor_format_Manifest, AUTO)
+PB_BIND(nestor_format_Manifest, nestor_format_Manifest, 2)
 
 
 

@@ -227,6 +227,12 @@ typedef struct _nestor_format_MixedPair {
     float accuracy; /* top-1, or agreement with the full capacity without labels */
 } nestor_format_MixedPair;
 
+/* Blocks [first, end). */
+typedef struct _nestor_format_BlockRange {
+    uint32_t first;
+    uint32_t end;
+} nestor_format_BlockRange;
+
 /* One size of the model. */
 typedef struct _nestor_format_Capacity {
     float capacity; /* fraction of the full model's MACs; 1 is the full model */
@@ -301,6 +307,10 @@ typedef struct _nestor_format_Manifest {
     struct _nestor_format_BlockWeights *block_weights;
     pb_size_t mixed_count;
     struct _nestor_format_MixedPair *mixed;
+    /* What `nestorc trim --blocks` has left; absent: all. Other blocks have no steps
+ and no BlockWeights. What is said of them, and of cuts, stays. */
+    bool has_present;
+    nestor_format_BlockRange present;
 } nestor_format_Manifest;
 
 
@@ -355,6 +365,7 @@ extern "C" {
 
 
 
+
 /* Initializer values for message structs */
 #define nestor_format_Normalization_init_default {0, 0, NULL, 0, NULL}
 #define nestor_format_Tensor_init_default        {NULL, _nestor_format_DType_MIN, 0, NULL, false, nestor_format_Normalization_init_default}
@@ -375,10 +386,11 @@ extern "C" {
 #define nestor_format_CutInfo_init_default       {NULL, 0}
 #define nestor_format_BlockWeights_init_default  {0, 0, 0, 0, 0}
 #define nestor_format_MixedPair_init_default     {0, 0, 0, 0}
+#define nestor_format_BlockRange_init_default    {0, 0}
 #define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_default         {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_default         {NULL, NULL}
-#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default, 0, NULL, 0, NULL, 0, NULL}
+#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_default}
 #define nestor_format_Normalization_init_zero    {0, 0, NULL, 0, NULL}
 #define nestor_format_Tensor_init_zero           {NULL, _nestor_format_DType_MIN, 0, NULL, false, nestor_format_Normalization_init_zero}
 #define nestor_format_Section_init_zero          {_nestor_format_SectionKind_MIN, NULL, 0, 0, 0, 0}
@@ -398,10 +410,11 @@ extern "C" {
 #define nestor_format_CutInfo_init_zero          {NULL, 0}
 #define nestor_format_BlockWeights_init_zero     {0, 0, 0, 0, 0}
 #define nestor_format_MixedPair_init_zero        {0, 0, 0, 0}
+#define nestor_format_BlockRange_init_zero       {0, 0}
 #define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_zero            {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_zero            {NULL, NULL}
-#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero, 0, NULL, 0, NULL, 0, NULL}
+#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_zero}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define nestor_format_Normalization_scale_tag    1
@@ -471,6 +484,8 @@ extern "C" {
 #define nestor_format_MixedPair_tail_tag         2
 #define nestor_format_MixedPair_cut_tag          3
 #define nestor_format_MixedPair_accuracy_tag     4
+#define nestor_format_BlockRange_first_tag       1
+#define nestor_format_BlockRange_end_tag         2
 #define nestor_format_Capacity_capacity_tag      1
 #define nestor_format_Capacity_macs_tag          2
 #define nestor_format_Capacity_weight_bytes_tag  3
@@ -510,6 +525,7 @@ extern "C" {
 #define nestor_format_Manifest_cuts_tag          14
 #define nestor_format_Manifest_block_weights_tag 15
 #define nestor_format_Manifest_mixed_tag         16
+#define nestor_format_Manifest_present_tag       17
 
 /* Struct field encoding specification for nanopb */
 #define nestor_format_Normalization_FIELDLIST(X, a) \
@@ -664,6 +680,12 @@ X(a, STATIC,   SINGULAR, FLOAT,    accuracy,          4)
 #define nestor_format_MixedPair_CALLBACK NULL
 #define nestor_format_MixedPair_DEFAULT NULL
 
+#define nestor_format_BlockRange_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UINT32,   first,             1) \
+X(a, STATIC,   SINGULAR, UINT32,   end,               2)
+#define nestor_format_BlockRange_CALLBACK NULL
+#define nestor_format_BlockRange_DEFAULT NULL
+
 #define nestor_format_Capacity_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, FLOAT,    capacity,          1) \
 X(a, STATIC,   SINGULAR, UINT64,   macs,              2) \
@@ -719,7 +741,8 @@ X(a, POINTER,  REPEATED, MESSAGE,  whole,            12) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  data_normalization,  13) \
 X(a, POINTER,  REPEATED, MESSAGE,  cuts,             14) \
 X(a, POINTER,  REPEATED, MESSAGE,  block_weights,    15) \
-X(a, POINTER,  REPEATED, MESSAGE,  mixed,            16)
+X(a, POINTER,  REPEATED, MESSAGE,  mixed,            16) \
+X(a, STATIC,   OPTIONAL, MESSAGE,  present,          17)
 #define nestor_format_Manifest_CALLBACK NULL
 #define nestor_format_Manifest_DEFAULT NULL
 #define nestor_format_Manifest_inputs_MSGTYPE nestor_format_Tensor
@@ -734,6 +757,7 @@ X(a, POINTER,  REPEATED, MESSAGE,  mixed,            16)
 #define nestor_format_Manifest_cuts_MSGTYPE nestor_format_CutInfo
 #define nestor_format_Manifest_block_weights_MSGTYPE nestor_format_BlockWeights
 #define nestor_format_Manifest_mixed_MSGTYPE nestor_format_MixedPair
+#define nestor_format_Manifest_present_MSGTYPE nestor_format_BlockRange
 
 extern const pb_msgdesc_t nestor_format_Normalization_msg;
 extern const pb_msgdesc_t nestor_format_Tensor_msg;
@@ -754,6 +778,7 @@ extern const pb_msgdesc_t nestor_format_Cut_msg;
 extern const pb_msgdesc_t nestor_format_CutInfo_msg;
 extern const pb_msgdesc_t nestor_format_BlockWeights_msg;
 extern const pb_msgdesc_t nestor_format_MixedPair_msg;
+extern const pb_msgdesc_t nestor_format_BlockRange_msg;
 extern const pb_msgdesc_t nestor_format_Capacity_msg;
 extern const pb_msgdesc_t nestor_format_Group_msg;
 extern const pb_msgdesc_t nestor_format_Whole_msg;
@@ -779,6 +804,7 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 #define nestor_format_CutInfo_fields &nestor_format_CutInfo_msg
 #define nestor_format_BlockWeights_fields &nestor_format_BlockWeights_msg
 #define nestor_format_MixedPair_fields &nestor_format_MixedPair_msg
+#define nestor_format_BlockRange_fields &nestor_format_BlockRange_msg
 #define nestor_format_Capacity_fields &nestor_format_Capacity_msg
 #define nestor_format_Group_fields &nestor_format_Group_msg
 #define nestor_format_Whole_fields &nestor_format_Whole_msg
@@ -803,6 +829,7 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 /* nestor_format_Group_size depends on runtime parameters */
 /* nestor_format_Whole_size depends on runtime parameters */
 /* nestor_format_Manifest_size depends on runtime parameters */
+#define nestor_format_BlockRange_size            12
 #define nestor_format_BlockWeights_size          43
 #define nestor_format_MixedPair_size             23
 #define nestor_format_ParamRange_size            22

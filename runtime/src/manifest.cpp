@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "manifest.h"
+#include "blocks.h"
 #include "checked.h"
 #include "error.h"
 #include "hash.h"
@@ -125,7 +126,8 @@ Status ManifestOwner::check(uint64_t size) {
     return corrupt_count("targets", manifest_.targets_count, kMaxTargets);
   NESTOR_RETURN_IF_ERROR(check_sections(size));
   NESTOR_RETURN_IF_ERROR(check_kernels());
-  return check_capacities(size);
+  NESTOR_RETURN_IF_ERROR(check_capacities(size));
+  return check_blocks(manifest_);
 }
 
 Status ManifestOwner::check_sections(uint64_t size) {

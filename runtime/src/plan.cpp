@@ -6,6 +6,7 @@
 #include "plan.h"
 #include "checked.h"
 #include "error.h"
+#include "polynomial.h"
 
 #include <algorithm>
 
@@ -18,23 +19,6 @@ static constexpr uint64_t kWorkPerPart = 64 * 1024;
 static constexpr uint32_t kPartsPerThread = 4;
 
 static unsigned long long ull(uint64_t value) { return value; }
-
-/// False on overflow. The factors were checked with the manifest.
-static bool evaluate(const nestor_format_Polynomial &polynomial, const int64_t *params,
-                     int64_t &result) {
-  int64_t sum = 0;
-  for (pb_size_t i = 0; i < polynomial.terms_count; ++i) {
-    const nestor_format_Term &term = polynomial.terms[i];
-    int64_t product = term.coefficient;
-    for (pb_size_t j = 0; j < term.factors_count; ++j)
-      if (!checked_mul(product, params[term.factors[j]], product))
-        return false;
-    if (!checked_add(sum, product, sum))
-      return false;
-  }
-  result = sum;
-  return true;
-}
 
 namespace {
 

@@ -99,6 +99,22 @@ Message encode(const StepSpec &step) {
   return message.packed(4, step.params, true);
 }
 
+Message encode(const BlockSpec &block) {
+  Message message;
+  message.varint(1, block.steps).varint(3, block.weightBytes).varint(4, block.activationBytes);
+  for (const WorkSpec &work : block.work)
+    message.message(2, Message().varint(1, work.kind).varint(2, work.macs).varint(3, work.steps));
+  return message;
+}
+
+Message encode(const CutSpec &cut) {
+  Message message;
+  for (const LiveSpec &live : cut.live)
+    message.message(1, encode(live.tensor).varint(4, live.place.space).varint(5, live.place.index)
+                           .varint(6, live.place.offset));
+  return message.varint(2, cut.frontBytes).varint(3, cut.backBytes);
+}
+
 Message encode(const CapacitySpec &capacity) {
   Message message;
   message.fixed32(1, capacity.capacity).varint(5, capacity.arenaBytes);
@@ -110,6 +126,10 @@ Message encode(const CapacitySpec &capacity) {
                            .varint(3, capacity.layerMacs));
   if (capacity.requested != 0)
     message.fixed32(13, capacity.requested);
+  for (const BlockSpec &block : capacity.blocks)
+    message.message(16, encode(block));
+  for (const CutSpec &cut : capacity.cuts)
+    message.message(17, encode(cut));
   return message;
 }
 
@@ -147,6 +167,14 @@ Message encodeManifest(const ArtifactSpec &spec, uint64_t start) {
     manifest.message(8, encode(kernel));
   for (const CapacitySpec &capacity : spec.capacities)
     manifest.message(9, encode(capacity));
+  for (const CutInfoSpec &cut : spec.cuts)
+    manifest.message(14, Message().text(1, cut.name).varint(2, cut.dominated));
+  for (const BlockWeightsSpec &weights : spec.blockWeights)
+    manifest.message(15, Message().varint(1, weights.block).varint(2, weights.shell)
+                             .varint(3, weights.offset).varint(4, weights.size)
+                             .fixed64(5, weights.hash));
+  if (!spec.present.empty())
+    manifest.message(17, Message().varint(1, spec.present[0]).varint(2, spec.present[1]));
   manifest.bytes += spec.extraManifestBytes;
   return manifest;
 }
@@ -287,6 +315,21 @@ ArtifactSpec twoCapacities(int64_t rows) {
   for (StepSpec &step : small.steps)
     step.params[0] = rows / 2;
   spec.capacities.insert(spec.capacities.begin(), small);
+  return spec;
+}
+
+ArtifactSpec exampleWithBlocks(int64_t rows) {
+  ArtifactSpec spec = exampleArtifact(rows);
+  CapacitySpec &capacity = spec.capacities[0];
+  uint64_t bytes = capacity.arenaBytes;
+  capacity.blocks = {{1, {{1, capacity.layerMacs, 1}}, 64, bytes},
+                     {1, {{5, capacity.layerMacs, 1}}, 0, bytes}};
+  TensorSpec scaled = {"layer0", 1, {rows, 16}};
+  capacity.cuts = {{{{spec.inputs[0], {kInput}}}, 0, bytes},
+                   {{{scaled, {kArena}}}, bytes, bytes},
+                   {{{spec.outputs[0], {kOutput}}}, bytes, 0}};
+  spec.cuts = {{"", false}, {"layer0", true}, {"layer1", true}};
+  spec.blockWeights = {{0, 0, 0, 64, hashOf(spec.sections[1].bytes)}};
   return spec;
 }
 

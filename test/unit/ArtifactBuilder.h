@@ -61,6 +61,24 @@ struct StepSpec {
   std::vector<StepArgSpec> args;
   std::vector<int64_t> params;
 };
+struct WorkSpec {
+  uint32_t kind = 0;
+  uint64_t macs = 0;
+  uint32_t steps = 0;
+};
+struct BlockSpec {
+  uint32_t steps = 0;
+  std::vector<WorkSpec> work;
+  uint64_t weightBytes = 0, activationBytes = 0;
+};
+struct LiveSpec {
+  TensorSpec tensor;
+  StepArgSpec place;
+};
+struct CutSpec {
+  std::vector<LiveSpec> live;
+  uint64_t frontBytes = 0, backBytes = 0;
+};
 struct CapacitySpec {
   float capacity = 1, requested = 0;
   uint64_t arenaBytes = 0;
@@ -68,6 +86,16 @@ struct CapacitySpec {
   std::vector<StepSpec> steps;
   uint64_t layerMacs = 0; // Of every layer.
   uint32_t layers = 1;
+  std::vector<BlockSpec> blocks;
+  std::vector<CutSpec> cuts;
+};
+struct CutInfoSpec {
+  std::string name;
+  bool dominated = false;
+};
+struct BlockWeightsSpec {
+  uint32_t block = 0, shell = 0;
+  uint64_t offset = 0, size = 0, hash = 0;
 };
 
 constexpr uint32_t kCode = 1, kWeights = 2;                        // SectionKind
@@ -91,6 +119,9 @@ struct ArtifactSpec {
   std::vector<TargetSpec> targets;
   std::vector<KernelSpec> kernels;
   std::vector<CapacitySpec> capacities;
+  std::vector<CutInfoSpec> cuts;
+  std::vector<BlockWeightsSpec> blockWeights;
+  std::vector<uint32_t> present; // Empty, or first and end.
   uint16_t major = format::kMajorVersion;
   std::string extraManifestBytes; // Appended as they are.
 
@@ -102,7 +133,9 @@ struct ArtifactSpec {
 /// where the constants come through relocated pointers. One capacity, one
 /// target, code for this machine (test/unit/kernels.c).
 ArtifactSpec exampleArtifact(int64_t rows = 8);
-/// What it computes.
+/// The same with a cut between the layers: `scaled` is alive there, in the arena.
+ArtifactSpec exampleWithBlocks(int64_t rows = 8);
+/// What both compute.
 std::vector<float> exampleResult(const std::vector<float> &x);
 
 /// The same with a capacity 0.5, which computes the upper half of the rows only.

@@ -53,7 +53,7 @@ TEST(HostileArtifact, ManifestTruncatedWithGoodHashes) {
 }
 
 TEST(HostileArtifact, EveryFlippedBitOfHeaderAndManifestIsNoticed) {
-  std::vector<uint8_t> file = exampleArtifact().build();
+  std::vector<uint8_t> file = exampleWithBlocks().build();
   AlignedBytes aligned(file);
   for (size_t bit = 0; bit < 8 * (64 + readHeader(file).manifestSize); ++bit) {
     aligned.data()[bit / 8] ^= 1 << bit % 8;
@@ -63,7 +63,7 @@ TEST(HostileArtifact, EveryFlippedBitOfHeaderAndManifestIsNoticed) {
 }
 
 TEST(HostileArtifact, FlippedBitsWithGoodHashesNeverCrash) {
-  const std::vector<uint8_t> original = exampleArtifact().build();
+  const std::vector<uint8_t> original = exampleWithBlocks().build();
   uint64_t parsed = 64 + readHeader(original).manifestSize;
   for (uint64_t bit = 0; bit < 8 * parsed; ++bit) {
     std::vector<uint8_t> file = original;
@@ -77,7 +77,7 @@ TEST(HostileArtifact, RandomEditsWithGoodHashesNeverCrash) {
   constexpr unsigned seed = 7;
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const std::vector<uint8_t> original = exampleArtifact().build();
+  const std::vector<uint8_t> original = exampleWithBlocks().build();
   for (int round = 0; round < 2000; ++round) {
     std::vector<uint8_t> file = original;
     for (unsigned edits = 1 + random() % 6; edits-- > 0;)

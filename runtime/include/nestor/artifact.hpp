@@ -100,11 +100,23 @@ struct SectionInfo {
   uint64_t bytes = 0;
 };
 
+/// What a kernel's pointer argument points into.
+enum class Space : uint8_t { arena = 1, weights, input, output };
+
+struct StepArgInfo {
+  Space space = Space::arena;
+  uint32_t index = 0;  ///< Of the shell, input or output.
+  uint64_t offset = 0; ///< From its start.
+  uint64_t bytes = 0;  ///< That the kernel may touch.
+  bool written = false;
+};
+
 /// One kernel call of a plan.
 struct StepInfo {
   std::string kernel;    ///< Symbol.
   std::string signature; ///< What it computes, for people.
   uint32_t layer = 0;    ///< Index into PlanInfo::layers.
+  std::vector<StepArgInfo> args; ///< Empty where the step does not fit its kernel.
 };
 
 /// What steps stand for in the ONNX model.
@@ -117,6 +129,81 @@ struct LayerInfo {
 struct PlanInfo {
   std::vector<StepInfo> steps;
   std::vector<LayerInfo> layers;
+};
+
+/// What kind of work kernel calls do, for models of how long they take.
+enum class WorkKind : uint8_t {
+  other, ///< Data movement, resizing, sorting, ...
+  conv,
+  depthwise,
+  matmul, ///< Fully connected layers too.
+  recurrent,
+  elementwise,
+  pool, ///< Pooling, reductions, normalisation, softmax.
+};
+
+/// "conv", "matmul", ...
+NESTOR_API const char *to_string(WorkKind kind);
+
+struct WorkInfo {
+  WorkKind kind = WorkKind::other;
+  uint64_t macs = 0;
+  uint32_t steps = 0; ///< Kernel calls.
+};
+
+/// A range of the file that holds weights.
+struct WeightRange {
+  uint32_t shell = 0;  ///< Capacities up to number `shell` need it.
+  uint64_t offset = 0; ///< In the file.
+  uint64_t bytes = 0;
+};
+
+/// A part of a plan between two cuts. Every capacity has the same blocks; one
+/// that belongs to a residual block that a capacity leaves out has no work.
+struct BlockInfo {
+  uint32_t index = 0;
+  uint32_t steps = 0; ///< Kernel calls in this file: 0 where it lacks the block.
+  uint64_t macs = 0;
+  uint64_t weight_bytes = 0;     ///< That it reads, those of several blocks included.
+  uint64_t activation_bytes = 0; ///< Of the arena, alive at its fullest step.
+  std::vector<WorkInfo> work;    ///< Kinds that occur, ascending.
+  /// What the file has for this block alone, one range a shell that the
+  /// capacity reads.
+  std::vector<WeightRange> weights;
+};
+
+/// Blocks [first, end).
+struct BlockRange {
+  uint32_t first = 0;
+  uint32_t end = 0;
+};
+
+/// A tensor that is alive at a cut. Dense; images lie channels last.
+struct LiveTensorInfo {
+  std::string name; ///< ONNX node that computes it, or the model's input or output.
+  DType dtype = DType::float32;
+  std::vector<int64_t> dims;
+  size_t bytes = 0;
+};
+
+/// Where a run may be split: between blocks `index - 1` and `index`.
+struct CutInfo {
+  uint32_t index = 0;
+  std::string name; ///< ONNX node behind which it lies; empty for the first.
+  uint64_t live_bytes = 0;
+  uint64_t live_bytes_f16 = 0;  ///< With floats as halves; other types as they are.
+  uint64_t live_bytes_int8 = 0; ///< With floats as one byte each.
+  uint64_t macs_before = 0;
+  uint64_t macs_after = 0;
+  uint64_t front_bytes = 0; ///< Most activation bytes of any block before it.
+  uint64_t back_bytes = 0;  ///< And behind it.
+  /// An earlier cut of the full capacity has no more live bytes, so that a
+  /// faster peer makes that one better.
+  bool dominated = false;
+  bool single_tensor = false;
+  /// Of the first cut the inputs, of the last one the outputs. Outputs that are
+  /// written before a cut are alive there.
+  std::vector<LiveTensorInfo> live;
 };
 
 /// How much of a file `Artifact::open` checks.
@@ -183,6 +270,13 @@ public:
 
   /// The kernel calls of `capacities()[index]`; empty beyond the last one.
   PlanInfo plan(size_t index) const;
+  /// Blocks of `capacities()[index]` in the order in which they run, and the
+  /// cuts around them: one more, number c in front of block c. Both are empty
+  /// beyond the last capacity and for files that cannot be cut.
+  std::vector<BlockInfo> blocks(size_t index) const;
+  std::vector<CutInfo> cuts(size_t index) const;
+  /// The blocks that can run: all, unless `nestorc trim --blocks` left some out.
+  BlockRange present_blocks() const;
   /// Checks the hash of every section, weights included.
   Status verify() const;
 

@@ -1,0 +1,31 @@
+//===- blocks.h - Blocks and cuts of a manifest --------------- -*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_SRC_BLOCKS_H
+#define NESTOR_SRC_BLOCKS_H
+
+#include "manifest.h"
+
+namespace nestor::detail {
+
+/// Blocks of every capacity; 0 where the file cannot be cut.
+inline uint32_t block_count(const Manifest &manifest) {
+  return manifest.capacities[0].blocks_count;
+}
+
+/// Where `shell` has the weights of `block`, or with `block_count` those that
+/// several blocks read; null where it has none.
+const nestor_format_BlockWeights *find_block_weights(const Manifest &manifest, uint32_t block,
+                                                     uint32_t shell);
+
+/// Checks everything that a manifest says about blocks and cuts, whose other
+/// indices, counts and sections are checked already: afterwards steps lie in
+/// blocks, live tensors in their buffers, and weights in the ranges of the
+/// blocks that read them.
+Status check_blocks(const Manifest &manifest);
+
+} // namespace nestor::detail
+
+#endif // NESTOR_SRC_BLOCKS_H
