@@ -48,9 +48,9 @@ const char *to_string(DType type) {
 Status Model::open(Mapping mapping, const ArtifactOptions &options, std::string fileName) {
   file = std::move(mapping);
   name = std::move(fileName);
-  Status status = open_named(options);
-  file.close_file(); // The mappings stay.
-  return with_prefix(name, std::move(status));
+  verifyAlways = options.verify() == Verify::all;
+  // The file stays open: sessions with a memory budget read weights from it.
+  return with_prefix(name, open_named(options));
 }
 
 Status Model::open_named(const ArtifactOptions &options) {

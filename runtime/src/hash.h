@@ -14,6 +14,17 @@ namespace nestor::detail {
 /// XXH3-64 of `size` bytes: what every hash in a .nest file is.
 uint64_t hash(const void *data, size_t size);
 
+/// The same of bytes that come one part after the other. Allocates nothing.
+class HashStream {
+public:
+  HashStream();
+  void add(const void *data, size_t size);
+  uint64_t result() const;
+
+private:
+  alignas(64) unsigned char state_[640];
+};
+
 } // namespace nestor::detail
 
 #endif // NESTOR_SRC_HASH_H

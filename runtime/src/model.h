@@ -24,6 +24,7 @@ public:
   Status verify_sections() const;
 
   std::string name;
+  bool verifyAlways = false; ///< Streamed weights are checked whenever they are read.
   Mapping file;
   ManifestOwner manifest;
 

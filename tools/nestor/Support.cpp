@@ -19,6 +19,7 @@ static ExitStatus exitStatusOf(StatusCode code) {
   case StatusCode::io_error: return exitUsage;
   case StatusCode::corrupt:
   case StatusCode::incompatible:
+  case StatusCode::data_loss:
   case StatusCode::unsupported_cpu:
   case StatusCode::exec_refused: return exitCorrupt;
   case StatusCode::out_of_memory: return exitInternal;

@@ -18,6 +18,7 @@ namespace nestor {
 
 class Session;
 class SessionOptions;
+enum class TensorEncoding : uint8_t;
 namespace detail {
 class Model;
 }
@@ -265,6 +266,12 @@ public:
   std::vector<CutInfo> cuts(size_t index) const;
   /// The blocks that can run: all, unless `nestorc trim --blocks` left some out.
   BlockRange present_blocks() const;
+  /// Room for the tensors alive at a cut as a stream (nestor/tensors.hpp), at
+  /// any capacity.
+  Result<uint64_t> stream_bytes(uint32_t cut, TensorEncoding encoding) const;
+  /// The smallest memory budget of a session with this capacity (within 1e-3 of
+  /// a stored one) and of one with the default, which needs most.
+  Result<uint64_t> minimum_budget(float capacity = 1) const;
   /// Checks the hash of every section, weights included.
   Status verify() const;
 
