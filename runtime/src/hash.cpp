@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "hash.h"
+#include "error.h"
+#include "mapping.h"
 
 #include <new>
 
@@ -29,6 +31,20 @@ void HashStream::add(const void *data, size_t size) {
 
 uint64_t HashStream::result() const {
   return XXH3_64bits_digest(reinterpret_cast<const XXH3_state_t *>(state_));
+}
+
+Status hash_file(const Mapping &file, uint64_t offset, uint64_t bytes, uint64_t &result) {
+  alignas(64) uint8_t chunk[32 << 10];
+  HashStream stream;
+  while (bytes != 0) {
+    uint64_t count = bytes < sizeof chunk ? bytes : sizeof chunk;
+    NESTOR_RETURN_IF_ERROR(file.read(offset, count, chunk));
+    stream.add(chunk, count);
+    offset += count;
+    bytes -= count;
+  }
+  result = stream.result();
+  return Status();
 }
 
 } // namespace nestor::detail

@@ -43,6 +43,7 @@ public:
 
 private:
   Status open_named(const ArtifactOptions &options);
+  void drop_weights();
   void describe();
   void describe_groups();
   Status select_target(const std::string &wanted);

@@ -118,6 +118,9 @@ Status SessionState::prepare(const SessionOptions &options) {
 }
 
 Status SessionState::prepare_resident(unsigned threads) {
+  if (model->file.front() < model->file.size())
+    return error(StatusCode::invalid_argument, "session: the artifact was opened without its "
+                 "weights: a session needs a memory budget");
   std::vector<uint64_t> offsets;
   uint64_t tensors = 0, arena = 0, total = 0;
   for (const CapacityInfo &capacity : model->capacities)

@@ -11,6 +11,8 @@
 
 namespace nestor::detail {
 
+/// Steps of more grains are not cut: a bound on what a hostile file can cost.
+static constexpr int64_t kMaxGrains = 1 << 16;
 /// Ranges this near each other are read at once.
 static constexpr uint64_t kNear = 512;
 
@@ -168,7 +170,8 @@ bool Divider::can_be_cut(uint32_t call) const {
   bool shared = false;
   for (size_t i = use_; i < weights_.uses.size() && weights_.uses[i].call == call; ++i)
     shared |= weights_.uses[i].firstRun != weights_.uses[i].endRun;
-  return shared && weights_.tiles[call] != 0 && plan_.calls[call].grains > weights_.tiles[call];
+  int64_t grains = plan_.calls[call].grains, tile = weights_.tiles[call];
+  return shared && tile != 0 && grains > tile && grains <= kMaxGrains;
 }
 
 const nestor_format_BlockWeights *Divider::entry_of(const WeightUse &use) const {

@@ -156,8 +156,8 @@ struct Draft {
   Plan plan;
   PlanWeights weights;
   uint64_t arena = 0;   ///< Where it ends: the weights begin there.
-  uint64_t indivisible = 0, total = 0;
-  uint64_t heap = 0;
+  uint64_t indivisible = 0; ///< Bytes of the largest piece however the plan is cut.
+  uint64_t heap = 0;        ///< At most, of plan and stream.
 };
 
 class StreamPlanner {
@@ -216,8 +216,6 @@ Status StreamPlanner::draft(uint32_t capacity) {
   };
   draft.indivisible = cut(0).largest;
   Division finest = cut(draft.indivisible);
-  for (const Piece &piece : finest.stream.pieces)
-    draft.total += piece.bytes;
   draft.heap = draft.plan.heap_bytes() - draft.plan.calls.size() * sizeof(Call) +
                finest.calls.size() * sizeof(Call) + finest.stream.heap_bytes();
   return Status();
@@ -294,8 +292,10 @@ private:
 /// more pinned pieces read less.
 void RoomPlanner::run() {
   consider(0, room_);
-  uint64_t ring = std::max(draft_.indivisible, align_up(room_ / 16));
-  for (; !found_ || used_ != draft_.total; ring = align_up(ring + ring / 2)) {
+  if (found_)
+    return;
+  for (uint64_t ring = std::max(draft_.indivisible, align_up(room_ / 16));;
+       ring = align_up(ring + ring / 2)) {
     ring = std::min(ring, room_);
     for (uint64_t parts : {1, 2, 3, 4, 8})
       consider(ring, std::max({align_up(ring / parts), draft_.indivisible,

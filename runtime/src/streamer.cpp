@@ -9,10 +9,8 @@
 #include "hash.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <sched.h>
-#include <unistd.h>
 
 namespace nestor::detail {
 
@@ -21,7 +19,9 @@ static constexpr uint64_t kSpinNs = 100'000;
 /// Looks before it offers its CPU to others: there may be just one.
 static constexpr unsigned kSpinsBeforeYield = 200;
 
-static unsigned long long ull(uint64_t value) { return value; }
+/// Its stack holds what `hash_file` reads; the rest of a default one would count
+/// against limits on address space.
+static constexpr size_t kStackBytes = 256 << 10;
 
 static void relax() {
 #if defined(__x86_64__)
@@ -41,7 +41,12 @@ Streamer::Streamer(const Model &model, uint8_t *memory, StreamSet &&set)
 }
 
 Status Streamer::start() {
-  if (int code = pthread_create(&thread_, nullptr, work, this))
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  (void)pthread_attr_setstacksize(&attributes, kStackBytes); // Only saves memory.
+  int code = pthread_create(&thread_, &attributes, work, this);
+  pthread_attr_destroy(&attributes);
+  if (code)
     return error(StatusCode::out_of_memory, "cannot start the thread that reads weights: %s",
                  std::strerror(code));
   started_ = true;
@@ -64,7 +69,7 @@ Status Streamer::check_fits(uint32_t capacity) const {
   return error(StatusCode::invalid_argument,
                "capacity %g needs a memory budget of at least %llu bytes",
                static_cast<double>(model_.capacities[capacity].capacity),
-               ull(streams_[capacity].minimum));
+               static_cast<unsigned long long>(streams_[capacity].minimum));
 }
 
 //===----------------------------------------------------------------------===//
@@ -219,7 +224,7 @@ Status Streamer::read_piece(const Piece &piece) {
 Status Streamer::read_range(StreamRange &range, uint8_t *target) {
   if (!range.whole && (!checked_[range.entry] || model_.verifyAlways))
     NESTOR_RETURN_IF_ERROR(check_entry(range.entry));
-  NESTOR_RETURN_IF_ERROR(read(range.offset, range.bytes, target));
+  NESTOR_RETURN_IF_ERROR(model_.file.read(range.offset, range.bytes, target));
   if (range.whole && (!checked_[range.entry] || model_.verifyAlways) &&
       hash(target, range.bytes) != model_.manifest->block_weights[range.entry].hash)
     return damaged(range.entry);
@@ -227,43 +232,13 @@ Status Streamer::read_range(StreamRange &range, uint8_t *target) {
   return Status();
 }
 
-Status Streamer::read(uint64_t offset, uint64_t bytes, uint8_t *target) const {
-  const Mapping &file = model_.file;
-  if (file.fd() < 0) { // The artifact is memory of the caller.
-    std::memcpy(target, file.data() + offset, bytes);
-    return Status();
-  }
-  while (bytes != 0) {
-    ssize_t count =
-        pread(file.fd(), target, bytes, static_cast<off_t>(file.file_offset() + offset));
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      return error(StatusCode::io_error, "cannot read weights: %s", std::strerror(errno));
-    if (count == 0)
-      return error(StatusCode::data_loss, "the file has become shorter: it ends at %llu, where "
-                   "weights were", ull(offset));
-    offset += static_cast<uint64_t>(count);
-    bytes -= static_cast<uint64_t>(count);
-    target += count;
-  }
-  return Status();
-}
-
 Status Streamer::check_entry(uint32_t index) {
   const nestor_format_BlockWeights &entry = model_.manifest->block_weights[index];
   uint64_t at = find_section(*model_.manifest, nestor_format_SectionKind_WEIGHTS, entry.shell)
                     ->offset + entry.offset;
-  alignas(64) uint8_t chunk[32 << 10]; // On the thread's stack.
-  HashStream hash;
-  for (uint64_t left = entry.size; left != 0;) {
-    uint64_t bytes = std::min<uint64_t>(left, sizeof chunk);
-    NESTOR_RETURN_IF_ERROR(read(at, bytes, chunk));
-    hash.add(chunk, bytes);
-    at += bytes;
-    left -= bytes;
-  }
-  if (hash.result() != entry.hash)
+  uint64_t hash = 0;
+  NESTOR_RETURN_IF_ERROR(hash_file(model_.file, at, entry.size, hash));
+  if (hash != entry.hash)
     return damaged(index);
   return Status();
 }

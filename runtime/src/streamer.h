@@ -51,7 +51,6 @@ private:
   void read_pieces();
   Status read_piece(const Piece &piece);
   Status read_range(StreamRange &range, uint8_t *target);
-  Status read(uint64_t offset, uint64_t bytes, uint8_t *target) const;
   Status check_entry(uint32_t entry);
   Status damaged(uint32_t entry) const;
   template <typename Ready> void wait_until(const Ready &ready);

@@ -207,10 +207,16 @@ public:
   /// Runs the code of the named target instead of the best one for this CPU.
   ArtifactOptions &target(std::string name) { return target_ = std::move(name), *this; }
 
+  /// Without its weights an artifact takes no more address space than manifest
+  /// and code: for sessions with a memory budget, which read them.
+  ArtifactOptions &map_weights(bool on) { return mapWeights_ = on, *this; }
+
   Verify verify() const { return verify_; }
   const std::string &target() const { return target_; }
+  bool map_weights() const { return mapWeights_; }
 
 private:
+  bool mapWeights_ = true;
   Verify verify_ = Verify::code;
   std::string target_;
 };
