@@ -46,11 +46,10 @@ SessionState::~SessionState() {
     munmap(memory, memoryBytes);
 }
 
-/// Where the tensors lie in the memory of a session; `end` is where the arena
-/// follows. False if that does not fit an address.
+/// Where the tensors lie in the memory of a session, from `end` on, which moves
+/// behind them. False if that does not fit an address.
 static bool place_tensors(const Model &model, std::vector<uint64_t> &offsets, uint64_t &end) {
-  end = 0;
-  bool fit = true;
+  bool fit = checked_align(end, format::kBufferAlignment, end);
   for (const auto *tensors : {&model.inputs, &model.outputs})
     for (const TensorInfo &tensor : *tensors) {
       offsets.push_back(end);
@@ -122,19 +121,17 @@ Status SessionState::prepare_resident(unsigned threads) {
     return error(StatusCode::invalid_argument, "session: the artifact was opened without its "
                  "weights: a session needs a memory budget");
   std::vector<uint64_t> offsets;
-  uint64_t tensors = 0, arena = 0, total = 0;
+  uint64_t total = 0;
   for (const CapacityInfo &capacity : model->capacities)
-    arena = std::max(arena, capacity.arena_bytes);
+    total = std::max(total, capacity.arena_bytes);
   // A few bytes more, so that even a model without any has an address.
-  if (!place_tensors(*model, offsets, tensors) || !checked_add(tensors, arena, total) ||
-      !checked_align(total + 1, page_size(), total))
+  if (!place_tensors(*model, offsets, total) || !checked_align(total + 1, page_size(), total))
     return cannot_allocate(UINT64_MAX);
   NESTOR_RETURN_IF_ERROR(allocate(total));
   for (uint64_t offset : offsets)
     own.push_back(memory + offset);
   bound = own;
-  arenaOffset = tensors;
-  PlanContext context = {memory + tensors, threads, &alignment, blocks, nullptr};
+  PlanContext context = {memory, threads, &alignment, blocks, nullptr};
   for (uint32_t i = 0; i < model->capacities.size(); ++i) {
     Result<Plan> plan = make_plan(*model, i, context);
     if (!plan.ok())

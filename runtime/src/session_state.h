@@ -54,7 +54,9 @@ public:
   /// By slot: the inputs, then the outputs.
   std::vector<void *> own, bound;
   std::vector<uint32_t> alignment;
-  uint8_t *memory = nullptr; ///< The tensors, then the arena; with a budget, then weights.
+  /// The arena, then the tensors; with a budget the tensors, the arena of the
+  /// capacity at hand, and weights.
+  uint8_t *memory = nullptr;
   uint64_t memoryBytes = 0;
   uint64_t arenaOffset = 0;
   std::unique_ptr<Streamer> streamer; ///< With a memory budget.
