@@ -156,7 +156,7 @@ struct Draft {
   Plan plan;
   PlanWeights weights;
   uint64_t arena = 0;   ///< Where it ends: the weights begin there.
-  uint64_t indivisible = 0; ///< Bytes of the largest piece however the plan is cut.
+  uint64_t smallest = 0;    ///< What the plan is cut to for the smallest budget.
   uint64_t heap = 0;        ///< At most, of plan and stream.
 };
 
@@ -173,6 +173,7 @@ public:
 
 private:
   Status draft(uint32_t capacity);
+  void find_smallest(Draft &draft) const;
   void fit_capacity(uint32_t capacity, uint64_t end);
   void scale_to_latency(Draft &draft, float us) const;
 
@@ -211,14 +212,29 @@ Status StreamPlanner::draft(uint32_t capacity) {
                  ull(info.arena_bytes));
   if (info.latency_us > 0)
     scale_to_latency(draft, info.latency_us);
+  find_smallest(draft);
+  return Status();
+}
+
+/// Pieces as small as can be take little room for weights and much to keep
+/// account of them, so the least of both together.
+void StreamPlanner::find_smallest(Draft &draft) const {
   auto cut = [&](uint64_t target) {
     return divide(setup_.model, setup_.blocks, draft.plan, draft.weights, target);
   };
-  draft.indivisible = cut(0).largest;
-  Division finest = cut(draft.indivisible);
-  draft.heap = draft.plan.heap_bytes() - draft.plan.calls.size() * sizeof(Call) +
-               finest.calls.size() * sizeof(Call) + finest.stream.heap_bytes();
-  return Status();
+  const uint64_t fixed = draft.plan.heap_bytes() - draft.plan.calls.size() * sizeof(Call);
+  uint64_t target = cut(0).largest, least = UINT64_MAX;
+  do {
+    Division division = cut(target);
+    uint64_t heap =
+        fixed + division.calls.size() * sizeof(Call) + division.stream.heap_bytes();
+    if (target + heap < least) {
+      least = target + heap;
+      draft.smallest = target;
+      draft.heap = heap;
+    }
+    target = align_up(target + target / 2 + 1);
+  } while (target < least);
 }
 
 /// The stored latency is that of one thread and of all blocks.
@@ -236,7 +252,7 @@ void StreamPlanner::scale_to_latency(Draft &draft, float us) const {
 Result<uint64_t> StreamPlanner::minimum(uint32_t capacity) const {
   const Draft &draft = drafts_[capacity];
   uint64_t bytes = 0;
-  if (!checked_add(draft.arena, draft.indivisible, bytes) ||
+  if (!checked_add(draft.arena, draft.smallest, bytes) ||
       !checked_align(bytes + 1, page_size(), bytes) || !checked_add(bytes, heap_, bytes))
     return error(StatusCode::invalid_argument, "session: capacity %g fits no budget",
                  static_cast<double>(setup_.model.capacities[capacity].capacity));
@@ -294,11 +310,11 @@ void RoomPlanner::run() {
   consider(0, room_);
   if (found_)
     return;
-  for (uint64_t ring = std::max(draft_.indivisible, align_up(room_ / 16));;
+  for (uint64_t ring = std::max(draft_.smallest, align_up(room_ / 16));;
        ring = align_up(ring + ring / 2)) {
     ring = std::min(ring, room_);
     for (uint64_t parts : {1, 2, 3, 4, 8})
-      consider(ring, std::max({align_up(ring / parts), draft_.indivisible,
+      consider(ring, std::max({align_up(ring / parts), draft_.smallest,
                                std::min(ring, kSmallPiece)}));
     if (ring == room_)
       return;

@@ -392,7 +392,7 @@ void StreamedBuilder::addCapacity(uint32_t shells) {
   CapacitySpec capacity;
   capacity.capacity = shells == 1 ? 0.5f : 1;
   capacity.shells = shells;
-  capacity.arenaBytes = 4 * bytes;
+  capacity.arenaBytes = (2 + shells) * bytes; // Of the second half what is used.
   capacity.layers = blocks * layers;
   capacity.layerMacs = static_cast<uint64_t>(half) * shells;
   TensorSpec live = {"live", 1, {1, half * shells}};
