@@ -146,9 +146,29 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
     filter = {{filterFloats, {0, 2}}};
   }
   call.spec.args = {{input, /*written=*/false, 4}, {filter, /*written=*/false, 64}};
+  if (spec.grain == ConvGrain::Panels && !spec.grouped)
+    call.spec.args[1].runs = {{{{1, {2}}}, {{filterFloats, {0}}}}};
   unsigned firstEpilogueOperand = 2;
   addEpilogueArgs(call, spec.epilogue, channels, result, /*elementBytes=*/4, firstEpilogueOperand);
   describeRanges(call, spec, {{1, {2}}});
+}
+
+/// The block of `shell` begins with what smaller panels read of it: the inputs
+/// that the shell adds. Its own panels read all inputs up to it.
+static SmallVector<GrainRun, 0> blockRuns(const ConvSpec &spec, unsigned shell) {
+  const Nesting &nesting = spec.nesting;
+  GrainRun smaller, own;
+  own.grains = {{1, {nesting.panels(shell)}}};
+  for (unsigned i = 0; i < shell; ++i)
+    smaller.grains.push_back({1, {nesting.panels(i)}});
+  for (unsigned i = 0; i <= shell && i < nesting.inputShells(); ++i)
+    for (unsigned part = 0; part < nesting.parts; ++part) {
+      Term inputs{4 * spec.geometry.taps() * panelWidth, {nesting.inputs(part, i)}};
+      own.bytes.push_back(inputs);
+      if (i == shell)
+        smaller.bytes.push_back(inputs);
+    }
+  return {smaller, own};
 }
 
 /// The same for a filter in shells; `Nesting` names the parameters.
@@ -175,6 +195,8 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
       add(smaller, shell), add(shell, smaller);
     add(shell, shell);
     call.spec.args.push_back({block, /*written=*/false, 64});
+    if (spec.grain == ConvGrain::Panels && !spec.grouped)
+      call.spec.args.back().runs = blockRuns(spec, shell);
   }
   unsigned firstEpilogueOperand = 2;
   addEpilogueArgs(call, spec.epilogue, channels, result, /*elementBytes=*/4, firstEpilogueOperand, firstChannel);
@@ -190,6 +212,8 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
+  if (spec.grain == ConvGrain::Panels && !spec.grouped)
+    call.spec.tile = [spec](const TargetInfo &target) { return panelsTogether(target, spec); };
   call.spec.emit = [spec](func::FuncOp func, const TargetInfo &target) {
     return spec.depthwise ? emitDepthwiseConv(func, target, spec) : emitDirectConv(func, target, spec);
   };

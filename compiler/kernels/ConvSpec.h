@@ -73,6 +73,9 @@ using TapBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value ta
 llvm::SmallVector<mlir::Value> forEachTap(KernelBuilder &b, const ConvGeometry &geometry, int dim, mlir::Value o,
                                           mlir::ValueRange sums, TapBody body);
 
+/// Panels of one tile of `emitDirectConv`.
+int64_t panelsTogether(const TargetInfo &target, const ConvSpec &spec);
+
 // Emitters of kernel bodies. Parameters: inputs per group, outputs per group,
 // panels per group, and, if grouped, groups; depthwise: channels, panels; with
 // a filter in shells: see `Nesting`.

@@ -28,6 +28,10 @@ using namespace nestor::kernels;
 
 namespace {
 
+Tile tileFor(const TargetInfo &target, const ConvSpec &spec) {
+  return matmulTile(target, spec.geometry.out[2], spec.narrow, spec.aliased);
+}
+
 /// Consecutive taps of a kernel row that the same pixels of a tile have.
 struct Segment {
   int64_t tap, count;
@@ -47,7 +51,7 @@ class DirectConv {
 public:
   DirectConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
       : b(func, target), spec(spec), g(spec.geometry),
-        tile(matmulTile(target, g.out[2], spec.narrow, spec.aliased)), input(b.arg(0)), filter(b.arg(1)) {
+        tile(tileFor(target, spec)), input(b.arg(0)), filter(b.arg(1)) {
     if (spec.nesting.shells) {
       nested.emplace(b, func, spec.nesting, g.taps(), tile.panels);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
@@ -308,6 +312,10 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
 }
 
 } // namespace
+
+int64_t nestor::kernels::panelsTogether(const TargetInfo &target, const ConvSpec &spec) {
+  return tileFor(target, spec).panels;
+}
 
 LogicalResult nestor::kernels::emitDirectConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
   DirectConv(func, target, spec).emit();

@@ -64,10 +64,18 @@ using Polynomial = llvm::SmallVector<Term, 2>;
 /// The value of `polynomial` for the given parameters.
 int64_t evaluatePolynomial(const Polynomial &polynomial, llvm::ArrayRef<int64_t> params);
 
+/// A run of grains that touch an argument one after the other.
+struct GrainRun {
+  Polynomial grains, bytes; ///< How many there are, and what each touches.
+};
+
 struct ArgSpec {
   Polynomial bytes;    ///< Extent touched from the pointer on: never exceeded.
   bool written = false;
   uint32_t align = 1;  ///< Bytes that the pointer must be a multiple of.
+  /// How the grains share it (KernelArg.runs in artifact.proto), where they do:
+  /// weights that do not fit a memory budget are then read in parts.
+  llvm::SmallVector<GrainRun, 0> runs = {};
 };
 
 struct ParamSpec {
@@ -83,6 +91,9 @@ struct KernelSpec {
   llvm::SmallVector<ArgSpec> args;
   llvm::SmallVector<ParamSpec> params;
   Polynomial grains;
+  /// Where an argument has runs: the grains of a tile, at whose multiples parts
+  /// begin and end.
+  std::function<int64_t(const TargetInfo &)> tile;
 
   /// Emits the body into `func`, whose entry block has the arguments
   ///   !llvm.ptr args, !llvm.ptr params, i64 begin, i64 end

@@ -142,6 +142,11 @@ private:
       setPolynomial(arg.bytes, *outArg->mutable_bytes());
       outArg->set_written(arg.written);
       outArg->set_align(arg.align);
+      for (const GrainRun &run : arg.runs) {
+        format::GrainRun *outRun = outArg->add_runs();
+        setPolynomial(run.grains, *outRun->mutable_grains());
+        setPolynomial(run.bytes, *outRun->mutable_bytes());
+      }
     }
     for (const ParamSpec &param : spec.params) {
       format::ParamRange *range = kernel->add_params();

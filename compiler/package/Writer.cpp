@@ -12,6 +12,9 @@
 #include "llvm/Support/FileOutputBuffer.h"
 #include "llvm/Support/xxhash.h"
 
+#include <algorithm>
+#include <vector>
+
 using namespace llvm;
 
 namespace nestor::package {
@@ -27,13 +30,37 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
       target->add_features(feature);
     for (auto [kernel, entry] : zip_equal(*manifest.mutable_kernels(), image.entries))
       kernel.add_entry(entry);
+    for (auto [kernel, spec] : zip_equal(*manifest.mutable_kernels(), plan.kernels))
+      if (spec.tile)
+        kernel.add_tile(uint32_t(spec.tile(*image.target)));
     addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
   }
   if (!plan.graph.empty())
     addSection(format::GRAPH, "graph", 0, plan.graph.size());
   for (auto [index, size] : enumerate(plan.weights.shellBytes()))
     addSection(format::WEIGHTS, "shell " + std::to_string(index + 1), index, size);
+  manifest.set_identity(1); // Takes its room in the layout, as the hashes do.
   fileSize = layOutSections(manifest);
+}
+
+/// Of the weights and of what passes between head and tail, which are the same
+/// for all targets.
+static uint64_t identityOf(const format::Manifest &manifest) {
+  std::vector<uint64_t> parts;
+  for (const format::Section &section : manifest.sections())
+    if (section.kind() == format::WEIGHTS)
+      parts.insert(parts.end(), {section.size(), section.hash()});
+  for (const format::Capacity &capacity : manifest.capacities()) {
+    parts.insert(parts.end(), {capacity.macs(), uint64_t(capacity.cuts_size())});
+    for (const format::Cut &cut : capacity.cuts())
+      for (const format::LiveTensor &live : cut.live()) {
+        parts.insert(parts.end(), {uint64_t(live.dtype()), uint64_t(live.dims_size())});
+        parts.insert(parts.end(), live.dims().begin(), live.dims().end());
+      }
+  }
+  ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(parts.data()),
+                          parts.size() * sizeof(uint64_t));
+  return std::max<uint64_t>(xxh3_64bits(bytes), 1); // 0 means that there is none.
 }
 
 void ArtifactWriter::addSection(format::SectionKind kind, const std::string &name, unsigned index,
@@ -68,6 +95,7 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
       if (section.kind() == format::WEIGHTS && section.index() == range.shell())
         range.set_hash(xxh3_64bits(bytes.slice(range.offset(), range.size())));
   }
+  plan.manifest.set_identity(identityOf(plan.manifest));
   writeHead(plan.manifest, out);
 }
 

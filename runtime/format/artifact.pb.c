@@ -24,6 +24,9 @@ PB_BIND(nestor_format_Term, nestor_format_Term, AUTO)
 PB_BIND(nestor_format_Polynomial, nestor_format_Polynomial, AUTO)
 
 
+PB_BIND(nestor_format_GrainRun, nestor_format_GrainRun, AUTO)
+
+
 PB_BIND(nestor_format_KernelArg, nestor_format_KernelArg, AUTO)
 
 

@@ -105,12 +105,26 @@ typedef struct _nestor_format_Polynomial {
     struct _nestor_format_Term *terms;
 } nestor_format_Polynomial;
 
+/* A run of grains that touch an argument one after the other. */
+typedef struct _nestor_format_GrainRun {
+    bool has_grains;
+    nestor_format_Polynomial grains;
+    bool has_bytes;
+    nestor_format_Polynomial bytes; /* that each of them touches */
+} nestor_format_GrainRun;
+
 /* One pointer argument of a kernel. */
 typedef struct _nestor_format_KernelArg {
     bool has_bytes;
     nestor_format_Polynomial bytes; /* extent that the kernel may touch, from the pointer on */
     bool written;
     uint32_t align; /* required alignment of the pointer; 0 means 1 */
+    /* How the grains share it: a part [begin, end) of the work touches no more than
+ [f(begin), f(end)), where f adds up the bytes of the runs. Empty: a part may
+ touch all of it. So a kernel whose weights do not fit a memory budget is run
+ in parts. */
+    pb_size_t runs_count;
+    struct _nestor_format_GrainRun *runs;
 } nestor_format_KernelArg;
 
 typedef struct _nestor_format_ParamRange {
@@ -137,6 +151,11 @@ typedef struct _nestor_format_Kernel {
  Parallel to Manifest.targets. */
     pb_size_t entry_count;
     uint64_t *entry;
+    /* Grains of one tile of each target: what KernelArg.runs says holds for parts
+ that begin and end at multiples of it. Parallel to Manifest.targets; absent
+ where no argument has runs. */
+    pb_size_t tile_count;
+    uint32_t *tile;
 } nestor_format_Kernel;
 
 typedef struct _nestor_format_StepArg {
@@ -311,6 +330,10 @@ typedef struct _nestor_format_Manifest {
  and no BlockWeights. What is said of them, and of cuts, stays. */
     bool has_present;
     nestor_format_BlockRange present;
+    /* The same for all files whose heads and tails fit each other: those compiled
+ from one model to the same weights for whatever targets, and what
+ `nestorc trim` makes of them. 0: only this file's own. */
+    uint64_t identity;
 } nestor_format_Manifest;
 
 
@@ -346,6 +369,7 @@ extern "C" {
 
 
 
+
 #define nestor_format_StepArg_space_ENUMTYPE nestor_format_Space
 
 
@@ -373,9 +397,10 @@ extern "C" {
 #define nestor_format_Target_init_default        {NULL, NULL, 0, NULL}
 #define nestor_format_Term_init_default          {0, 0, NULL}
 #define nestor_format_Polynomial_init_default    {0, NULL}
-#define nestor_format_KernelArg_init_default     {false, nestor_format_Polynomial_init_default, 0, 0}
+#define nestor_format_GrainRun_init_default      {false, nestor_format_Polynomial_init_default, false, nestor_format_Polynomial_init_default}
+#define nestor_format_KernelArg_init_default     {false, nestor_format_Polynomial_init_default, 0, 0, 0, NULL}
 #define nestor_format_ParamRange_init_default    {0, 0}
-#define nestor_format_Kernel_init_default        {NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Polynomial_init_default, 0, NULL}
+#define nestor_format_Kernel_init_default        {NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Polynomial_init_default, 0, NULL, 0, NULL}
 #define nestor_format_StepArg_init_default       {_nestor_format_Space_MIN, 0, 0}
 #define nestor_format_Step_init_default          {0, 0, 0, NULL, 0, NULL}
 #define nestor_format_Layer_init_default         {NULL, NULL, 0}
@@ -390,16 +415,17 @@ extern "C" {
 #define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_default         {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_default         {NULL, NULL}
-#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_default}
+#define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_default, 0}
 #define nestor_format_Normalization_init_zero    {0, 0, NULL, 0, NULL}
 #define nestor_format_Tensor_init_zero           {NULL, _nestor_format_DType_MIN, 0, NULL, false, nestor_format_Normalization_init_zero}
 #define nestor_format_Section_init_zero          {_nestor_format_SectionKind_MIN, NULL, 0, 0, 0, 0}
 #define nestor_format_Target_init_zero           {NULL, NULL, 0, NULL}
 #define nestor_format_Term_init_zero             {0, 0, NULL}
 #define nestor_format_Polynomial_init_zero       {0, NULL}
-#define nestor_format_KernelArg_init_zero        {false, nestor_format_Polynomial_init_zero, 0, 0}
+#define nestor_format_GrainRun_init_zero         {false, nestor_format_Polynomial_init_zero, false, nestor_format_Polynomial_init_zero}
+#define nestor_format_KernelArg_init_zero        {false, nestor_format_Polynomial_init_zero, 0, 0, 0, NULL}
 #define nestor_format_ParamRange_init_zero       {0, 0}
-#define nestor_format_Kernel_init_zero           {NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Polynomial_init_zero, 0, NULL}
+#define nestor_format_Kernel_init_zero           {NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Polynomial_init_zero, 0, NULL, 0, NULL}
 #define nestor_format_StepArg_init_zero          {_nestor_format_Space_MIN, 0, 0}
 #define nestor_format_Step_init_zero             {0, 0, 0, NULL, 0, NULL}
 #define nestor_format_Layer_init_zero            {NULL, NULL, 0}
@@ -414,7 +440,7 @@ extern "C" {
 #define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_zero            {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_zero            {NULL, NULL}
-#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_zero}
+#define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_zero, 0}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define nestor_format_Normalization_scale_tag    1
@@ -436,9 +462,12 @@ extern "C" {
 #define nestor_format_Term_coefficient_tag       1
 #define nestor_format_Term_factors_tag           2
 #define nestor_format_Polynomial_terms_tag       1
+#define nestor_format_GrainRun_grains_tag        1
+#define nestor_format_GrainRun_bytes_tag         2
 #define nestor_format_KernelArg_bytes_tag        1
 #define nestor_format_KernelArg_written_tag      2
 #define nestor_format_KernelArg_align_tag        3
+#define nestor_format_KernelArg_runs_tag         4
 #define nestor_format_ParamRange_min_tag         1
 #define nestor_format_ParamRange_max_tag         2
 #define nestor_format_Kernel_name_tag            1
@@ -447,6 +476,7 @@ extern "C" {
 #define nestor_format_Kernel_params_tag          4
 #define nestor_format_Kernel_grains_tag          5
 #define nestor_format_Kernel_entry_tag           6
+#define nestor_format_Kernel_tile_tag            7
 #define nestor_format_StepArg_space_tag          1
 #define nestor_format_StepArg_index_tag          2
 #define nestor_format_StepArg_offset_tag         3
@@ -526,6 +556,7 @@ extern "C" {
 #define nestor_format_Manifest_block_weights_tag 15
 #define nestor_format_Manifest_mixed_tag         16
 #define nestor_format_Manifest_present_tag       17
+#define nestor_format_Manifest_identity_tag      18
 
 /* Struct field encoding specification for nanopb */
 #define nestor_format_Normalization_FIELDLIST(X, a) \
@@ -573,13 +604,23 @@ X(a, POINTER,  REPEATED, MESSAGE,  terms,             1)
 #define nestor_format_Polynomial_DEFAULT NULL
 #define nestor_format_Polynomial_terms_MSGTYPE nestor_format_Term
 
+#define nestor_format_GrainRun_FIELDLIST(X, a) \
+X(a, STATIC,   OPTIONAL, MESSAGE,  grains,            1) \
+X(a, STATIC,   OPTIONAL, MESSAGE,  bytes,             2)
+#define nestor_format_GrainRun_CALLBACK NULL
+#define nestor_format_GrainRun_DEFAULT NULL
+#define nestor_format_GrainRun_grains_MSGTYPE nestor_format_Polynomial
+#define nestor_format_GrainRun_bytes_MSGTYPE nestor_format_Polynomial
+
 #define nestor_format_KernelArg_FIELDLIST(X, a) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  bytes,             1) \
 X(a, STATIC,   SINGULAR, BOOL,     written,           2) \
-X(a, STATIC,   SINGULAR, UINT32,   align,             3)
+X(a, STATIC,   SINGULAR, UINT32,   align,             3) \
+X(a, POINTER,  REPEATED, MESSAGE,  runs,              4)
 #define nestor_format_KernelArg_CALLBACK NULL
 #define nestor_format_KernelArg_DEFAULT NULL
 #define nestor_format_KernelArg_bytes_MSGTYPE nestor_format_Polynomial
+#define nestor_format_KernelArg_runs_MSGTYPE nestor_format_GrainRun
 
 #define nestor_format_ParamRange_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, SINT64,   min,               1) \
@@ -593,7 +634,8 @@ X(a, POINTER,  SINGULAR, STRING,   signature,         2) \
 X(a, POINTER,  REPEATED, MESSAGE,  args,              3) \
 X(a, POINTER,  REPEATED, MESSAGE,  params,            4) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  grains,            5) \
-X(a, POINTER,  REPEATED, UINT64,   entry,             6)
+X(a, POINTER,  REPEATED, UINT64,   entry,             6) \
+X(a, POINTER,  REPEATED, UINT32,   tile,              7)
 #define nestor_format_Kernel_CALLBACK NULL
 #define nestor_format_Kernel_DEFAULT NULL
 #define nestor_format_Kernel_args_MSGTYPE nestor_format_KernelArg
@@ -742,7 +784,8 @@ X(a, STATIC,   OPTIONAL, MESSAGE,  data_normalization,  13) \
 X(a, POINTER,  REPEATED, MESSAGE,  cuts,             14) \
 X(a, POINTER,  REPEATED, MESSAGE,  block_weights,    15) \
 X(a, POINTER,  REPEATED, MESSAGE,  mixed,            16) \
-X(a, STATIC,   OPTIONAL, MESSAGE,  present,          17)
+X(a, STATIC,   OPTIONAL, MESSAGE,  present,          17) \
+X(a, STATIC,   SINGULAR, FIXED64,  identity,         18)
 #define nestor_format_Manifest_CALLBACK NULL
 #define nestor_format_Manifest_DEFAULT NULL
 #define nestor_format_Manifest_inputs_MSGTYPE nestor_format_Tensor
@@ -765,6 +808,7 @@ extern const pb_msgdesc_t nestor_format_Section_msg;
 extern const pb_msgdesc_t nestor_format_Target_msg;
 extern const pb_msgdesc_t nestor_format_Term_msg;
 extern const pb_msgdesc_t nestor_format_Polynomial_msg;
+extern const pb_msgdesc_t nestor_format_GrainRun_msg;
 extern const pb_msgdesc_t nestor_format_KernelArg_msg;
 extern const pb_msgdesc_t nestor_format_ParamRange_msg;
 extern const pb_msgdesc_t nestor_format_Kernel_msg;
@@ -791,6 +835,7 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 #define nestor_format_Target_fields &nestor_format_Target_msg
 #define nestor_format_Term_fields &nestor_format_Term_msg
 #define nestor_format_Polynomial_fields &nestor_format_Polynomial_msg
+#define nestor_format_GrainRun_fields &nestor_format_GrainRun_msg
 #define nestor_format_KernelArg_fields &nestor_format_KernelArg_msg
 #define nestor_format_ParamRange_fields &nestor_format_ParamRange_msg
 #define nestor_format_Kernel_fields &nestor_format_Kernel_msg
@@ -817,6 +862,7 @@ extern const pb_msgdesc_t nestor_format_Manifest_msg;
 /* nestor_format_Target_size depends on runtime parameters */
 /* nestor_format_Term_size depends on runtime parameters */
 /* nestor_format_Polynomial_size depends on runtime parameters */
+/* nestor_format_GrainRun_size depends on runtime parameters */
 /* nestor_format_KernelArg_size depends on runtime parameters */
 /* nestor_format_Kernel_size depends on runtime parameters */
 /* nestor_format_Step_size depends on runtime parameters */

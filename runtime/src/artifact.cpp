@@ -10,6 +10,8 @@
 #include "model.h"
 #include "runtime/format/header.h"
 
+#include <algorithm>
+
 namespace nestor {
 
 using namespace detail;
@@ -48,9 +50,9 @@ const char *to_string(DType type) {
 Status Model::open(Mapping mapping, const ArtifactOptions &options, std::string fileName) {
   file = std::move(mapping);
   name = std::move(fileName);
-  Status status = open_named(options);
-  file.close_file(); // The mappings stay.
-  return with_prefix(name, std::move(status));
+  verifyAlways = options.verify() == Verify::all;
+  // The file stays open: sessions with a memory budget read weights from it.
+  return with_prefix(name, open_named(options));
 }
 
 Status Model::open_named(const ArtifactOptions &options) {
@@ -59,6 +61,8 @@ Status Model::open_named(const ArtifactOptions &options) {
                  static_cast<unsigned long long>(format::kBufferAlignment));
   NESTOR_RETURN_IF_ERROR(manifest.read(file.data(), file.size()));
   describe();
+  if (!options.map_weights())
+    drop_weights();
   if (options.verify() == Verify::all)
     NESTOR_RETURN_IF_ERROR(verify_sections());
   codeStatus = load_code(options.target());
@@ -67,6 +71,16 @@ Status Model::open_named(const ArtifactOptions &options) {
   bool readable = codeStatus.ok() || codeStatus.code() == StatusCode::unsupported_cpu ||
                   codeStatus.code() == StatusCode::exec_refused;
   return readable ? Status() : codeStatus;
+}
+
+/// Code comes before weights; where a file has it otherwise, more stays.
+void Model::drop_weights() {
+  const format::FileHeader *header = reinterpret_cast<const format::FileHeader *>(file.data());
+  uint64_t end = header->manifestOffset + header->manifestSize;
+  for (pb_size_t i = 0; i < manifest->sections_count; ++i)
+    if (raw(manifest->sections[i].kind) == nestor_format_SectionKind_CODE)
+      end = std::max(end, manifest->sections[i].offset + manifest->sections[i].size);
+  file.keep_front(end);
 }
 
 static Normalization describe_normalization(const nestor_format_Normalization &norm) {
@@ -207,7 +221,12 @@ Status Model::load_code(const std::string &wanted) {
 }
 
 Status Model::verify_section(const nestor_format_Section &section) const {
-  if (hash(file.data() + section.offset, section.size) == section.hash)
+  uint64_t actual = 0;
+  if (section.offset + section.size <= file.front())
+    actual = hash(file.data() + section.offset, section.size);
+  else
+    NESTOR_RETURN_IF_ERROR(hash_file(file, section.offset, section.size, actual));
+  if (actual == section.hash)
     return Status();
   return error(StatusCode::corrupt, "section %s: hash: its %llu bytes at %llu are damaged",
                text(section.name), static_cast<unsigned long long>(section.size),
@@ -270,7 +289,7 @@ const Normalization *Artifact::data_normalization() const {
 }
 uint64_t Artifact::file_bytes() const { return model_->file.size(); }
 uint64_t Artifact::mapped_bytes() const {
-  return model_->file.size() + model_->code.mapped_bytes();
+  return model_->file.front() + model_->code.mapped_bytes();
 }
 bool Artifact::complete() const { return model_->file.size() == model_->manifest.file_size(); }
 

@@ -7,6 +7,7 @@
 #define NESTOR_SRC_BLOCKS_H
 
 #include "manifest.h"
+#include "nestor/artifact.hpp"
 
 namespace nestor::detail {
 
@@ -19,6 +20,12 @@ inline uint32_t block_count(const Manifest &manifest) {
 /// several blocks read; null where it has none.
 const nestor_format_BlockWeights *find_block_weights(const Manifest &manifest, uint32_t block,
                                                      uint32_t shell);
+
+LiveTensorInfo describe_live(const nestor_format_LiveTensor &live);
+/// Bytes of a live tensor, whose shape was checked.
+uint64_t live_bytes(const nestor_format_LiveTensor &live);
+/// Whether streams may keep its elements as something else.
+bool is_float(DType type);
 
 /// Checks everything that a manifest says about blocks and cuts, whose other
 /// indices, counts and sections are checked already: afterwards steps lie in

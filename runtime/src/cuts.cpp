@@ -54,19 +54,24 @@ std::vector<BlockInfo> Artifact::blocks(size_t index) const {
   return blocks;
 }
 
-static bool is_float(DType type) {
+bool detail::is_float(DType type) {
   return type == DType::float32 || type == DType::float64 || type == DType::float16 ||
          type == DType::bfloat16;
 }
 
-static LiveTensorInfo describe_live(const nestor_format_LiveTensor &live) {
+uint64_t detail::live_bytes(const nestor_format_LiveTensor &live) {
+  uint64_t bytes = size_of(static_cast<DType>(raw(live.dtype)));
+  for (pb_size_t i = 0; i < live.dims_count; ++i)
+    bytes *= static_cast<uint64_t>(live.dims[i]); // Checked with the manifest.
+  return bytes;
+}
+
+LiveTensorInfo detail::describe_live(const nestor_format_LiveTensor &live) {
   LiveTensorInfo info;
   info.name = text(live.name);
   info.dtype = static_cast<DType>(raw(live.dtype));
   info.dims.assign(live.dims, live.dims + live.dims_count);
-  info.bytes = size_of(info.dtype);
-  for (int64_t dim : info.dims)
-    info.bytes *= static_cast<size_t>(dim); // Checked with the manifest.
+  info.bytes = live_bytes(live);
   return info;
 }
 

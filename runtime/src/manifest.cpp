@@ -28,6 +28,7 @@ static constexpr uint32_t kMaxKernelArgs = 256;
 static constexpr uint32_t kMaxKernelParams = 256;
 static constexpr uint32_t kMaxTerms = 256;
 static constexpr uint32_t kMaxFactors = 8;
+static constexpr uint32_t kMaxRuns = 256;
 
 static unsigned long long ull(uint64_t value) { return value; }
 
@@ -69,6 +70,7 @@ Status ManifestOwner::read(const uint8_t *file, uint64_t size) {
   NESTOR_RETURN_IF_ERROR(check_header(file, size, header));
   fileSize_ = header.fileSize;
   dataStart_ = header.manifestOffset + header.manifestSize;
+  hash_ = header.manifestHash;
   pb_istream_t stream =
       pb_istream_from_buffer(file + header.manifestOffset, header.manifestSize);
   if (!pb_decode(&stream, nestor_format_Manifest_fields, &manifest_))
@@ -183,11 +185,21 @@ static Status check_kernel(const nestor_format_Kernel &kernel, uint32_t targets)
   if (kernel.entry_count != targets)
     return error(StatusCode::corrupt, "manifest: entry has %u values for %u targets",
                  kernel.entry_count, targets);
+  if (kernel.tile_count != 0 && kernel.tile_count != targets)
+    return error(StatusCode::corrupt, "manifest: tile has %u values for %u targets",
+                 kernel.tile_count, targets);
   for (pb_size_t i = 0; i < kernel.args_count; ++i) {
     uint32_t align = kernel.args[i].align;
     if ((align & (align - 1)) != 0 || align > format::kBufferAlignment)
       return error(StatusCode::corrupt, "manifest: args[%u].align: %u is not allowed", i, align);
     NESTOR_RETURN_IF_ERROR(check_polynomial(kernel.args[i].bytes, kernel.params_count));
+    if (kernel.args[i].runs_count > kMaxRuns)
+      return corrupt_count("runs", kernel.args[i].runs_count, kMaxRuns);
+    for (pb_size_t j = 0; j < kernel.args[i].runs_count; ++j) {
+      NESTOR_RETURN_IF_ERROR(
+          check_polynomial(kernel.args[i].runs[j].grains, kernel.params_count));
+      NESTOR_RETURN_IF_ERROR(check_polynomial(kernel.args[i].runs[j].bytes, kernel.params_count));
+    }
   }
   return check_polynomial(kernel.grains, kernel.params_count);
 }

@@ -83,6 +83,37 @@ Mapping Mapping::memory(const void *data, size_t size) {
   return mapping;
 }
 
+void Mapping::keep_front(uint64_t bytes) {
+  uint64_t slack = fileOffset_ % page_size();
+  uint64_t kept = (slack + bytes + page_size() - 1) / page_size() * page_size();
+  front_ = bytes;
+  if (!mapped_ || fd_ < 0 || kept >= mappedSize_)
+    return;
+  munmap(static_cast<uint8_t *>(mapped_) + kept, mappedSize_ - kept);
+  mappedSize_ = kept;
+}
+
+Status Mapping::read(uint64_t offset, uint64_t bytes, uint8_t *target) const {
+  if (fd_ < 0) { // Memory of the caller.
+    std::memcpy(target, data_ + offset, bytes);
+    return Status();
+  }
+  while (bytes != 0) {
+    ssize_t count = pread(fd_, target, bytes, static_cast<off_t>(fileOffset_ + offset));
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      return error(StatusCode::io_error, "cannot read weights: %s", std::strerror(errno));
+    if (count == 0)
+      return error(StatusCode::data_loss, "the file has become shorter: it ends at %llu, where "
+                   "weights were", static_cast<unsigned long long>(fileOffset_ + offset));
+    offset += static_cast<uint64_t>(count);
+    bytes -= static_cast<uint64_t>(count);
+    target += count;
+  }
+  return Status();
+}
+
 void Mapping::close_file() {
   if (fd_ >= 0)
     ::close(fd_);
@@ -96,6 +127,7 @@ void Mapping::swap(Mapping &other) noexcept {
   std::swap(mappedSize_, other.mappedSize_);
   std::swap(fd_, other.fd_);
   std::swap(fileOffset_, other.fileOffset_);
+  std::swap(front_, other.front_);
 }
 
 Mapping::~Mapping() {

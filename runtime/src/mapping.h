@@ -8,6 +8,7 @@
 
 #include "nestor/status.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,7 +26,15 @@ public:
   static Result<Mapping> range(int fd, uint64_t offset, uint64_t length);
   static Mapping memory(const void *data, size_t size);
 
+  /// Gives back the pages of a mapped file behind the first `bytes` bytes.
+  void keep_front(uint64_t bytes);
+
+  /// Reads bytes of the file, also where they are not mapped.
+  Status read(uint64_t offset, uint64_t bytes, uint8_t *target) const;
+
   const uint8_t *data() const { return data_; }
+  /// How much of it is there; the rest can be read only.
+  uint64_t front() const { return mapped_ ? std::min(front_, size_) : size_; }
   uint64_t size() const { return size_; }
 
   /// The file behind the bytes, for mapping parts of it executable; -1 for
@@ -44,6 +53,7 @@ private:
   uint64_t mappedSize_ = 0;
   int fd_ = -1;
   uint64_t fileOffset_ = 0;
+  uint64_t front_ = UINT64_MAX;
 };
 
 /// Bytes in a page of this system.

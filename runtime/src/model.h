@@ -24,6 +24,7 @@ public:
   Status verify_sections() const;
 
   std::string name;
+  bool verifyAlways = false; ///< Streamed weights are checked whenever they are read.
   Mapping file;
   ManifestOwner manifest;
 
@@ -42,6 +43,7 @@ public:
 
 private:
   Status open_named(const ArtifactOptions &options);
+  void drop_weights();
   void describe();
   void describe_groups();
   Status select_target(const std::string &wanted);

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "plan.h"
+#include "blocks.h"
 #include "checked.h"
 #include "error.h"
 #include "polynomial.h"
@@ -15,6 +16,8 @@ namespace nestor::detail {
 /// Work below this much, in multiply-accumulates and bytes touched, costs less
 /// than handing it to another thread: about two microseconds.
 static constexpr uint64_t kWorkPerPart = 64 * 1024;
+/// A usual speed of one core: what streams are planned with.
+static constexpr float kMacsPerNs = 40, kBytesPerNs = 10;
 /// Pieces for each thread: evens out cores of different speed.
 static constexpr uint32_t kPartsPerThread = 4;
 
@@ -41,11 +44,14 @@ public:
   Plan take() { return std::move(plan_); }
 
 private:
+  Status add_steps(uint32_t first, uint32_t end);
   Status add_step(const nestor_format_Step &step);
   Status add_params(const nestor_format_Step &step, const nestor_format_Kernel &kernel);
   Status add_arg(const nestor_format_StepArg &arg, const nestor_format_KernelArg &contract,
                  const int64_t *params, uint64_t &bytes);
   Status find_region(const nestor_format_StepArg &arg, Region &region) const;
+  Status add_weight(const nestor_format_StepArg &arg, const nestor_format_KernelArg &contract,
+                    const int64_t *params, uint64_t bytes);
   uint32_t choose_parts(int64_t grains, uint64_t work) const;
 
   const Model &model_;
@@ -58,9 +64,28 @@ private:
 Status PlanBuilder::build() {
   for (pb_size_t i = 0; i < capacity_.steps_count; ++i)
     ++stepsOfLayer_[capacity_.steps[i].layer];
-  for (pb_size_t i = 0; i < capacity_.steps_count; ++i)
+  uint32_t blocks = block_count(*model_.manifest);
+  if (blocks == 0)
+    return add_steps(0, capacity_.steps_count);
+  uint32_t step = 0;
+  for (uint32_t block = 0; block < context_.blocks.end; ++block) {
+    uint32_t end = step + capacity_.blocks[block].steps;
+    if (block >= context_.blocks.first) {
+      plan_.blockCalls.push_back(static_cast<uint32_t>(plan_.calls.size()));
+      NESTOR_RETURN_IF_ERROR(add_steps(step, end));
+    }
+    step = end;
+  }
+  plan_.blockCalls.push_back(static_cast<uint32_t>(plan_.calls.size()));
+  return Status();
+}
+
+Status PlanBuilder::add_steps(uint32_t first, uint32_t end) {
+  for (uint32_t i = first; i < end; ++i) {
     if (Status status = add_step(capacity_.steps[i]); !status.ok())
       return error(status.code(), "steps[%u].%s", i, status.message().c_str());
+    plan_.calls.back().step = i;
+  }
   return Status();
 }
 
@@ -81,7 +106,8 @@ Status PlanBuilder::add_step(const nestor_format_Step &step) {
                  text(kernel.name), kernel.args_count);
   NESTOR_RETURN_IF_ERROR(add_params(step, kernel));
 
-  uint64_t work = capacity_.layers[step.layer].macs / stepsOfLayer_[step.layer];
+  const uint64_t macs = capacity_.layers[step.layer].macs / stepsOfLayer_[step.layer];
+  uint64_t work = macs;
   for (pb_size_t i = 0; i < step.args_count; ++i) {
     uint64_t bytes = 0;
     if (Status status = add_arg(step.args[i], kernel.args[i], step.params, bytes); !status.ok())
@@ -94,6 +120,11 @@ Status PlanBuilder::add_step(const nestor_format_Step &step) {
     return error(StatusCode::corrupt, "grains of %.100s is negative or overflows",
                  text(kernel.name));
   call.parts = choose_parts(call.grains, work);
+  if (context_.weights) {
+    context_.weights->tiles.push_back(kernel.tile_count ? kernel.tile[model_.target] : 0);
+    context_.weights->ns.push_back(static_cast<float>(macs) / kMacsPerNs +
+                                   static_cast<float>(work - macs) / kBytesPerNs);
+  }
   plan_.calls.push_back(call);
   return Status();
 }
@@ -117,7 +148,8 @@ Status PlanBuilder::find_region(const nestor_format_StepArg &arg, Region &region
   const Manifest &manifest = *model_.manifest;
   switch (raw(arg.space)) {
   case nestor_format_Space_ARENA:
-    region = {context_.arena, capacity_.arena_bytes, true, 0};
+    region = {context_.arena, capacity_.arena_bytes, true,
+              static_cast<uint32_t>(model_.inputs.size() + model_.outputs.size())};
     return Status();
   case nestor_format_Space_WEIGHT_SHELL: {
     if (arg.index >= capacity_.shells)
@@ -163,6 +195,11 @@ Status PlanBuilder::add_arg(const nestor_format_StepArg &arg,
   if (arg.offset % align != 0)
     return error(StatusCode::corrupt, "offset %llu is not a multiple of %u", ull(arg.offset),
                  align);
+  if (context_.weights && raw(arg.space) == nestor_format_Space_WEIGHT_SHELL) {
+    NESTOR_RETURN_IF_ERROR(add_weight(arg, contract, params, bytes));
+    plan_.args.push_back(nullptr); // Until they are read.
+    return Status();
+  }
   if (region.start) {
     // Kernels take untyped pointers; `written` was checked above.
     plan_.args.push_back(const_cast<uint8_t *>(region.start) + arg.offset);
@@ -175,6 +212,31 @@ Status PlanBuilder::add_arg(const nestor_format_StepArg &arg,
   return Status();
 }
 
+/// Notes what a streamed plan reads. The runs of an argument have to agree with
+/// its extent and with the grains, or parts would read what is not there.
+Status PlanBuilder::add_weight(const nestor_format_StepArg &arg,
+                               const nestor_format_KernelArg &contract, const int64_t *params,
+                               uint64_t bytes) {
+  PlanWeights &weights = *context_.weights;
+  uint32_t firstRun = static_cast<uint32_t>(weights.runs.size());
+  uint64_t total = 0;
+  for (pb_size_t i = 0; i < contract.runs_count; ++i) {
+    int64_t grains = 0, each = 0;
+    uint64_t all = 0;
+    if (!evaluate(contract.runs[i].grains, params, grains) || grains < 0 ||
+        !evaluate(contract.runs[i].bytes, params, each) || each < 0 ||
+        !checked_mul(static_cast<uint64_t>(grains), static_cast<uint64_t>(each), all) ||
+        !checked_add(total, all, total) || total > bytes)
+      return error(StatusCode::corrupt, "runs[%u] exceed the %llu bytes of the argument", i,
+                   ull(bytes));
+    weights.runs.push_back({grains, static_cast<uint64_t>(each)});
+  }
+  weights.uses.push_back({static_cast<uint32_t>(plan_.calls.size()),
+                          static_cast<uint32_t>(plan_.args.size()), arg.index, arg.offset, bytes,
+                          firstRun, static_cast<uint32_t>(weights.runs.size())});
+  return Status();
+}
+
 uint32_t PlanBuilder::choose_parts(int64_t grains, uint64_t work) const {
   if (context_.threads == 1)
     return 1;
@@ -184,6 +246,20 @@ uint32_t PlanBuilder::choose_parts(int64_t grains, uint64_t work) const {
 }
 
 } // namespace
+
+void Plan::shrink() {
+  calls.shrink_to_fit();
+  args.shrink_to_fit();
+  params.shrink_to_fit();
+  uses.shrink_to_fit();
+  blockCalls.shrink_to_fit();
+}
+
+uint64_t Plan::heap_bytes() const {
+  return calls.capacity() * sizeof(Call) + args.capacity() * sizeof(void *) +
+         params.capacity() * sizeof(int64_t) + uses.capacity() * sizeof(TensorUse) +
+         blockCalls.capacity() * sizeof(uint32_t);
+}
 
 Result<Plan> make_plan(const Model &model, uint32_t capacity, const PlanContext &context) {
   PlanBuilder builder(model, model.manifest->capacities[capacity], context);

@@ -3,14 +3,13 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#include "nestor/session.hpp"
+#include "session_state.h"
+#include "blocks.h"
 #include "checked.h"
 #include "clock.h"
 #include "cpu.h"
 #include "error.h"
-#include "plan.h"
 #include "runtime/format/header.h"
-#include "thread_pool.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -28,94 +27,144 @@ namespace detail {
 static constexpr float kCapacityTolerance = 1e-3f;
 static constexpr unsigned kMaxThreads = 256;
 
-class SessionState {
-public:
-  explicit SessionState(std::shared_ptr<const Model> owner) : model(std::move(owner)) {}
-  ~SessionState() {
-    if (memory)
-      munmap(memory, memoryBytes);
-  }
+static Status cannot_allocate(uint64_t bytes) {
+  return error(StatusCode::out_of_memory, "session: cannot allocate %llu bytes: %s",
+               static_cast<unsigned long long>(bytes),
+               std::strerror(bytes == UINT64_MAX ? ENOMEM : errno));
+}
 
-  Status prepare(const SessionOptions &options);
-  Status select(float capacity);
-  Status bind(size_t slot, void *address);
-  void run(const Plan &plan, uint64_t *nanoseconds);
-  const Plan &current() const { return plans[selected.load(std::memory_order_acquire)]; }
+/// Tells a plan where a slot is.
+static void place_slot(Plan &plan, uint32_t slot, uint8_t *address) {
+  for (const TensorUse &use : plan.uses)
+    if (use.slot == slot)
+      plan.args[use.arg] = address + use.offset;
+}
 
-  std::shared_ptr<const Model> model;
-  std::vector<Plan> plans; ///< Parallel to the model's capacities.
-  std::atomic<uint32_t> selected{0};
-  /// By slot: the inputs, then the outputs.
-  std::vector<void *> own, bound;
-  std::vector<uint32_t> alignment;
-  uint8_t *memory = nullptr; ///< The arena, then the tensors.
-  uint64_t memoryBytes = 0;
-  ThreadPool pool;
+SessionState::~SessionState() {
+  streamer.reset(); // Its thread writes into the memory.
+  if (memory)
+    munmap(memory, memoryBytes);
+}
 
-private:
-  Status allocate();
-};
-
-/// One block for the arena, the inputs and the outputs. It is mapped, so pages
-/// that a small capacity does not touch cost nothing.
-Status SessionState::allocate() {
-  uint64_t total = 0;
-  for (const CapacityInfo &capacity : model->capacities)
-    total = std::max(total, capacity.arena_bytes);
-  std::vector<uint64_t> offsets;
-  bool fit = true;
-  for (const auto *tensors : {&model->inputs, &model->outputs})
+/// Where the tensors lie in the memory of a session, from `end` on, which moves
+/// behind them. False if that does not fit an address.
+static bool place_tensors(const Model &model, std::vector<uint64_t> &offsets, uint64_t &end) {
+  bool fit = checked_align(end, format::kBufferAlignment, end);
+  for (const auto *tensors : {&model.inputs, &model.outputs})
     for (const TensorInfo &tensor : *tensors) {
-      fit = fit && checked_align(total, format::kBufferAlignment, total);
-      offsets.push_back(total);
-      fit = fit && checked_add<uint64_t>(total, tensor.bytes, total);
+      offsets.push_back(end);
+      fit = fit && checked_add<uint64_t>(end, tensor.bytes, end) &&
+            checked_align(end, format::kBufferAlignment, end);
     }
-  // A few bytes more, so that even a model without any has an address.
-  fit = fit && checked_align(total + 1, page_size(), total);
-  void *address = MAP_FAILED;
-  errno = ENOMEM;
-  if (fit)
-    address = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return fit;
+}
+
+/// It is mapped, so pages that a small capacity does not touch cost nothing.
+Status SessionState::allocate(uint64_t bytes) {
+  void *address =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED)
+    return cannot_allocate(bytes);
 #ifdef MADV_HUGEPAGE
   // Faulting in a few megabytes page by page takes as long as a small model's
   // run. Only advice: where it is not taken, nothing is lost.
-  if (address != MAP_FAILED)
-    (void)madvise(address, total, MADV_HUGEPAGE);
+  (void)madvise(address, bytes, MADV_HUGEPAGE);
 #endif
-  if (address == MAP_FAILED)
-    return error(StatusCode::out_of_memory, "session: cannot allocate %llu bytes: %s",
-                 static_cast<unsigned long long>(total), std::strerror(errno));
   memory = static_cast<uint8_t *>(address);
-  memoryBytes = total;
-  for (uint64_t offset : offsets)
-    own.push_back(memory + offset);
-  bound = own;
-  alignment.assign(own.size(), 1);
+  memoryBytes = bytes;
+  return Status();
+}
+
+Status SessionState::choose_blocks(const SessionOptions &options) {
+  const Manifest &manifest = *model->manifest;
+  uint32_t count = block_count(manifest);
+  blocks = {0, count};
+  if (manifest.has_present)
+    blocks = {manifest.present.first, manifest.present.end};
+  if (!options.has_blocks())
+    return Status();
+  BlockRange wanted = options.blocks();
+  if (count == 0)
+    return error(StatusCode::invalid_argument, "session: the file has no blocks");
+  if (wanted.first >= wanted.end || wanted.end > count)
+    return error(StatusCode::invalid_argument, "session: there are no blocks %u:%u, the model has "
+                 "0:%u", wanted.first, wanted.end, count);
+  if (wanted.first < blocks.first || wanted.end > blocks.end)
+    return error(StatusCode::not_found, "session: the file was trimmed to blocks %u:%u and lacks "
+                 "some of %u:%u", blocks.first, blocks.end, wanted.first, wanted.end);
+  blocks = wanted;
   return Status();
 }
 
 Status SessionState::prepare(const SessionOptions &options) {
   NESTOR_RETURN_IF_ERROR(model->codeStatus);
-  NESTOR_RETURN_IF_ERROR(select(options.capacity()));
+  NESTOR_RETURN_IF_ERROR(choose_blocks(options));
+  Result<uint32_t> capacity = find_capacity(*model, options.capacity());
+  if (!capacity.ok())
+    return capacity.status();
+  selected.store(capacity.value(), std::memory_order_release);
   unsigned threads = options.threads() == 0 ? cpu_count() : options.threads();
   if (threads > kMaxThreads)
     return error(StatusCode::invalid_argument, "session: %u threads are more than %u", threads,
                  kMaxThreads);
-  NESTOR_RETURN_IF_ERROR(allocate());
-  PlanContext context = {memory, threads, &alignment};
+  alignment.assign(model->inputs.size() + model->outputs.size() + 1, 1);
+  NESTOR_RETURN_IF_ERROR(options.has_memory_budget()
+                             ? prepare_streamed(options.memory_budget(), threads)
+                             : prepare_resident(threads));
+  for (size_t slot = 0; slot < own.size(); ++slot)
+    NESTOR_RETURN_IF_ERROR(bind(slot, own[slot]));
+  return pool.start(threads - 1);
+}
+
+Status SessionState::prepare_resident(unsigned threads) {
+  if (model->file.front() < model->file.size())
+    return error(StatusCode::invalid_argument, "session: the artifact was opened without its "
+                 "weights: a session needs a memory budget");
+  std::vector<uint64_t> offsets;
+  uint64_t total = 0;
+  for (const CapacityInfo &capacity : model->capacities)
+    total = std::max(total, capacity.arena_bytes);
+  // A few bytes more, so that even a model without any has an address.
+  if (!place_tensors(*model, offsets, total) || !checked_align(total + 1, page_size(), total))
+    return cannot_allocate(UINT64_MAX);
+  NESTOR_RETURN_IF_ERROR(allocate(total));
+  for (uint64_t offset : offsets)
+    own.push_back(memory + offset);
+  bound = own;
+  PlanContext context = {memory, threads, &alignment, blocks, nullptr};
   for (uint32_t i = 0; i < model->capacities.size(); ++i) {
     Result<Plan> plan = make_plan(*model, i, context);
     if (!plan.ok())
       return plan.status();
     plans.push_back(std::move(plan).value());
   }
-  for (size_t slot = 0; slot < own.size(); ++slot)
-    NESTOR_RETURN_IF_ERROR(bind(slot, own[slot]));
-  return pool.start(threads - 1);
+  return Status();
 }
 
-Status SessionState::select(float capacity) {
-  const std::vector<CapacityInfo> &known = model->capacities;
+Status SessionState::prepare_streamed(uint64_t budget, unsigned threads) {
+  std::vector<uint64_t> offsets;
+  uint64_t tensors = 0;
+  if (!place_tensors(*model, offsets, tensors))
+    return cannot_allocate(UINT64_MAX);
+  StreamSetup setup = {*model, blocks, threads, tensors};
+  Result<StreamSet> made = plan_streams(setup, budget, current(), alignment);
+  if (!made.ok())
+    return made.status();
+  StreamSet &set = made.value();
+  NESTOR_RETURN_IF_ERROR(allocate(set.bytes));
+  for (uint64_t offset : offsets)
+    own.push_back(memory + offset);
+  bound = own;
+  arenaOffset = tensors;
+  plans = std::move(set.plans);
+  for (Plan &plan : plans)
+    place_slot(plan, static_cast<uint32_t>(own.size()), memory + tensors);
+  streamer = std::make_unique<Streamer>(*model, memory, std::move(set));
+  return streamer->start();
+}
+
+Result<uint32_t> find_capacity(const Model &model, float capacity) {
+  const std::vector<CapacityInfo> &known = model.capacities;
   // By its own fraction, then by the one that was asked for at compile time.
   for (float CapacityInfo::*fraction : {&CapacityInfo::capacity, &CapacityInfo::requested}) {
     uint32_t best = 0;
@@ -123,13 +172,21 @@ Status SessionState::select(float capacity) {
     for (uint32_t i = 1; i < known.size(); ++i)
       if (distance(i) < distance(best))
         best = i;
-    if (distance(best) <= kCapacityTolerance) {
-      selected.store(best, std::memory_order_release);
-      return Status();
-    }
+    if (distance(best) <= kCapacityTolerance)
+      return best;
   }
   return error(StatusCode::not_found, "there is no capacity %g%s", static_cast<double>(capacity),
-               model->file.size() < model->manifest.file_size() ? "; the file is cut" : "");
+               model.file.size() < model.manifest.file_size() ? "; the file is cut" : "");
+}
+
+Status SessionState::select(float capacity) {
+  Result<uint32_t> found = find_capacity(*model, capacity);
+  if (!found.ok())
+    return found.status();
+  if (streamer)
+    NESTOR_RETURN_IF_ERROR(streamer->check_fits(found.value()));
+  selected.store(found.value(), std::memory_order_release);
+  return Status();
 }
 
 Status SessionState::bind(size_t slot, void *address) {
@@ -138,27 +195,71 @@ Status SessionState::bind(size_t slot, void *address) {
                  alignment[slot]);
   bound[slot] = address;
   for (Plan &plan : plans)
-    for (const TensorUse &use : plan.uses)
-      if (use.slot == slot)
-        plan.args[use.arg] = static_cast<uint8_t *>(address) + use.offset;
+    place_slot(plan, static_cast<uint32_t>(slot), static_cast<uint8_t *>(address));
   return Status();
 }
 
-void SessionState::run(const Plan &plan, uint64_t *nanoseconds) {
+Status SessionState::check_range(uint32_t first, uint32_t end) const {
+  uint32_t count = block_count(*model->manifest);
+  if (count == 0)
+    return error(StatusCode::invalid_argument, "the file has no cuts");
+  if (first > end || end > count)
+    return error(StatusCode::invalid_argument, "there are no blocks %u:%u: cuts are 0 to %u", first,
+                 end, count);
+  if (first != end && (first < blocks.first || end > blocks.end))
+    return error(StatusCode::invalid_argument, "this session has blocks %u:%u of %u, not %u:%u",
+                 blocks.first, blocks.end, count, first, end);
+  return Status();
+}
+
+Status SessionState::run_all(uint32_t capacity, uint64_t *nanoseconds) {
+  uint32_t count = block_count(*model->manifest);
+  if (blocks.first != 0 || blocks.end != count)
+    return error(StatusCode::invalid_argument, "this session has blocks %u:%u of %u: call run_head, "
+                 "run_tail or run_blocks", blocks.first, blocks.end, count);
+  pendingHead = 0;
+  return run(capacity, 0, count, nanoseconds);
+}
+
+Status SessionState::run(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds) {
+  const Plan &plan = plans[capacity];
+  if (first == end && !plan.blockCalls.empty())
+    return Status();
+  if (streamer)
+    return run_streamed(capacity, first - blocks.first, end - blocks.first, nanoseconds);
+  bool whole = plan.blockCalls.empty(); // The file has no blocks.
+  run_calls(plan, whole ? 0 : plan.blockCalls[first - blocks.first],
+            whole ? static_cast<uint32_t>(plan.calls.size())
+                  : plan.blockCalls[end - blocks.first], nanoseconds);
+  return Status();
+}
+
+Status SessionState::run_streamed(uint32_t capacity, uint32_t first, uint32_t end,
+                                  uint64_t *nanoseconds) {
+  Plan &plan = plans[capacity];
+  StreamRun run(*streamer, plan, capacity, first, end);
+  while (const Piece *piece = run.next())
+    run_calls(plan, piece->firstCall, piece->endCall, nanoseconds);
+  return run.finish();
+}
+
+void SessionState::run_calls(const Plan &plan, uint32_t first, uint32_t end,
+                             uint64_t *nanoseconds) {
   bool shared = pool.workers() != 0;
   if (shared)
     pool.begin();
   uint64_t last = nanoseconds ? now_ns() : 0;
-  for (const Call &call : plan.calls) {
+  for (uint32_t i = first; i < end; ++i) {
+    const Call &call = plan.calls[i];
     void *const *args = plan.args.data() + call.firstArg;
     const int64_t *params = plan.params.data() + call.firstParam;
     if (call.parts > 1)
       pool.parallel(call, args, params);
     else
-      call.function(args, params, 0, call.grains);
+      call.function(args, params, call.firstGrain, call.firstGrain + call.grains);
     if (nanoseconds) {
       uint64_t now = now_ns();
-      *nanoseconds++ += now - last;
+      nanoseconds[call.step] += now - last;
       last = now;
     }
   }
@@ -224,6 +325,19 @@ Result<Session> Artifact::session(const SessionOptions &options) const {
   return Session(std::move(state));
 }
 
+Result<uint64_t> Artifact::minimum_budget(float capacity) const {
+  NESTOR_RETURN_IF_ERROR(with_prefix(model_->name, model_->codeStatus));
+  Result<uint32_t> index = find_capacity(*model_, capacity);
+  if (!index.ok())
+    return with_prefix(model_->name, index.status());
+  std::vector<uint64_t> offsets;
+  uint64_t tensors = 0;
+  if (!place_tensors(*model_, offsets, tensors))
+    return cannot_allocate(UINT64_MAX);
+  Result<uint64_t> bytes = detail::minimum_budget({*model_, present_blocks(), 1, tensors}, index.value());
+  return bytes.ok() ? bytes : with_prefix(model_->name, bytes.status());
+}
+
 Result<Session> Artifact::session() const { return session(SessionOptions()); }
 
 Session::Session(std::unique_ptr<SessionState> state) : state_(std::move(state)) {}
@@ -265,27 +379,31 @@ Tensor Session::output(std::string_view name) const {
   return output(index_of(state_->model->outputs, name));
 }
 
-Status Session::run() {
-  state_->run(state_->current(), nullptr);
-  return Status();
-}
+Status Session::run() { return state_->run_all(state_->current(), nullptr); }
 
 Status Session::run_timed(uint64_t *nanoseconds, size_t count) {
-  const Plan &plan = state_->current();
-  if (count != plan.calls.size())
-    return error(StatusCode::invalid_argument, "the plan has %zu steps, not %zu",
-                 plan.calls.size(), count);
-  state_->run(plan, nanoseconds);
-  return Status();
+  uint32_t capacity = state_->current();
+  size_t steps = state_->model->manifest->capacities[capacity].steps_count;
+  if (count != steps)
+    return error(StatusCode::invalid_argument, "the plan has %zu steps, not %zu", steps, count);
+  return state_->run_all(capacity, nanoseconds);
 }
 
 Status Session::set_capacity(float capacity) { return state_->select(capacity); }
 
 float Session::capacity() const {
-  return state_->model->capacities[state_->selected.load(std::memory_order_acquire)].capacity;
+  return state_->model->capacities[state_->current()].capacity;
 }
 
 unsigned Session::threads() const { return state_->pool.workers() + 1; }
-uint64_t Session::memory_bytes() const { return state_->memoryBytes; }
+BlockRange Session::blocks() const { return state_->blocks; }
+
+uint64_t Session::memory_bytes() const {
+  return state_->memoryBytes + (state_->streamer ? state_->streamer->heap_bytes() : 0);
+}
+
+StreamPrediction Session::predicted() const {
+  return state_->streamer ? state_->streamer->predicted(state_->current()) : StreamPrediction();
+}
 
 } // namespace nestor

@@ -96,8 +96,8 @@ bool ThreadPool::take_part() {
       return false;
   } while (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acquire));
   const Call &call = *call_;
-  call.function(args_, params_, part_begin(call.grains, parts, part),
-                part_begin(call.grains, parts, part + 1));
+  call.function(args_, params_, call.firstGrain + part_begin(call.grains, parts, part),
+                call.firstGrain + part_begin(call.grains, parts, part + 1));
   unfinished_.fetch_sub(1, std::memory_order_release);
   return true;
 }

@@ -76,6 +76,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!opened.ok())
       continue;
     describe(opened.value());
+    Result<Session> streamed =
+        opened.value().session(SessionOptions().memory_budget(1 << 20));
+    check(streamed.ok() || !streamed.status().message().empty(), streamed.status());
     Result<Session> session = opened.value().session();
     check(session.ok() || !session.status().message().empty(), session.status());
     if (session.ok())

@@ -83,12 +83,17 @@ Message encode(const TargetSpec &target) {
 Message encode(const KernelSpec &kernel) {
   Message message;
   message.text(1, kernel.name).text(2, "test " + kernel.name);
-  for (const ArgSpec &arg : kernel.args)
-    message.message(3, Message().message(1, encode(arg.bytes)).varint(2, arg.written)
-                           .varint(3, arg.align));
+  for (const ArgSpec &arg : kernel.args) {
+    Message encoded;
+    encoded.message(1, encode(arg.bytes)).varint(2, arg.written).varint(3, arg.align);
+    for (const RunSpec &run : arg.runs)
+      encoded.message(4, Message().message(1, encode(run.grains)).message(2, encode(run.bytes)));
+    message.message(3, encoded);
+  }
   for (auto [min, max] : kernel.params)
     message.message(4, Message().zigzag(1, min).zigzag(2, max));
-  return message.message(5, encode(kernel.grains)).packed(6, kernel.entry, false);
+  message.message(5, encode(kernel.grains)).packed(6, kernel.entry, false);
+  return kernel.tile.empty() ? message : message.packed(7, kernel.tile, false);
 }
 
 Message encode(const StepSpec &step) {
@@ -175,6 +180,10 @@ Message encodeManifest(const ArtifactSpec &spec, uint64_t start) {
                              .fixed64(5, weights.hash));
   if (!spec.present.empty())
     manifest.message(17, Message().varint(1, spec.present[0]).varint(2, spec.present[1]));
+  for (const MixedSpec &pair : spec.mixed)
+    manifest.message(16, Message().varint(1, pair.head).varint(2, pair.tail).varint(3, pair.cut));
+  if (spec.identity)
+    manifest.fixed64(18, spec.identity);
   manifest.bytes += spec.extraManifestBytes;
   return manifest;
 }
@@ -331,6 +340,125 @@ ArtifactSpec exampleWithBlocks(int64_t rows) {
   spec.cuts = {{"", false}, {"layer0", true}, {"layer1", true}};
   spec.blockWeights = {{0, 0, 0, 64, hashOf(spec.sections[1].bytes)}};
   return spec;
+}
+
+namespace {
+
+/// Fills a streamedArtifact block by block.
+class StreamedBuilder {
+public:
+  StreamedBuilder(uint32_t blocks, uint32_t layers, int64_t half)
+      : blocks(blocks), layers(layers), half(half), bytes(static_cast<uint64_t>(half) * 4) {}
+  ArtifactSpec build();
+
+private:
+  void addKernels();
+  void addWeights();
+  void addCapacity(uint32_t shells);
+  uint64_t weightsOf(uint32_t layer) const { return layer * bytes; }
+
+  uint32_t blocks, layers;
+  int64_t half;
+  uint64_t bytes; // Of half the columns.
+  ArtifactSpec spec;
+};
+
+void StreamedBuilder::addKernels() {
+  Polynomial matrix = {{4, {0, 1}}}, row = {{4, {1}}};
+  std::vector<std::pair<int64_t, int64_t>> params = {{1, 1}, {1, 1 << 20}, {1, 1 << 16}};
+  KernelSpec whole = {"scale", {{matrix}, {row, false, 64}, {matrix, true}}, params, {{1, {0}}},
+                      {symbolOffset(kernelImage(), "scale")}};
+  KernelSpec parts = whole;
+  parts.name = "scale_panels";
+  parts.args[1].runs = {{{{1, {2}}}, {{64, {}}}}};
+  parts.grains = {{1, {2}}};
+  parts.entry = {symbolOffset(kernelImage(), "scale_panels")};
+  parts.tile = {2};
+  spec.kernels = {whole, parts};
+}
+
+/// Shell 0 ends with the weights that blocks share.
+void StreamedBuilder::addWeights() {
+  for (uint32_t shell = 0; shell < 2; ++shell) {
+    std::vector<uint8_t> data(blocks * layers * bytes + (shell == 0 ? 64 : 0));
+    for (size_t i = 0; i < data.size() / 4; ++i) {
+      float value = 0.75f + static_cast<float>((i * 2654435761u + shell * 97) % 1024) / 2048;
+      std::memcpy(&data[4 * i], &value, 4);
+    }
+    for (uint32_t block = 0; block < blocks; ++block) {
+      auto start = data.begin() + static_cast<ptrdiff_t>(block * layers * bytes);
+      std::vector<uint8_t> own(start, start + static_cast<ptrdiff_t>(layers * bytes));
+      spec.blockWeights.push_back({block, shell, block * layers * bytes, own.size(), hashOf(own)});
+    }
+    if (shell == 0)
+      spec.blockWeights.push_back({blocks, 0, data.size() - 64, 64,
+                                   hashOf(std::vector<uint8_t>(data.end() - 64, data.end()))});
+    spec.sections.push_back({kWeights, shell, "shell" + std::to_string(shell + 1), data});
+  }
+}
+
+/// Layers go from one half of the arena to the other and back.
+void StreamedBuilder::addCapacity(uint32_t shells) {
+  CapacitySpec capacity;
+  capacity.capacity = shells == 1 ? 0.5f : 1;
+  capacity.shells = shells;
+  capacity.arenaBytes = (2 + shells) * bytes; // Of the second half what is used.
+  capacity.layers = blocks * layers;
+  capacity.layerMacs = static_cast<uint64_t>(half) * shells;
+  TensorSpec live = {"live", 1, {1, half * shells}};
+  capacity.cuts.push_back({{{spec.inputs[0], {kInput}}}, 0, 0});
+  for (uint32_t layer = 0; layer < blocks * layers; ++layer) {
+    bool last = layer + 1 == blocks * layers, ends = layer % layers + 1 == layers;
+    uint32_t kernel = layer / layers + 1 == blocks;
+    auto place = [&](bool isOutput, uint64_t offset) {
+      StepArgSpec arena = {kArena, 0, (layer + isOutput) % 2 * 2 * bytes + offset};
+      return layer == 0 && !isOutput ? StepArgSpec{kInput, 0, offset}
+             : last && isOutput      ? StepArgSpec{kOutput, 0, offset}
+                                     : arena;
+    };
+    for (uint32_t shell = 0; shell < shells; ++shell)
+      capacity.steps.push_back({kernel, layer,
+                                {place(false, shell * bytes), {kShell, shell, weightsOf(layer)},
+                                 place(true, shell * bytes)},
+                                {1, half, half / 16}});
+    if (!ends)
+      continue;
+    capacity.steps.push_back({0, layer, {place(true, 0), {kShell, 0, blocks * layers * bytes},
+                                         place(true, 0)}, {1, 16, 1}});
+    capacity.blocks.push_back({layers * shells + 1, {{5, layers * capacity.layerMacs, 1}},
+                               layers * shells * bytes + 64, 4 * bytes});
+    StepArgSpec behind = place(true, 0);
+    capacity.cuts.push_back({{{last ? spec.outputs[0] : live, behind}}, 0, 0});
+  }
+  spec.capacities.push_back(capacity);
+}
+
+ArtifactSpec StreamedBuilder::build() {
+  spec = exampleArtifact();
+  spec.inputs = {{"x", 1, {1, 2 * half}}};
+  spec.outputs = {{"y", 1, {1, 2 * half}}};
+  spec.sections.pop_back();
+  spec.capacities.clear();
+  addKernels();
+  addWeights();
+  addCapacity(1);
+  addCapacity(2);
+  for (uint32_t cut = 0; cut <= blocks; ++cut)
+    spec.cuts.push_back({cut ? "block" + std::to_string(cut - 1) : "", false});
+  return std::move(spec);
+}
+
+} // namespace
+
+ArtifactSpec streamedArtifact(uint32_t blocks, uint32_t layers, int64_t half) {
+  return StreamedBuilder(blocks, layers, half).build();
+}
+
+std::vector<float> streamedInput(const ArtifactSpec &spec) {
+  std::vector<float> x(static_cast<size_t>(spec.inputs[0].dims[1]));
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(i % 251) - 125.5f;
+  return x;
 }
 
 std::vector<float> exampleResult(const std::vector<float> &x) {

@@ -40,10 +40,14 @@ struct TargetSpec {
   std::string name, arch;
   std::vector<std::string> features;
 };
+struct RunSpec {
+  Polynomial grains, bytes;
+};
 struct ArgSpec {
   Polynomial bytes;
   bool written = false;
   uint32_t align = 4;
+  std::vector<RunSpec> runs = {};
 };
 struct KernelSpec {
   std::string name;
@@ -51,6 +55,7 @@ struct KernelSpec {
   std::vector<std::pair<int64_t, int64_t>> params; // Their ranges.
   Polynomial grains;
   std::vector<uint64_t> entry;
+  std::vector<uint32_t> tile = {};
 };
 struct StepArgSpec {
   uint32_t space = 0, index = 0;
@@ -97,6 +102,9 @@ struct BlockWeightsSpec {
   uint32_t block = 0, shell = 0;
   uint64_t offset = 0, size = 0, hash = 0;
 };
+struct MixedSpec {
+  uint32_t head = 0, tail = 0, cut = 0;
+};
 
 constexpr uint32_t kCode = 1, kWeights = 2;                        // SectionKind
 constexpr uint32_t kArena = 1, kShell = 2, kInput = 3, kOutput = 4; // Space
@@ -122,6 +130,8 @@ struct ArtifactSpec {
   std::vector<CutInfoSpec> cuts;
   std::vector<BlockWeightsSpec> blockWeights;
   std::vector<uint32_t> present; // Empty, or first and end.
+  std::vector<MixedSpec> mixed;
+  uint64_t identity = 0;
   uint16_t major = format::kMajorVersion;
   std::string extraManifestBytes; // Appended as they are.
 
@@ -135,7 +145,16 @@ struct ArtifactSpec {
 ArtifactSpec exampleArtifact(int64_t rows = 8);
 /// The same with a cut between the layers: `scaled` is alive there, in the arena.
 ArtifactSpec exampleWithBlocks(int64_t rows = 8);
-/// What both compute.
+/// A model of `layers` layers to a block over x [1, 2 * half]: each multiplies by
+/// weights of its own, half of them in either shell, the last one of a block also
+/// the first 16 columns by weights that all blocks share. Capacity 0.5 computes
+/// the first half of the columns. The halves are steps; those of the last block
+/// may run in parts, a panel of 16 columns at least.
+ArtifactSpec streamedArtifact(uint32_t blocks = 4, uint32_t layers = 3, int64_t half = 4096);
+/// Values for its x.
+std::vector<float> streamedInput(const ArtifactSpec &spec);
+
+/// What the examples compute.
 std::vector<float> exampleResult(const std::vector<float> &x);
 
 /// The same with a capacity 0.5, which computes the upper half of the rows only.

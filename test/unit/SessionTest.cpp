@@ -3,31 +3,18 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
+#include "AllocationCount.h"
 #include "ArtifactBuilder.h"
 #include "nestor/nestor.hpp"
 
 #include <atomic>
-#include <cstdlib>
 #include <gtest/gtest.h>
-#include <new>
 #include <numeric>
 #include <thread>
 #include <unistd.h>
 
 using namespace nestor;
 using namespace nestor::test;
-
-/// Counts what goes through operator new, so that a test can show that a run
-/// allocates nothing.
-static std::atomic<size_t> allocations{0};
-__attribute__((noinline)) void *operator new(size_t size) {
-  ++allocations;
-  if (void *memory = std::malloc(size ? size : 1))
-    return memory;
-  std::abort();
-}
-__attribute__((noinline)) void operator delete(void *memory) noexcept { std::free(memory); }
-__attribute__((noinline)) void operator delete(void *memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -86,11 +73,11 @@ TEST_F(SessionTest, ThreadsDoNotChangeTheResult) {
 TEST_F(SessionTest, RunAllocatesNothing) {
   open(exampleArtifact(40'000), SessionOptions().threads(2));
   ASSERT_TRUE(session->run().ok());
-  size_t before = allocations;
+  size_t before = allocationCount();
   bool ok = true;
   for (int i = 0; i < 10; ++i)
     ok = ok && session->run().ok();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(allocationCount(), before);
   EXPECT_TRUE(ok);
 }
 

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Peak.h"
-#include "Support.h"
+#include "Split.h"
 
 #include "tools/support/Latency.h"
 
@@ -123,6 +123,21 @@ void printResult(const Json &report, const Latencies &latencies) {
   table.print();
 }
 
+Json describeStream(const StreamPrediction &stream) {
+  return {{"peak_bytes", stream.peak_bytes},         {"pinned_bytes", stream.pinned_bytes},
+          {"streamed_bytes", stream.streamed_bytes}, {"buffer_bytes", stream.buffer_bytes},
+          {"reads", stream.reads},                   {"predicted_us", stream.us},
+          {"predicted_stall_us", stream.stall_us}};
+}
+
+void printStream(const StreamPrediction &stream) {
+  std::printf("\nthe session holds %s: %s of weights stay, %s are read in %u parts a run into %s; "
+              "predicted: %.0f us, of that %.0f us waiting\n",
+              humanBytes(stream.peak_bytes).c_str(), humanBytes(stream.pinned_bytes).c_str(),
+              humanBytes(stream.streamed_bytes).c_str(), stream.reads,
+              humanBytes(stream.buffer_bytes).c_str(), stream.us, stream.stall_us);
+}
+
 } // namespace
 
 ExitStatus runBench(const BenchArguments &arguments) {
@@ -136,11 +151,21 @@ ExitStatus runBench(const BenchArguments &arguments) {
   double load = microsecondsSince(start);
   for (size_t i = 0; i < artifact->inputs().size(); ++i)
     fillRandom(session->input(i), i);
+  std::optional<SplitRunner> split;
+  if (arguments.split.cut >= 0) {
+    Expected<SplitRunner> made =
+        SplitRunner::create(*artifact, static_cast<uint32_t>(arguments.split.cut),
+                            parseEncoding(arguments.split.liveDtype));
+    if (!made)
+      return made.exitStatus();
+    split = std::move(*made);
+  }
+  auto run = [&] { return split ? split->run(*session) : session->run(); };
   start = Clock::now();
-  if (Status status = session->run(); !status.ok())
+  if (Status status = run(); !status.ok())
     return Failure(status).exitStatus();
   double firstRun = microsecondsSince(start);
-  Result<Latencies> measured = support::measureLatencies(*session, arguments.seconds);
+  Result<Latencies> measured = support::measureLatencies(run, arguments.seconds);
   if (!measured.ok())
     return Failure(measured.status()).exitStatus();
   const Latencies &latencies = measured.value();
@@ -157,6 +182,10 @@ ExitStatus runBench(const BenchArguments &arguments) {
                  {"rss_peak_bytes", peakResidentBytes()},
                  {"mapped_bytes", artifact->mapped_bytes()},
                  {"session_bytes", session->memory_bytes()}};
+  if (split)
+    report.update({{"cut", arguments.split.cut}, {"live_bytes", split->liveBytes()}});
+  if (!arguments.memoryBudget.empty())
+    report["stream"] = describeStream(session->predicted());
   std::optional<Profile> profile;
   if (arguments.profile) {
     Expected<Profile> made = makeProfile(*artifact, *session, arguments.seconds);
@@ -170,6 +199,8 @@ ExitStatus runBench(const BenchArguments &arguments) {
     return exitOk;
   }
   printResult(report, latencies);
+  if (!arguments.memoryBudget.empty())
+    printStream(session->predicted());
   if (profile)
     printProfile(*profile);
   return exitOk;

@@ -28,18 +28,29 @@ struct CommonArguments {
   std::string target;    ///< Empty: the best one for this CPU.
   std::string capacity;  ///< A number; `eval` also takes `all`.
   unsigned threads = 1;
+  std::string memoryBudget; ///< Bytes, also as 8MiB or 8MB; empty: weights are mapped.
   bool json = false;
+};
+
+/// Where a run is split and what becomes of the tensors there.
+struct SplitArguments {
+  int cut = -1;             ///< Head and tail in this process.
+  int head = -1, tail = -1; ///< Only one of them.
+  std::string liveDtype = "f32";
+  std::string liveOut, liveIn; ///< Files, or - for the standard streams.
 };
 
 struct RunArguments : CommonArguments {
   std::vector<std::string> inputs; ///< NAME=@FILE or NAME=random:SEED.
   std::string output, expect;
   double atol = 1e-4, rtol = 1e-4;
+  SplitArguments split;
 };
 
 struct BenchArguments : CommonArguments {
   double seconds = 1;
   bool profile = false;
+  SplitArguments split;
 };
 
 struct EvalArguments : CommonArguments {

@@ -3,7 +3,7 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#include "Support.h"
+#include "Split.h"
 
 #include <algorithm>
 #include <cmath>
@@ -196,16 +196,19 @@ Json summarize(const Session &session, const Artifact &artifact) {
   return list;
 }
 
-void printSummary(const Json &outputs) {
+void printSummary(const Json &report) {
   Table table({"output", "dtype", "shape", "min", "max", "mean", "difference"}, 3);
   auto number = [](const Json &item, const char *key) {
     return item.contains(key) && item[key].is_number() ? format("%.6g", item[key].get<double>())
                                                        : std::string("-");
   };
-  for (const Json &item : outputs)
+  for (const Json &item : report["outputs"])
     table.add({item["name"], item["dtype"], item["shape"].dump(), number(item, "min"),
                number(item, "max"), number(item, "mean"), number(item, "max_difference")});
   table.print();
+  if (report.contains("cut"))
+    std::printf("cut %d: %zu bytes between head and tail\n", report["cut"].get<int>(),
+                report["live_bytes"].get<size_t>());
 }
 
 ExitStatus writeOutputs(const Session &session, const Artifact &artifact,
@@ -228,12 +231,13 @@ ExitStatus runRun(const RunArguments &arguments) {
     return session.exitStatus();
   if (ExitStatus status = setInputs(*session, *artifact, arguments.inputs); status != exitOk)
     return status;
-  if (Status status = session->run(); !status.ok())
-    return Failure(status).exitStatus();
-
   Json report = {{"capacity", session->capacity()}, {"threads", session->threads()}};
+  ExitStatus result = runParts(*session, *artifact, arguments.split, report);
+  if (result != exitOk || arguments.split.head >= 0)
+    return result; // Standard output may be the tensors of a head.
+
+  report["session_bytes"] = session->memory_bytes();
   report["outputs"] = summarize(*session, *artifact);
-  ExitStatus result = exitOk;
   if (!arguments.output.empty())
     result = writeOutputs(*session, *artifact, arguments.output);
   if (result == exitOk && !arguments.expect.empty())
@@ -241,7 +245,7 @@ ExitStatus runRun(const RunArguments &arguments) {
   if (arguments.json)
     printJson(std::move(report));
   else
-    printSummary(report["outputs"]);
+    printSummary(report);
   return result;
 }
 

@@ -19,6 +19,7 @@ static ExitStatus exitStatusOf(StatusCode code) {
   case StatusCode::io_error: return exitUsage;
   case StatusCode::corrupt:
   case StatusCode::incompatible:
+  case StatusCode::data_loss:
   case StatusCode::unsupported_cpu:
   case StatusCode::exec_refused: return exitCorrupt;
   case StatusCode::out_of_memory: return exitInternal;
@@ -33,8 +34,11 @@ Failure::Failure(ExitStatus status, const std::string &message) : status(status)
 Failure::Failure(const Status &status) : Failure(exitStatusOf(status.code()), status.message()) {}
 
 Expected<Artifact> openArtifact(const CommonArguments &arguments) {
+  // What is read within a budget is not mapped as well.
   Result<Artifact> artifact =
-      Artifact::open(arguments.file, ArtifactOptions().target(arguments.target));
+      Artifact::open(arguments.file, ArtifactOptions()
+                                         .target(arguments.target)
+                                         .map_weights(arguments.memoryBudget.empty()));
   if (!artifact.ok())
     return Failure(artifact.status());
   return artifact.value();
@@ -53,11 +57,30 @@ Expected<Session> openSession(const Artifact &artifact, const CommonArguments &a
                                                         : parseCapacity(arguments.capacity);
   if (!capacity)
     return capacity.failure();
-  Result<Session> session =
-      artifact.session(SessionOptions().capacity(*capacity).threads(arguments.threads));
+  SessionOptions options = SessionOptions().capacity(*capacity).threads(arguments.threads);
+  if (!arguments.memoryBudget.empty()) {
+    Expected<uint64_t> budget = parseBytes("--memory-budget", arguments.memoryBudget);
+    if (!budget)
+      return budget.failure();
+    options.memory_budget(*budget);
+  }
+  Result<Session> session = artifact.session(options);
   if (!session.ok())
     return Failure(session.status());
   return std::move(session).value();
+}
+
+Expected<uint64_t> parseBytes(const char *flag, const std::string &text) {
+  static const std::pair<const char *, double> units[] = {
+      {"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
+      {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+  char *end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  for (auto [unit, factor] : units)
+    if (end != text.c_str() && std::strcmp(end, unit) == 0 && value >= 0 && value * factor < 0x1p63)
+      return static_cast<uint64_t>(value * factor);
+  return Failure(exitUsage, std::string(flag) + ": '" + text +
+                                "' is not a number of bytes, such as 8MiB, 8MB or 8388608");
 }
 
 /// splitmix64: tiny, and the same everywhere.

@@ -54,7 +54,9 @@ private:
 
 Expected<Artifact> openArtifact(const CommonArguments &arguments);
 Expected<float> parseCapacity(const std::string &text);
-/// A session at `--capacity` with `--threads`.
+/// "8MiB", "8MB", "8388608"; `flag` is what messages call it.
+Expected<uint64_t> parseBytes(const char *flag, const std::string &text);
+/// A session at `--capacity` with `--threads` and `--memory-budget`.
 Expected<Session> openSession(const Artifact &artifact, const CommonArguments &arguments);
 
 /// Fills an input with reproducible values: floats in [-1, 1), small integers.

@@ -6,39 +6,91 @@
 #include "Support.h"
 
 #include <cstdio>
+#include <cstring>
 
 namespace nestor::tool {
 namespace {
 
-/// All output bytes of one run on the same random inputs.
-Expected<std::vector<uint8_t>> runOnce(const Artifact &artifact, float capacity, unsigned threads) {
+using Bytes = std::vector<uint8_t>;
+
+Expected<Session> sessionOf(const Artifact &artifact, float capacity, unsigned threads = 1) {
   Result<Session> session =
       artifact.session(SessionOptions().capacity(capacity).threads(threads));
   if (!session.ok())
     return Failure(session.status());
+  return std::move(session).value();
+}
+
+/// The same random inputs for every session.
+void fillInputs(Session &session, const Artifact &artifact) {
   for (size_t i = 0; i < artifact.inputs().size(); ++i)
-    fillRandom(session.value().input(i), i);
-  if (Status status = session.value().run(); !status.ok())
-    return Failure(status);
-  std::vector<uint8_t> bytes;
+    fillRandom(session.input(i), i);
+}
+
+Bytes outputsOf(const Session &session, const Artifact &artifact) {
+  Bytes bytes;
   for (size_t i = 0; i < artifact.outputs().size(); ++i) {
-    Tensor output = session.value().output(i);
+    Tensor output = session.output(i);
     const uint8_t *data = output.data_as<uint8_t>();
     bytes.insert(bytes.end(), data, data + output.bytes());
   }
   return bytes;
 }
 
-/// Whether the capacity computes the same bytes with one thread and with two.
-ExitStatus verifyRuns(const Artifact &artifact, float capacity) {
-  Expected<std::vector<uint8_t>> alone = runOnce(artifact, capacity, 1);
+/// All output bytes of one run.
+Expected<Bytes> runOnce(const Artifact &artifact, float capacity, unsigned threads) {
+  Expected<Session> session = sessionOf(artifact, capacity, threads);
+  if (!session)
+    return session.failure();
+  fillInputs(*session, artifact);
+  if (Status status = session->run(); !status.ok())
+    return Failure(status);
+  return outputsOf(*session, artifact);
+}
+
+/// Whether head and tail at every cut compute the bytes of the whole, in two
+/// sessions with a stream between them.
+ExitStatus verifyCuts(const Artifact &artifact, size_t index, const Bytes &whole) {
+  const float capacity = artifact.capacities()[index].capacity;
+  Expected<Session> head = sessionOf(artifact, capacity), tail = sessionOf(artifact, capacity);
+  if (!head || !tail)
+    return (head ? tail : head).exitStatus();
+  for (const CutInfo &cut : artifact.cuts(index)) {
+    Result<uint64_t> room = artifact.stream_bytes(cut.index, TensorEncoding::exact);
+    if (!room.ok())
+      return Failure(room.status()).exitStatus();
+    Bytes stream(room.value());
+    TensorSink sink(stream.data(), stream.size());
+    fillInputs(*head, artifact);
+    if (Status status = head->run_head(cut.index, sink); !status.ok())
+      return Failure(status).exitStatus();
+    // What the tail does not get it must not need.
+    for (size_t i = 0; i < artifact.inputs().size(); ++i)
+      std::memset(tail->input(i).data(), 0, tail->input(i).bytes());
+    if (Status status = tail->run_tail(cut.index, TensorSource(stream.data(), sink.size()));
+        !status.ok())
+      return Failure(status).exitStatus();
+    if (outputsOf(*tail, artifact) != whole)
+      return Failure(exitCheckFailed,
+                     format("capacity %g computes something else when it is split at cut %u",
+                            static_cast<double>(capacity), cut.index))
+          .exitStatus();
+  }
+  return exitOk;
+}
+
+/// Whether the capacity computes the same bytes with one thread and with two, and
+/// in two parts.
+ExitStatus verifyRuns(const Artifact &artifact, size_t index) {
+  const float capacity = artifact.capacities()[index].capacity;
+  Expected<Bytes> alone = runOnce(artifact, capacity, 1);
   if (!alone)
     return alone.exitStatus();
-  Expected<std::vector<uint8_t>> shared = runOnce(artifact, capacity, 2);
+  Expected<Bytes> shared = runOnce(artifact, capacity, 2);
   if (!shared)
     return shared.exitStatus();
   if (*alone == *shared)
-    return exitOk;
+    return verifyCuts(artifact, index, *alone);
   return Failure(exitCheckFailed, format("capacity %g computes something else with two threads",
                                     static_cast<double>(capacity)))
       .exitStatus();
@@ -48,7 +100,8 @@ ExitStatus verifyRuns(const Artifact &artifact, float capacity) {
 
 /// Hashes of all sections; what a session checks, that no kernel call of any
 /// capacity leaves its buffers or reads a shell of a larger one; and that every
-/// capacity runs, and does not depend on the number of threads.
+/// capacity runs, and depends neither on the number of threads nor on a cut. What
+/// was trimmed to some blocks is not run.
 ExitStatus runVerify(const CommonArguments &arguments) {
   Expected<Artifact> artifact = openArtifact(arguments);
   if (!artifact)
@@ -58,24 +111,31 @@ ExitStatus runVerify(const CommonArguments &arguments) {
   bool runnable = false;
   for (const CodeTarget &target : artifact->targets())
     runnable |= target.selected;
-  if (runnable)
-    for (const CapacityInfo &info : artifact->capacities())
-      if (ExitStatus status = verifyRuns(*artifact, info.capacity); status != exitOk)
-        return status;
-  size_t verified = runnable ? artifact->capacities().size() : 0;
+  BlockRange present = artifact->present_blocks();
+  size_t capacities = artifact->capacities().size(), cuts = artifact->cuts(0).size();
+  bool whole = cuts == 0 || (present.first == 0 && present.end + 1 == cuts);
+  if (runnable && !whole) // A session checks the plans of what is there.
+    if (Expected<Session> session = sessionOf(*artifact, artifact->capacities().back().capacity); !session)
+      return session.exitStatus();
+  for (size_t i = 0; i < capacities && runnable && whole; ++i)
+    if (ExitStatus status = verifyRuns(*artifact, i); status != exitOk)
+      return status;
+  size_t run = runnable && whole ? capacities : 0;
   if (arguments.json) {
     printJson({{"ok", true},
                {"complete", artifact->complete()},
                {"sections", artifact->sections().size()},
-               {"plans_checked", verified},
-               {"capacities_run", verified}});
+               {"plans_checked", runnable ? capacities : 0},
+               {"capacities_run", run},
+               {"cuts_run", run ? cuts : 0}});
     return exitOk;
   }
   std::string plans =
-      runnable ? format("every capacity of %zu runs, inside its buffers and shells, and computes "
-                        "the same with one thread and two",
-                        verified)
-               : "nothing was run, since no code here runs on this CPU";
+      run ? format("every capacity of %zu runs, inside its buffers and shells, and computes the "
+                   "same with one thread and two and when split at any of %zu cuts", run, cuts)
+      : runnable ? format("the plans of blocks %u:%u are sound; the others were trimmed",
+                          present.first, present.end)
+                 : "nothing was run, since no code here runs on this CPU";
   std::printf("%s: ok: %zu sections match their hashes; %s\n", arguments.file.c_str(),
               artifact->sections().size(), plans.c_str());
   return exitOk;

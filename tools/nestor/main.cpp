@@ -28,6 +28,45 @@ void addSession(CLI::App *command, CommonArguments &common, const char *capacity
       ->check(CLI::Range(0, 256));
 }
 
+void addBudget(CLI::App *command, CommonArguments &common) {
+  command
+      ->add_option("--memory-budget", common.memoryBudget,
+                   "Run within this much memory, reading weights ahead of the run: bytes, or "
+                   "such as 8MiB")
+      ->type_name("BYTES");
+}
+
+void addCut(CLI::App *command, SplitArguments &split) {
+  command->add_option("--cut", split.cut,
+                      "Run head and tail one after the other, tensors between them as a stream")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--live-dtype", split.liveDtype,
+                   "How floats are kept between head and tail")
+      ->check(CLI::IsMember({"f32", "f16", "int8"}))
+      ->capture_default_str();
+}
+
+/// For two processes with a pipe between them.
+void addHeadAndTail(CLI::App *command, SplitArguments &split) {
+  CLI::Option *head = command->add_option("--head", split.head, "Run only the blocks before a cut")
+                          ->check(CLI::NonNegativeNumber)
+                          ->group("");
+  CLI::Option *tail = command->add_option("--tail", split.tail, "Run only the blocks behind a cut")
+                          ->check(CLI::NonNegativeNumber)
+                          ->group("");
+  CLI::Option *out = command->add_option("--live-out", split.liveOut,
+                                         "Where --head writes its tensors; - is standard output")
+                         ->needs(head)
+                         ->group("");
+  CLI::Option *in = command->add_option("--live-in", split.liveIn,
+                                        "Where --tail reads them; - is standard input")
+                        ->needs(tail)
+                        ->group("");
+  head->needs(out)->excludes(tail)->excludes("--cut");
+  tail->needs(in)->excludes("--cut");
+}
+
 void addInspect(CLI::App &app, InspectArguments &inspect) {
   CLI::App *command =
       addCommand(app, "inspect", "Show what an artifact holds", inspect);
@@ -48,6 +87,9 @@ void addRun(CLI::App &app, RunArguments &run) {
                    "NAME=@FILE.npy, NAME=@FILE.npz or NAME=random:SEED; repeatable. "
                    "Inputs that are not named are random:0")
       ->allow_extra_args(false);
+  addBudget(command, run);
+  addCut(command, run.split);
+  addHeadAndTail(command, run.split);
   command->add_option("--output", run.output, "Write the outputs to this .npz file");
   CLI::Option *expect = command->add_option(
       "--expect", run.expect, "Compare the outputs with this .npz file; exit 1 if they differ");
@@ -62,6 +104,8 @@ void addRun(CLI::App &app, RunArguments &run) {
 void addBench(CLI::App &app, BenchArguments &bench) {
   CLI::App *command = addCommand(app, "bench", "Measure latency, load time and memory", bench);
   addSession(command, bench, "Size of the model, as a fraction of its MACs; default: the largest");
+  addBudget(command, bench);
+  addCut(command, bench.split);
   command->add_option("--seconds", bench.seconds, "How long to run")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 3600.0));
@@ -103,7 +147,7 @@ int main(int argc, char **argv) {
   addRun(app, run);
   addBench(app, bench);
   addEval(app, eval);
-  addCommand(app, "verify", "Check every hash and every plan", verify);
+  addCommand(app, "verify", "Check every hash, every plan and every cut", verify);
   try {
     app.parse(argc, argv);
     if (app.got_subcommand("inspect"))

@@ -18,15 +18,19 @@ double Latencies::percentile(double p) const {
 }
 
 Result<Latencies> measureLatencies(Session &session, double seconds) {
+  return measureLatencies([&] { return session.run(); }, seconds);
+}
+
+Result<Latencies> measureLatencies(const std::function<Status()> &run, double seconds) {
   Latencies latencies;
   latencies.us.reserve(1 << 16); // No allocation between most of the runs.
   double warmUp = seconds * 1e5, limit = seconds * 1e6;
   for (auto start = Clock::now(); microsecondsSince(start) < warmUp;)
-    if (Status status = session.run(); !status.ok())
+    if (Status status = run(); !status.ok())
       return status;
   for (auto start = Clock::now(); microsecondsSince(start) < limit || latencies.us.size() < 3;) {
     auto before = Clock::now();
-    if (Status status = session.run(); !status.ok())
+    if (Status status = run(); !status.ok())
       return status;
     latencies.us.push_back(microsecondsSince(before));
   }

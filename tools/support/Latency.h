@@ -9,6 +9,7 @@
 #include "nestor/nestor.hpp"
 
 #include <chrono>
+#include <functional>
 
 namespace nestor::support {
 
@@ -22,6 +23,8 @@ struct Latencies {
 };
 
 /// Runs for `seconds`, three times at least, after a tenth of that to warm up.
+/// Of `run`, for that long and three times at least.
+Result<Latencies> measureLatencies(const std::function<Status()> &run, double seconds);
 Result<Latencies> measureLatencies(Session &session, double seconds);
 
 } // namespace nestor::support

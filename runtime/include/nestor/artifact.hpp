@@ -18,6 +18,7 @@ namespace nestor {
 
 class Session;
 class SessionOptions;
+enum class TensorEncoding : uint8_t;
 namespace detail {
 class Model;
 }
@@ -218,10 +219,16 @@ public:
   /// Runs the code of the named target instead of the best one for this CPU.
   ArtifactOptions &target(std::string name) { return target_ = std::move(name), *this; }
 
+  /// Without its weights an artifact takes no more address space than manifest
+  /// and code: for sessions with a memory budget, which read them.
+  ArtifactOptions &map_weights(bool on) { return mapWeights_ = on, *this; }
+
   Verify verify() const { return verify_; }
   const std::string &target() const { return target_; }
+  bool map_weights() const { return mapWeights_; }
 
 private:
+  bool mapWeights_ = true;
   Verify verify_ = Verify::code;
   std::string target_;
 };
@@ -277,6 +284,12 @@ public:
   std::vector<CutInfo> cuts(size_t index) const;
   /// The blocks that can run: all, unless `nestorc trim --blocks` left some out.
   BlockRange present_blocks() const;
+  /// Room for the tensors alive at a cut as a stream (nestor/tensors.hpp), at
+  /// any capacity.
+  Result<uint64_t> stream_bytes(uint32_t cut, TensorEncoding encoding) const;
+  /// The smallest memory budget of a session with this capacity (within 1e-3 of
+  /// a stored one) and of one with the default, which needs most.
+  Result<uint64_t> minimum_budget(float capacity = 1) const;
   /// Checks the hash of every section, weights included.
   Status verify() const;
 

@@ -21,5 +21,6 @@
 #include "nestor/artifact.hpp"
 #include "nestor/session.hpp"
 #include "nestor/status.hpp"
+#include "nestor/tensors.hpp"
 
 #endif // NESTOR_NESTOR_HPP

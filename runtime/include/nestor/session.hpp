@@ -7,6 +7,7 @@
 #define NESTOR_SESSION_HPP
 
 #include "nestor/artifact.hpp"
+#include "nestor/tensors.hpp"
 
 #include <string_view>
 
@@ -24,12 +25,46 @@ public:
   /// for every CPU that this process may use. Default: 1.
   SessionOptions &threads(unsigned count) { return threads_ = count, *this; }
 
+  /// Blocks [first, end) only (see `Artifact::blocks`): the session checks them
+  /// and touches no weights of others. Default: all that the file has.
+  SessionOptions &blocks(uint32_t first, uint32_t end) {
+    return blocks_ = {first, end}, hasBlocks_ = true, *this;
+  }
+  /// Runs within that much memory: activations, inputs and outputs, weights and
+  /// what the session keeps in order to run, but not the stacks of its threads.
+  /// Weights are read from the file block by block, ahead of the run, into
+  /// memory that is used again and again; a part of them stays. At least
+  /// `Artifact::minimum_budget`. Default: no bound, weights are mapped.
+  SessionOptions &memory_budget(uint64_t bytes) {
+    return budget_ = bytes, hasBudget_ = true, *this;
+  }
+
   float capacity() const { return capacity_; }
   unsigned threads() const { return threads_; }
+  bool has_blocks() const { return hasBlocks_; }
+  BlockRange blocks() const { return blocks_; }
+  bool has_memory_budget() const { return hasBudget_; }
+  uint64_t memory_budget() const { return budget_; }
 
 private:
   float capacity_ = 1;
   unsigned threads_ = 1;
+  bool hasBlocks_ = false, hasBudget_ = false;
+  BlockRange blocks_;
+  uint64_t budget_ = 0;
+};
+
+/// How a session with a memory budget runs one capacity. Times are estimates,
+/// made before the first run: of the stored latency, or of the MACs and a usual
+/// speed, and of the speed of reading a file that the system has in memory.
+struct StreamPrediction {
+  uint64_t peak_bytes = 0;     ///< What the session holds; never above the budget.
+  uint64_t pinned_bytes = 0;   ///< Weights that stay from run to run.
+  uint64_t streamed_bytes = 0; ///< Weights that every run reads.
+  uint64_t buffer_bytes = 0;   ///< Where they are read to.
+  uint32_t reads = 0;          ///< Parts in which they are read.
+  double us = 0;               ///< One run.
+  double stall_us = 0;         ///< Of that, waiting for weights.
 };
 
 /// An input or output of a session. A small handle: copy it freely, use it no
@@ -89,6 +124,26 @@ public:
   /// number of steps in `Artifact::plan`.
   Status run_timed(uint64_t *nanoseconds, size_t count);
 
+  /// Runs blocks [0, cut): `live` shows the tensors alive there, in place, or
+  /// they are written to `sink`. Allocates nothing.
+  Status run_head(uint32_t cut, LiveTensors &live);
+  Status run_head(uint32_t cut, TensorSink &sink);
+  /// Runs the other blocks from the tensors alive at the cut: of this session or
+  /// another one of the same model, or from a stream. Tensors that are inputs of
+  /// the model are copied to where the session has that input. Allocates nothing.
+  ///
+  /// The capacity is that of the head when this session ran it, whatever
+  /// `set_capacity` was called since; otherwise the session's own. Where that is
+  /// not the one of the tensors, the artifact must list the two as measured.
+  Status run_tail(uint32_t cut, const LiveTensors &live);
+  Status run_tail(uint32_t cut, const TensorSource &source);
+  /// Runs blocks [first, end): a part in the middle.
+  Status run_blocks(uint32_t first, uint32_t end, const LiveTensors &from, LiveTensors &to);
+  Status run_blocks(uint32_t first, uint32_t end, const TensorSource &from, TensorSink &to);
+  /// Where the session has the tensors alive at a cut at its capacity, so that
+  /// a caller can write them itself and then call `run_tail`.
+  Result<LiveTensors> live_tensors(uint32_t cut);
+
   /// Chooses the capacity of the runs that begin after this call, by its
   /// fraction of the MACs or by the one that was asked for at compile time.
   /// Copies nothing, takes no lock. Fails, and changes nothing, if there is
@@ -96,8 +151,13 @@ public:
   Status set_capacity(float capacity);
   float capacity() const;
   unsigned threads() const;
-  /// Memory of this session: activations, scratch, inputs and outputs.
+  /// Blocks that the session can run; `run` needs all.
+  BlockRange blocks() const;
+  /// Memory of this session: activations, scratch, inputs and outputs; with a
+  /// budget also weights and bookkeeping.
   uint64_t memory_bytes() const;
+  /// How the session runs its capacity; all 0 without a memory budget.
+  StreamPrediction predicted() const;
 
 private:
   friend class Artifact;

@@ -1,0 +1,107 @@
+//===- streamer.h - Weights on their way from the file -------- -*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_SRC_STREAMER_H
+#define NESTOR_SRC_STREAMER_H
+
+#include "stream_plan.h"
+
+#include <atomic>
+#include <pthread.h>
+
+namespace nestor::detail {
+
+/// A thread that reads the weights of pieces ahead of the run, in their order,
+/// as soon as the memory that they go to is free.
+///
+/// Two counters go up during a run: pieces that are read, and pieces that have
+/// run. Either side waits for the other one by spinning for a while, since
+/// waking a thread takes longer than many pieces, and then sleeps.
+class Streamer {
+public:
+  Streamer(const Model &model, uint8_t *memory, StreamSet &&set);
+  Streamer(const Streamer &) = delete;
+  Streamer &operator=(const Streamer &) = delete;
+  ~Streamer();
+
+  Status start();
+
+  const StreamPlan &stream(uint32_t capacity) const { return streams_[capacity]; }
+  uint8_t *memory() const { return memory_; }
+  Status check_fits(uint32_t capacity) const;
+  uint64_t heap_bytes() const { return heapBytes_; }
+  StreamPrediction predicted(uint32_t capacity) const { return streams_[capacity].prediction; }
+
+  // One run at a time, of one thread.
+  /// Starts to read pieces [first, end).
+  void begin(uint32_t capacity, uint32_t first, uint32_t end);
+  /// Waits until a piece is there; false if it cannot be read.
+  bool wait_for(uint32_t piece);
+  /// The piece has run; its memory may be used again.
+  void done(uint32_t piece);
+  /// Ends the run, early if need be; afterwards nothing is being read. Says why
+  /// `wait_for` failed.
+  Status finish();
+
+private:
+  static void *work(void *streamer);
+  void work();
+  void read_pieces();
+  Status read_piece(const Piece &piece);
+  Status read_range(StreamRange &range, uint8_t *target);
+  Status check_entry(uint32_t entry);
+  Status damaged(uint32_t entry) const;
+  template <typename Ready> void wait_until(const Ready &ready);
+  void wake();
+
+  const Model &model_;
+  uint8_t *memory_;
+  std::vector<StreamPlan> streams_;
+  uint64_t heapBytes_;
+
+  // Of the reading thread: which entries of Manifest::block_weights were found
+  // whole, the capacity whose pinned pieces are in memory, and which are.
+  std::vector<uint8_t> checked_, resident_;
+  uint32_t residentOf_ = UINT32_MAX;
+
+  // The run at hand. Written by `begin` while nothing is read.
+  uint32_t capacity_ = 0, first_ = 0, end_ = 0;
+  Status status_; ///< Written by the reading thread before `failed_`.
+  alignas(64) std::atomic<uint32_t> loaded_{0}; ///< Pieces before this one are there.
+  std::atomic<bool> failed_{false};
+  alignas(64) std::atomic<uint32_t> ran_{0};    ///< Pieces before this one have run.
+  std::atomic<bool> cancelled_{false};
+  /// Odd while a run is being read for; `begin` and the reading thread take turns.
+  alignas(64) std::atomic<uint32_t> turn_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<unsigned> sleeping_{0};
+
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t changed_ = PTHREAD_COND_INITIALIZER;
+  pthread_t thread_ = {};
+  bool started_ = false;
+};
+
+/// A run over the pieces of blocks [first, end) of the session.
+class StreamRun {
+public:
+  StreamRun(Streamer &streamer, Plan &plan, uint32_t capacity, uint32_t first, uint32_t end);
+
+  /// The next piece, with its weights in memory and in the plan's arguments;
+  /// null behind the last one, or when one cannot be read.
+  const Piece *next();
+  Status finish() { return streamer_.finish(); }
+
+private:
+  Streamer &streamer_;
+  Plan &plan_;
+  const StreamPlan &stream_;
+  uint32_t at_, end_;
+  bool running_ = false; ///< Piece `at_ - 1` runs.
+};
+
+} // namespace nestor::detail
+
+#endif // NESTOR_SRC_STREAMER_H

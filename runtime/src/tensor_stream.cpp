@@ -1,0 +1,342 @@
+//===- tensor_stream.cpp - Live tensors as bytes --------------------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+#include "tensor_stream.h"
+#include "blocks.h"
+#include "checked.h"
+#include "error.h"
+#include "half.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace nestor {
+
+const char *to_string(TensorEncoding encoding) {
+  switch (encoding) {
+  case TensorEncoding::exact: return "f32";
+  case TensorEncoding::f16: return "f16";
+  case TensorEncoding::int8: return "int8";
+  }
+  return "";
+}
+
+Result<uint64_t> stream_size(const void *header, size_t bytes) {
+  detail::StreamHeader parsed;
+  NESTOR_RETURN_IF_ERROR(detail::read_header(header, bytes, parsed));
+  return parsed.bytes;
+}
+
+namespace detail {
+
+static constexpr char kMagic[8] = {'N', 'E', 'S', 'T', 'O', 'R', 'T', 'S'};
+static constexpr uint16_t kMajor = 1, kMinor = 0;
+/// Of a descriptor, apart from the dimensions.
+static constexpr uint64_t kDescriptorBytes = 16;
+/// Numbers go as they lie in memory.
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "streams are little-endian");
+
+static unsigned long long ull(uint64_t value) { return value; }
+
+template <typename T> static T get(const uint8_t *from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <typename T> static void put(uint8_t *to, T value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
+
+static DType dtype_of(const nestor_format_LiveTensor &tensor) {
+  return static_cast<DType>(raw(tensor.dtype));
+}
+
+/// What is used for a tensor where `wanted` is asked for.
+static TensorEncoding encoding_of(DType type, TensorEncoding wanted) {
+  bool changes = is_float(type) && (wanted == TensorEncoding::int8 || size_of(type) > 2);
+  return changes ? wanted : TensorEncoding::exact;
+}
+
+static uint64_t elements_of(const nestor_format_LiveTensor &tensor) {
+  return live_bytes(tensor) / size_of(dtype_of(tensor));
+}
+
+static uint64_t encoded_bytes(const nestor_format_LiveTensor &tensor, TensorEncoding encoding) {
+  switch (encoding) {
+  case TensorEncoding::f16: return 2 * elements_of(tensor);
+  case TensorEncoding::int8: return elements_of(tensor);
+  case TensorEncoding::exact: break;
+  }
+  return live_bytes(tensor);
+}
+
+static uint64_t descriptor_bytes(const nestor_format_LiveTensor &tensor) {
+  return kDescriptorBytes + 8 * uint64_t{tensor.dims_count};
+}
+
+uint64_t stream_bytes(const nestor_format_Cut &cut, TensorEncoding encoding) {
+  uint64_t bytes = kStreamHeaderBytes;
+  for (pb_size_t i = 0; i < cut.live_count; ++i)
+    bytes += descriptor_bytes(cut.live[i]) +
+             encoded_bytes(cut.live[i], encoding_of(dtype_of(cut.live[i]), encoding));
+  return bytes;
+}
+
+bool same_live(const nestor_format_Cut &a, const nestor_format_Cut &b) {
+  auto same = [](const nestor_format_LiveTensor &x, const nestor_format_LiveTensor &y) {
+    return raw(x.dtype) == raw(y.dtype) &&
+           std::equal(x.dims, x.dims + x.dims_count, y.dims, y.dims + y.dims_count);
+  };
+  return std::equal(a.live, a.live + a.live_count, b.live, b.live + b.live_count, same);
+}
+
+//===----------------------------------------------------------------------===//
+// Header
+//===----------------------------------------------------------------------===//
+
+Status read_header(const void *data, size_t size, StreamHeader &header) {
+  const uint8_t *from = static_cast<const uint8_t *>(data);
+  if (size < kStreamHeaderBytes)
+    return error(StatusCode::corrupt, "tensors: truncated: %zu bytes are less than a header", size);
+  if (std::memcmp(from, kMagic, sizeof kMagic) != 0)
+    return error(StatusCode::corrupt, "tensors: magic: these are not tensors of a nestor session");
+  if (uint16_t major = get<uint16_t>(from + 8); major != kMajor)
+    return error(StatusCode::incompatible,
+                 "tensors: they have format version %u.%u, this runtime reads %u.%u", major,
+                 get<uint16_t>(from + 10), kMajor, kMinor);
+  header.headerBytes = get<uint32_t>(from + 12);
+  header.bytes = get<uint64_t>(from + 16);
+  header.identity = get<uint64_t>(from + 24);
+  header.capacity = get<uint32_t>(from + 32);
+  header.cut = get<uint32_t>(from + 36);
+  header.tensors = get<uint32_t>(from + 40);
+  if (header.headerBytes < kStreamHeaderBytes || header.bytes < header.headerBytes)
+    return error(StatusCode::corrupt, "tensors: a header of %u bytes in a stream of %llu",
+                 header.headerBytes, ull(header.bytes));
+  return Status();
+}
+
+Status check_header(const StreamHeader &header, const Model &model, uint32_t cut, size_t size) {
+  if (header.identity != model.manifest.identity())
+    return error(StatusCode::invalid_argument,
+                 "tensors: they are of another artifact (%016llx), this one is %016llx",
+                 ull(header.identity), ull(model.manifest.identity()));
+  if (header.cut != cut)
+    return error(StatusCode::invalid_argument, "tensors: they are of cut %u, not of cut %u",
+                 header.cut, cut);
+  if (header.capacity >= model.capacities.size())
+    return error(StatusCode::invalid_argument,
+                 "tensors: they are of capacity number %u, this file has %zu", header.capacity,
+                 model.capacities.size());
+  if (size < header.bytes)
+    return error(StatusCode::corrupt, "tensors: truncated: %zu of %llu bytes", size,
+                 ull(header.bytes));
+  if (size > header.bytes)
+    return error(StatusCode::corrupt, "tensors: %llu bytes follow the last tensor",
+                 ull(size - header.bytes));
+  return Status();
+}
+
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+/// A float of any type as a float.
+template <typename T> static float to_float(T value) { return static_cast<float>(value); }
+static float to_float(Half value) { return half_to_float(value.bits); }
+static float to_float(BFloat value) { return bfloat_to_float(value.bits); }
+
+static void from_float(float value, float &out) { out = value; }
+static void from_float(float value, double &out) { out = value; }
+static void from_float(float value, Half &out) { out.bits = float_to_half(value); }
+static void from_float(float value, BFloat &out) { out.bits = float_to_bfloat(value); }
+
+/// Calls `body` with a value of the type's C++ type.
+template <typename Body> static void with_float_type(DType type, const Body &body) {
+  switch (type) {
+  case DType::float32: return body(float());
+  case DType::float64: return body(double());
+  case DType::float16: return body(Half());
+  case DType::bfloat16: return body(BFloat());
+  default: return;
+  }
+}
+
+template <typename T> static void encode_f16(const uint8_t *from, uint64_t count, uint8_t *to) {
+  for (uint64_t i = 0; i < count; ++i)
+    put(to + 2 * i, float_to_half(to_float(get<T>(from + sizeof(T) * i))));
+}
+
+template <typename T> static void decode_f16(const uint8_t *from, uint64_t count, uint8_t *to) {
+  for (uint64_t i = 0; i < count; ++i) {
+    T value;
+    from_float(half_to_float(get<uint16_t>(from + 2 * i)), value);
+    put(to + sizeof(T) * i, value);
+  }
+}
+
+/// Stands for NaN; numbers take [-127, 127].
+static constexpr int8_t kNan = -128;
+
+/// Returns the scale.
+template <typename T> static float encode_int8(const uint8_t *from, uint64_t count, uint8_t *to) {
+  float largest = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    float value = std::fabs(to_float(get<T>(from + sizeof(T) * i)));
+    if (std::isfinite(value))
+      largest = std::max(largest, value);
+  }
+  float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
+  // The inverse of a tiny scale overflows: then all are as good as zero.
+  if (!std::isfinite(inverse))
+    inverse = scale = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    float value = to_float(get<T>(from + sizeof(T) * i));
+    float steps = std::isinf(value) ? std::copysign(127.0f, value) : value * inverse;
+    steps = std::min(std::max(steps, -127.0f), 127.0f);
+    put(to + i, std::isnan(value) ? kNan : static_cast<int8_t>(std::nearbyint(steps)));
+  }
+  return scale;
+}
+
+template <typename T>
+static void decode_int8(const uint8_t *from, uint64_t count, float scale, uint8_t *to) {
+  for (uint64_t i = 0; i < count; ++i) {
+    int8_t steps = get<int8_t>(from + i);
+    T value;
+    from_float(steps == kNan ? NAN : static_cast<float>(steps) * scale, value);
+    put(to + sizeof(T) * i, value);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// StreamWriter
+//===----------------------------------------------------------------------===//
+
+StreamWriter::StreamWriter(void *target, const StreamHeader &header)
+    : base_(static_cast<uint8_t *>(target)), descriptor_(base_ + kStreamHeaderBytes),
+      at_(descriptor_) {
+  std::memcpy(base_, kMagic, sizeof kMagic);
+  put(base_ + 8, kMajor);
+  put(base_ + 10, kMinor);
+  put(base_ + 12, header.headerBytes);
+  put(base_ + 16, header.bytes);
+  put(base_ + 24, header.identity);
+  put(base_ + 32, header.capacity);
+  put(base_ + 36, header.cut);
+  put(base_ + 40, header.tensors);
+  put(base_ + 44, uint32_t{0});
+}
+
+void StreamWriter::describe(const nestor_format_Cut &cut, TensorEncoding encoding) {
+  for (pb_size_t i = 0; i < cut.live_count; ++i) {
+    const nestor_format_LiveTensor &tensor = cut.live[i];
+    TensorEncoding used = encoding_of(dtype_of(tensor), encoding);
+    put(at_, static_cast<uint8_t>(raw(tensor.dtype)));
+    put(at_ + 1, static_cast<uint8_t>(used));
+    put(at_ + 2, static_cast<uint16_t>(tensor.dims_count));
+    put(at_ + 4, 1.0f);
+    put(at_ + 8, encoded_bytes(tensor, used));
+    if (tensor.dims_count)
+      std::memcpy(at_ + kDescriptorBytes, tensor.dims, 8 * size_t{tensor.dims_count});
+    at_ += descriptor_bytes(tensor);
+  }
+}
+
+void StreamWriter::encode(const nestor_format_LiveTensor &tensor, TensorEncoding encoding,
+                          const void *elements) {
+  const uint8_t *from = static_cast<const uint8_t *>(elements);
+  DType type = dtype_of(tensor);
+  TensorEncoding used = encoding_of(type, encoding);
+  uint64_t count = elements_of(tensor), bytes = encoded_bytes(tensor, used);
+  if (used == TensorEncoding::exact && bytes != 0)
+    std::memcpy(at_, from, bytes);
+  if (used == TensorEncoding::f16)
+    with_float_type(type, [&](auto t) { encode_f16<decltype(t)>(from, count, at_); });
+  if (used == TensorEncoding::int8)
+    with_float_type(type, [&](auto t) {
+      put(descriptor_ + 4, encode_int8<decltype(t)>(from, count, at_));
+    });
+  at_ += bytes;
+  descriptor_ += descriptor_bytes(tensor);
+}
+
+//===----------------------------------------------------------------------===//
+// StreamReader
+//===----------------------------------------------------------------------===//
+
+StreamReader::StreamReader(const void *data, size_t size, const StreamHeader &header)
+    : start_(static_cast<const uint8_t *>(data) + header.headerBytes),
+      end_(static_cast<const uint8_t *>(data) + size), tensors_(header.tensors) {}
+
+Status StreamReader::check_tensor(const nestor_format_LiveTensor &tensor, const uint8_t *from,
+                                  uint64_t &bytes) const {
+  DType type = dtype_of(tensor);
+  if (from[0] != static_cast<uint8_t>(type) || get<uint16_t>(from + 2) != tensor.dims_count ||
+      (tensor.dims_count &&
+       std::memcmp(from + kDescriptorBytes, tensor.dims, 8 * size_t{tensor.dims_count}) != 0))
+    return error(StatusCode::invalid_argument, "it has another type or shape than '%.100s'",
+                 text(tensor.name));
+  TensorEncoding encoding = static_cast<TensorEncoding>(from[1]);
+  if (encoding != TensorEncoding::exact &&
+      (encoding > TensorEncoding::int8 || encoding_of(type, encoding) != encoding))
+    return error(StatusCode::corrupt, "encoding %u is unknown or does not go with %s", from[1],
+                 to_string(type));
+  bytes = encoded_bytes(tensor, encoding);
+  if (get<uint64_t>(from + 8) != bytes)
+    return error(StatusCode::corrupt, "it is said to have %llu bytes, not %llu",
+                 ull(get<uint64_t>(from + 8)), ull(bytes));
+  return Status();
+}
+
+Status StreamReader::check(const nestor_format_Cut &cut) {
+  if (tensors_ != cut.live_count)
+    return error(StatusCode::invalid_argument, "tensors: there are %u, the cut has %u", tensors_,
+                 cut.live_count);
+  const uint8_t *from = start_;
+  uint64_t elements = 0;
+  for (pb_size_t i = 0; i < cut.live_count; ++i) {
+    uint64_t bytes = 0, size = descriptor_bytes(cut.live[i]);
+    if (size > static_cast<uint64_t>(end_ - from))
+      return error(StatusCode::corrupt, "tensors: truncated: the stream ends in descriptor %u", i);
+    if (Status status = check_tensor(cut.live[i], from, bytes); !status.ok())
+      return error(status.code(), "tensors[%u]: %s", i, status.message().c_str());
+    if (!checked_add(elements, bytes, elements))
+      return error(StatusCode::corrupt, "tensors[%u]: its size overflows", i);
+    from += size;
+  }
+  if (elements != static_cast<uint64_t>(end_ - from))
+    return error(StatusCode::corrupt, "tensors: their elements take %llu bytes, the stream has %llu",
+                 ull(elements), ull(static_cast<uint64_t>(end_ - from)));
+  descriptor_ = start_;
+  at_ = from;
+  return Status();
+}
+
+void StreamReader::decode(const nestor_format_LiveTensor &tensor, void *elements) {
+  uint8_t *to = static_cast<uint8_t *>(elements);
+  TensorEncoding encoding = static_cast<TensorEncoding>(descriptor_[1]);
+  uint64_t count = elements_of(tensor), bytes = encoded_bytes(tensor, encoding);
+  float scale = get<float>(descriptor_ + 4);
+  if (encoding == TensorEncoding::exact && bytes != 0)
+    std::memcpy(to, at_, bytes);
+  if (encoding == TensorEncoding::f16)
+    with_float_type(dtype_of(tensor),
+                    [&](auto t) { decode_f16<decltype(t)>(at_, count, to); });
+  if (encoding == TensorEncoding::int8)
+    with_float_type(dtype_of(tensor),
+                    [&](auto t) { decode_int8<decltype(t)>(at_, count, scale, to); });
+  at_ += bytes;
+  descriptor_ += descriptor_bytes(tensor);
+}
+
+} // namespace detail
+} // namespace nestor
