@@ -11,6 +11,7 @@
 #include "plan.h"
 #include "runtime/format/header.h"
 #include "thread_pool.h"
+#include "upgrade.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -30,31 +31,55 @@ static constexpr unsigned kMaxThreads = 256;
 
 class SessionState {
 public:
-  explicit SessionState(std::shared_ptr<const Model> owner) : model(std::move(owner)) {}
-  ~SessionState() {
-    if (memory)
-      munmap(memory, memoryBytes);
-  }
+  explicit SessionState(std::shared_ptr<const Model> owner)
+      : model(std::move(owner)), selected(model->use), upgrade(*model, selected) {}
+  ~SessionState();
 
   Status prepare(const SessionOptions &options);
-  Status select(float capacity);
   Status bind(size_t slot, void *address);
-  void run(const Plan &plan, uint64_t *nanoseconds);
-  const Plan &current() const { return plans[selected.load(std::memory_order_acquire)]; }
+  /// A capacity of the model, of the file while it is as it was opened.
+  Status run(uint32_t capacity, uint64_t *nanoseconds);
+  void release_arena();
 
   std::shared_ptr<const Model> model;
   std::vector<Plan> plans; ///< Parallel to the model's capacities.
-  std::atomic<uint32_t> selected{0};
+  Selection selected;
+  bool hasRun = false;
+  uint32_t lastRun = 0; ///< The capacity of the last run.
   /// By slot: the inputs, then the outputs.
   std::vector<void *> own, bound;
   std::vector<uint32_t> alignment;
   uint8_t *memory = nullptr; ///< The arena, then the tensors.
-  uint64_t memoryBytes = 0;
+  uint64_t memoryBytes = 0, arenaBytes = 0;
   ThreadPool pool;
+  Upgrade upgrade; ///< Last: it ends before what it writes to.
 
 private:
   Status allocate();
+  void run_calls(const Plan &plan, uint64_t *nanoseconds);
 };
+
+/// The capacity within 1e-3 of `capacity`, as a fraction of the MACs or as it
+/// was asked for at compile time.
+static Result<uint32_t> find_capacity(const Model &model, float capacity) {
+  const std::vector<CapacityInfo> &known = model.capacities;
+  for (float CapacityInfo::*fraction : {&CapacityInfo::capacity, &CapacityInfo::requested}) {
+    uint32_t best = 0;
+    auto distance = [&](uint32_t i) { return std::fabs(known[i].*fraction - capacity); };
+    for (uint32_t i = 1; i < known.size(); ++i)
+      if (distance(i) < distance(best))
+        best = i;
+    if (distance(best) <= kCapacityTolerance)
+      return best;
+  }
+  return error(StatusCode::not_found, "there is no capacity %g%s", static_cast<double>(capacity),
+               model.file.size() < model.manifest.file_size() ? "; the file is cut" : "");
+}
+
+SessionState::~SessionState() {
+  if (memory)
+    munmap(memory, memoryBytes);
+}
 
 /// One block for the arena, the inputs and the outputs. It is mapped, so pages
 /// that a small capacity does not touch cost nothing.
@@ -62,6 +87,7 @@ Status SessionState::allocate() {
   uint64_t total = 0;
   for (const CapacityInfo &capacity : model->capacities)
     total = std::max(total, capacity.arena_bytes);
+  arenaBytes = total;
   std::vector<uint64_t> offsets;
   bool fit = true;
   for (const auto *tensors : {&model->inputs, &model->outputs})
@@ -96,7 +122,10 @@ Status SessionState::allocate() {
 
 Status SessionState::prepare(const SessionOptions &options) {
   NESTOR_RETURN_IF_ERROR(model->codeStatus);
-  NESTOR_RETURN_IF_ERROR(select(options.capacity()));
+  Result<uint32_t> capacity = find_capacity(*model, options.capacity());
+  if (!capacity.ok())
+    return capacity.status();
+  selected.set(capacity.value());
   unsigned threads = options.threads() == 0 ? cpu_count() : options.threads();
   if (threads > kMaxThreads)
     return error(StatusCode::invalid_argument, "session: %u threads are more than %u", threads,
@@ -114,24 +143,6 @@ Status SessionState::prepare(const SessionOptions &options) {
   return pool.start(threads - 1);
 }
 
-Status SessionState::select(float capacity) {
-  const std::vector<CapacityInfo> &known = model->capacities;
-  // By its own fraction, then by the one that was asked for at compile time.
-  for (float CapacityInfo::*fraction : {&CapacityInfo::capacity, &CapacityInfo::requested}) {
-    uint32_t best = 0;
-    auto distance = [&](uint32_t i) { return std::fabs(known[i].*fraction - capacity); };
-    for (uint32_t i = 1; i < known.size(); ++i)
-      if (distance(i) < distance(best))
-        best = i;
-    if (distance(best) <= kCapacityTolerance) {
-      selected.store(best, std::memory_order_release);
-      return Status();
-    }
-  }
-  return error(StatusCode::not_found, "there is no capacity %g%s", static_cast<double>(capacity),
-               model->file.size() < model->manifest.file_size() ? "; the file is cut" : "");
-}
-
 Status SessionState::bind(size_t slot, void *address) {
   if (reinterpret_cast<uintptr_t>(address) % alignment[slot] != 0)
     return error(StatusCode::invalid_argument, "bound memory must be aligned to %u bytes",
@@ -144,7 +155,28 @@ Status SessionState::bind(size_t slot, void *address) {
   return Status();
 }
 
-void SessionState::run(const Plan &plan, uint64_t *nanoseconds) {
+Status SessionState::run(uint32_t capacity, uint64_t *nanoseconds) {
+  Status status = model->file.check();
+  if (status.ok()) {
+    lastRun = capacity;
+    hasRun = true;
+    run_calls(plans[capacity], nanoseconds);
+    status = model->file.check_guard();
+  }
+  return status.ok() ? Status() : with_prefix(model->name, std::move(status));
+}
+
+/// Pages of the arena that only larger capacities use. The tensors behind it
+/// may begin in its last page.
+void SessionState::release_arena() {
+  uint64_t page = page_size();
+  uint64_t begin = (model->capacities[selected.get()].arena_bytes + page - 1) / page * page;
+  uint64_t end = arenaBytes / page * page;
+  if (begin < end)
+    (void)madvise(memory + begin, end - begin, MADV_DONTNEED);
+}
+
+void SessionState::run_calls(const Plan &plan, uint64_t *nanoseconds) {
   bool shared = pool.workers() != 0;
   if (shared)
     pool.begin();
@@ -266,23 +298,43 @@ Tensor Session::output(std::string_view name) const {
 }
 
 Status Session::run() {
-  state_->run(state_->current(), nullptr);
-  return Status();
+  return state_->run(state_->selected.get(), nullptr);
 }
 
 Status Session::run_timed(uint64_t *nanoseconds, size_t count) {
-  const Plan &plan = state_->current();
-  if (count != plan.calls.size())
-    return error(StatusCode::invalid_argument, "the plan has %zu steps, not %zu",
-                 plan.calls.size(), count);
-  state_->run(plan, nanoseconds);
+  uint32_t capacity = state_->selected.get();
+  size_t steps = state_->plans[capacity].calls.size();
+  if (count != steps)
+    return error(StatusCode::invalid_argument, "the plan has %zu steps, not %zu", steps, count);
+  return state_->run(capacity, nanoseconds);
+}
+
+Status Session::set_capacity(float capacity) {
+  Result<uint32_t> index = find_capacity(*state_->model, capacity);
+  if (!index.ok())
+    return index.status();
+  state_->selected.set(index.value());
   return Status();
 }
 
-Status Session::set_capacity(float capacity) { return state_->select(capacity); }
-
 float Session::capacity() const {
-  return state_->model->capacities[state_->selected.load(std::memory_order_acquire)].capacity;
+  return state_->model->capacities[state_->selected.get()].capacity;
+}
+
+float Session::last_capacity() const {
+  return state_->hasRun ? state_->model->capacities[state_->lastRun].capacity : capacity();
+}
+
+Status Session::upgrade(float capacity) {
+  Result<uint32_t> index = find_capacity(*state_->model, capacity);
+  return index.ok() ? state_->upgrade.start(index.value(), state_->memory) : index.status();
+}
+
+UpgradeProgress Session::upgrade_progress() const { return state_->upgrade.progress(); }
+
+void Session::release_unused() {
+  state_->release_arena();
+  state_->model->release_unused();
 }
 
 unsigned Session::threads() const { return state_->pool.workers() + 1; }

@@ -23,6 +23,7 @@ const char *to_string(StatusCode code) {
   case StatusCode::unsupported_cpu: return "unsupported CPU";
   case StatusCode::exec_refused: return "executable memory refused";
   case StatusCode::out_of_memory: return "out of memory";
+  case StatusCode::data_loss: return "data loss";
   }
   return "unknown";
 }

@@ -110,6 +110,12 @@ Message encode(const CapacitySpec &capacity) {
                            .varint(3, capacity.layerMacs));
   if (capacity.requested != 0)
     message.fixed32(13, capacity.requested);
+  if (capacity.accuracy >= 0)
+    message.fixed32(9, capacity.accuracy).varint(10, 1);
+  if (capacity.agreement >= 0)
+    message.fixed32(11, capacity.agreement).varint(12, 1);
+  if (capacity.latencyUs != 0)
+    message.fixed32(14, capacity.latencyUs);
   return message;
 }
 
@@ -278,6 +284,34 @@ ArtifactSpec exampleArtifact(int64_t rows) {
                     {1, 1, {{kArena}, {kOutput}}, {rows, columns}}};
   spec.capacities = {capacity};
   return spec;
+}
+
+ArtifactSpec nestedArtifact(uint32_t count, int64_t rows, size_t shellBytes) {
+  ArtifactSpec spec = exampleArtifact(rows);
+  CapacitySpec full = spec.capacities[0];
+  spec.sections.pop_back();
+  spec.capacities.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    std::vector<uint8_t> shell(shellBytes, 0xaa);
+    for (uint32_t column = 0; column < 16; ++column) {
+      float weight = static_cast<float>((column + 1) * (i + 1));
+      std::memcpy(&shell[column * sizeof weight], &weight, sizeof weight);
+    }
+    spec.sections.push_back({kWeights, i, "shell" + std::to_string(i + 1), shell});
+    CapacitySpec capacity = full;
+    capacity.capacity = static_cast<float>(i + 1) / static_cast<float>(count);
+    capacity.shells = i + 1;
+    capacity.steps[0].args[1].index = i;
+    spec.capacities.push_back(capacity);
+  }
+  return spec;
+}
+
+std::vector<float> nestedResult(const std::vector<float> &x, uint32_t capacity) {
+  std::vector<float> y(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    y[i] = x[i] * static_cast<float>((i % 16 + 1) * (capacity + 1)) + (i % 2 ? 0.75f : 0.5f);
+  return y;
 }
 
 std::vector<float> exampleResult(const std::vector<float> &x) {

@@ -68,6 +68,8 @@ struct CapacitySpec {
   std::vector<StepSpec> steps;
   uint64_t layerMacs = 0; // Of every layer.
   uint32_t layers = 1;
+  float accuracy = -1, agreement = -1; // Below 0: not stored.
+  float latencyUs = 0;
 };
 
 constexpr uint32_t kCode = 1, kWeights = 2;                        // SectionKind
@@ -104,6 +106,12 @@ struct ArtifactSpec {
 ArtifactSpec exampleArtifact(int64_t rows = 8);
 /// What it computes.
 std::vector<float> exampleResult(const std::vector<float> &x);
+
+/// An example with capacities 1/count, 2/count, ... 1. Number i reads 16 weights
+/// at the start of shell i alone, each i + 1 times that of the example, so that
+/// every weight and result is that of one capacity. Shells have `shellBytes`.
+ArtifactSpec nestedArtifact(uint32_t count, int64_t rows = 8, size_t shellBytes = 4096);
+std::vector<float> nestedResult(const std::vector<float> &x, uint32_t capacity);
 
 /// The code image of the example, and the offset of a symbol in it.
 const std::vector<uint8_t> &kernelImage();

@@ -20,7 +20,8 @@ static ExitStatus exitStatusOf(StatusCode code) {
   case StatusCode::corrupt:
   case StatusCode::incompatible:
   case StatusCode::unsupported_cpu:
-  case StatusCode::exec_refused: return exitCorrupt;
+  case StatusCode::exec_refused:
+  case StatusCode::data_loss: return exitCorrupt;
   case StatusCode::out_of_memory: return exitInternal;
   }
   return exitInternal;
@@ -40,11 +41,11 @@ Expected<Artifact> openArtifact(const CommonArguments &arguments) {
   return artifact.value();
 }
 
-Expected<float> parseCapacity(const std::string &text) {
+Expected<float> parseCapacity(const std::string &text, const char *flag) {
   char *end = nullptr;
   float value = std::strtof(text.c_str(), &end);
   if (text.empty() || *end != '\0')
-    return Failure(exitUsage, "--capacity: '" + text + "' is not a number");
+    return Failure(exitUsage, std::string(flag) + ": '" + text + "' is not a number");
   return value;
 }
 

@@ -53,7 +53,7 @@ private:
 };
 
 Expected<Artifact> openArtifact(const CommonArguments &arguments);
-Expected<float> parseCapacity(const std::string &text);
+Expected<float> parseCapacity(const std::string &text, const char *flag = "--capacity");
 /// A session at `--capacity` with `--threads`.
 Expected<Session> openSession(const Artifact &artifact, const CommonArguments &arguments);
 

@@ -70,8 +70,25 @@ private:
   size_t slot_ = 0;
 };
 
+/// How far `Session::upgrade` is.
+struct UpgradeProgress {
+  enum class State : uint8_t {
+    none,      ///< There was no upgrade yet.
+    running,
+    done,      ///< The capacity is selected.
+    cancelled, ///< By another `set_capacity` or `upgrade`.
+    failed,    ///< Weights cannot be read; the next run says why.
+  };
+  State state = State::none;
+  float capacity = 0;       ///< That is upgraded to.
+  uint64_t bytes_done = 0;  ///< Of weights, in memory.
+  uint64_t bytes_total = 0;
+};
+
 /// Buffers and threads to run one artifact. One thread uses a session at a
-/// time; only `set_capacity` may be called from any thread at any moment.
+/// time; only `set_capacity`, `capacity`, `upgrade` and `upgrade_progress` may
+/// be called from any thread at any moment. (`bind` is not among them: it
+/// changes what a run in progress reads.)
 class NESTOR_API Session {
 public:
   Session(Session &&) noexcept;
@@ -94,7 +111,23 @@ public:
   /// Copies nothing, takes no lock. Fails, and changes nothing, if there is
   /// none within 1e-3.
   Status set_capacity(float capacity);
+  /// The capacity of the next run.
   float capacity() const;
+  /// The capacity that computed the outputs; before the first run, that of the
+  /// next one.
+  float last_capacity() const;
+
+  /// As `set_capacity`, once the weights and activations of that capacity are in
+  /// memory: a thread of its own reads them, so that no run waits for pages.
+  /// Until then runs go on at the present capacity. Another `set_capacity` or
+  /// `upgrade` cancels it.
+  Status upgrade(float capacity);
+  UpgradeProgress upgrade_progress() const;
+  /// Gives back memory that the selected capacity does not need, after a change
+  /// to a smaller one: activations of this session, and weights that no session
+  /// of the artifact uses (`Artifact::release_unused`). Outputs stay. Like `run`,
+  /// for the thread that uses the session; takes system calls.
+  void release_unused();
   unsigned threads() const;
   /// Memory of this session: activations, scratch, inputs and outputs.
   uint64_t memory_bytes() const;

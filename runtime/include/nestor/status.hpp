@@ -31,6 +31,7 @@ enum class StatusCode : uint8_t {
   unsupported_cpu,  ///< No code in the file runs on this CPU.
   exec_refused,     ///< The platform forbids mapping code; use `--emit object`.
   out_of_memory,
+  data_loss,        ///< The file was truncated or replaced after it was opened.
 };
 
 /// Spelling of `code` for logs: "corrupt", ...
