@@ -24,6 +24,7 @@ namespace {
 struct Bound {
   const char *name;
   const char *unit;
+  int digits; ///< That messages show.
   bool atMost; ///< Else: at least.
   double limit;
   const char *cure; ///< Where it is known of no capacity.
@@ -47,15 +48,16 @@ static std::vector<Bound> bounds_of(const CapacityGoal &goal,
                                     const std::vector<double> &latencies) {
   std::vector<Bound> bounds;
   if (goal.latency_us)
-    bounds.push_back({"latency", " us", true, *goal.latency_us,
+    bounds.push_back({"latency", " us", 6, true, *goal.latency_us,
                       "measure it with Artifact::calibrate or nestor calibrate", latencies});
   if (goal.memory_bytes) {
-    bounds.push_back({"memory", " bytes", true, static_cast<double>(*goal.memory_bytes), "", {}});
+    bounds.push_back(
+        {"memory", " bytes", 15, true, static_cast<double>(*goal.memory_bytes), "", {}});
     for (const CapacityInfo &info : capacities)
       bounds.back().values.push_back(static_cast<double>(info.resident_bytes));
   }
   if (goal.accuracy) {
-    bounds.push_back({"accuracy", "", false, static_cast<double>(*goal.accuracy),
+    bounds.push_back({"accuracy", "", 6, false, static_cast<double>(*goal.accuracy),
                       "compile with --eval and labelled samples", {}});
     for (const CapacityInfo &info : capacities)
       bounds.back().values.push_back(info.has_accuracy ? static_cast<double>(info.accuracy)
@@ -80,9 +82,10 @@ static std::string describe_misses(const std::vector<Bound> &bounds, size_t capa
       continue;
     char part[160], value[32] = "not known";
     if (bound.values[capacity] >= 0)
-      std::snprintf(value, sizeof value, "%.10g%s", bound.values[capacity], bound.unit);
-    std::snprintf(part, sizeof part, "%s%s is %s, not at %s %.10g", text.empty() ? "" : " and ",
-                  bound.name, value, bound.atMost ? "most" : "least", bound.limit);
+      std::snprintf(value, sizeof value, "%.*g%s", bound.digits, bound.values[capacity],
+                    bound.unit);
+    std::snprintf(part, sizeof part, "%s%s is %s, not at %s %.*g", text.empty() ? "" : " and ",
+                  bound.name, value, bound.atMost ? "most" : "least", bound.digits, bound.limit);
     text += part;
   }
   return text;

@@ -70,8 +70,18 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
   }
 }
 
+/// Whether SIGBUS has the action of before the first handler: nobody who might
+/// pass anything on to us.
+static bool is_unhandled() {
+  struct sigaction current;
+  return sigaction(SIGBUS, nullptr, &current) == 0 && !(current.sa_flags & SA_SIGINFO) &&
+         (current.sa_handler == SIG_DFL || current.sa_handler == SIG_IGN);
+}
+
 static Status install() {
-  if (installed)
+  // A handler over ours is trusted to pass on what is not its own. To put ours
+  // over it once more would make the two call each other forever.
+  if (installed && !is_unhandled())
     return Status();
   pageMask = ~static_cast<uintptr_t>(page_size() - 1);
   struct sigaction action;
