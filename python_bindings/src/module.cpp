@@ -29,6 +29,7 @@ static const char *code_name(StatusCode code) {
   case StatusCode::unsupported_cpu: return "unsupported_cpu";
   case StatusCode::exec_refused: return "exec_refused";
   case StatusCode::out_of_memory: return "out_of_memory";
+  case StatusCode::data_loss: return "data_loss";
   }
   return "unknown";
 }

@@ -9,6 +9,7 @@
 #include "hash.h"
 #include "model.h"
 #include "runtime/format/header.h"
+#include "sha256.h"
 
 #include <algorithm>
 
@@ -47,25 +48,47 @@ const char *to_string(DType type) {
 // Model
 //===----------------------------------------------------------------------===//
 
-Status Model::open(Mapping mapping, const ArtifactOptions &options, std::string fileName) {
+Status Model::open(Mapping mapping, const ArtifactOptions &how, std::string fileName) {
   file = std::move(mapping);
+  options = how;
   name = std::move(fileName);
-  verifyAlways = options.verify() == Verify::all;
   // The file stays open: sessions with a memory budget read weights from it.
-  return with_prefix(name, open_named(options));
+  Status status = open_named();
+  // What a guard has replaced looks like damage.
+  if (Status lost = file.check_guard(); !lost.ok())
+    status = std::move(lost);
+  return with_prefix(name, std::move(status));
 }
 
-Status Model::open_named(const ArtifactOptions &options) {
+Status Model::check_pin() {
+  if (options.sha256().empty())
+    return Status();
+  Sha256 pin;
+  if (!from_hex(options.sha256(), pin))
+    return error(StatusCode::invalid_argument, "the SHA-256 pin is not 64 hexadecimal digits");
+  if (pinnedBytes == 0)
+    pinnedBytes = file.size();
+  Sha256 actual = sha256(file.data(), pinnedBytes);
+  if (actual == pin)
+    return Status();
+  return error(StatusCode::corrupt, "its SHA-256 is %s, not %s as pinned", to_hex(actual).c_str(),
+               to_hex(pin).c_str());
+}
+
+Status Model::open_named() {
   if (reinterpret_cast<uintptr_t>(file.data()) % format::kBufferAlignment != 0)
     return error(StatusCode::invalid_argument, "the artifact does not start at a multiple of %llu",
                  static_cast<unsigned long long>(format::kBufferAlignment));
+  NESTOR_RETURN_IF_ERROR(check_pin());
   NESTOR_RETURN_IF_ERROR(manifest.read(file.data(), file.size()));
   describe();
+  use.resize(capacities.size());
   if (!options.map_weights())
     drop_weights();
   if (options.verify() == Verify::all)
     NESTOR_RETURN_IF_ERROR(verify_sections());
   codeStatus = load_code(options.target());
+  describe_memory();
   // What only keeps this machine from running the file does not keep tools
   // from reading it; sessions report it.
   bool readable = codeStatus.ok() || codeStatus.code() == StatusCode::unsupported_cpu ||
@@ -214,7 +237,9 @@ Status Model::load_code(const std::string &wanted) {
     return error(StatusCode::corrupt, "manifest: sections: no code for target %s",
                  targets[target].name.c_str());
   NESTOR_RETURN_IF_ERROR(verify_section(*section));
-  NESTOR_RETURN_IF_ERROR(code.load(file.data() + section->offset, section->size, file.fd(),
+  // Zero pages are no code: what a guard may replace is not run.
+  int fd = file.shares_file() && !file.guarded() ? file.fd() : -1;
+  NESTOR_RETURN_IF_ERROR(code.load(file.data() + section->offset, section->size, fd,
                                    file.file_offset() + section->offset));
   targets[target].selected = true;
   return Status();
@@ -250,23 +275,25 @@ Status Model::verify_sections() const {
 Artifact::Artifact(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
 
 static Result<std::shared_ptr<const Model>> open_model(Result<Mapping> mapping, std::string name,
-                                                       const ArtifactOptions &options) {
+                                                       const ArtifactOptions &options,
+                                                       bool byPath = false) {
   if (!mapping.ok())
     return with_prefix(name, mapping.status());
   auto model = std::make_shared<Model>();
+  model->openedByPath = byPath;
   NESTOR_RETURN_IF_ERROR(model->open(std::move(mapping).value(), options, std::move(name)));
   return std::shared_ptr<const Model>(std::move(model));
 }
 
 Result<Artifact> Artifact::open(const std::string &path, const ArtifactOptions &options) {
-  auto model = open_model(Mapping::file(path.c_str()), path, options);
+  auto model = open_model(Mapping::file(path.c_str(), options), path, options, true);
   return model.ok() ? Result<Artifact>(Artifact(std::move(model).value())) : model.status();
 }
 
 Result<Artifact> Artifact::open(int fd, uint64_t offset, uint64_t length,
                                 const ArtifactOptions &options) {
-  auto model =
-      open_model(Mapping::range(fd, offset, length), "file " + std::to_string(fd), options);
+  auto model = open_model(Mapping::range(fd, offset, length, options),
+                          "file " + std::to_string(fd), options);
   return model.ok() ? Result<Artifact>(Artifact(std::move(model).value())) : model.status();
 }
 

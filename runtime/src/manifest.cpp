@@ -69,6 +69,7 @@ Status ManifestOwner::read(const uint8_t *file, uint64_t size) {
   FileHeader header;
   NESTOR_RETURN_IF_ERROR(check_header(file, size, header));
   fileSize_ = header.fileSize;
+  hash_ = header.manifestHash;
   dataStart_ = header.manifestOffset + header.manifestSize;
   hash_ = header.manifestHash;
   pb_istream_t stream =

@@ -34,6 +34,8 @@ public:
 
   /// The size of the complete file; `size` is smaller when it is cut.
   uint64_t file_size() const { return fileSize_; }
+  /// Of the manifest, as the header says and `read` has checked.
+  uint64_t hash() const { return hash_; }
   /// What files whose heads and tails fit each other have in common.
   uint64_t identity() const { return manifest_.identity ? manifest_.identity : hash_; }
   /// Shells that lie in the file as a whole, counted from the first.
@@ -49,7 +51,7 @@ private:
 
   Manifest manifest_ = nestor_format_Manifest_init_zero;
   uint64_t fileSize_ = 0;
-  uint64_t hash_ = 0; ///< Of the manifest.
+  uint64_t hash_ = 0;
   uint64_t dataStart_ = 0; ///< End of the manifest: where sections may begin.
   uint32_t shells_ = 0;
   uint32_t capacities_ = 0;

@@ -10,21 +10,29 @@
 #include "manifest.h"
 #include "mapping.h"
 #include "nestor/artifact.hpp"
+#include "selection.h"
 
 namespace nestor::detail {
 
 /// An opened artifact. Immutable once `open` has succeeded.
 class Model {
 public:
-  /// `name` is what messages call the file.
+  /// `name` is what messages call the file; of one that was opened by its path,
+  /// the path.
   Status open(Mapping mapping, const ArtifactOptions &options, std::string name);
 
   /// Checks the hash of one section, or of all.
   Status verify_section(const nestor_format_Section &section) const;
   Status verify_sections() const;
 
+  /// See Artifact::release_unused.
+  void release_unused() const;
+
   std::string name;
-  bool verifyAlways = false; ///< Streamed weights are checked whenever they are read.
+  ArtifactOptions options;
+  bool openedByPath = false;
+  /// How many bytes the pin is of. 0 at `open`: all of the file's.
+  uint64_t pinnedBytes = 0;
   Mapping file;
   ManifestOwner manifest;
 
@@ -40,11 +48,14 @@ public:
   std::vector<GroupInfo> groups;
   std::vector<WholeInfo> whole;
   Normalization dataNormalization;
+  CapacityUse use;
 
 private:
-  Status open_named(const ArtifactOptions &options);
+  Status open_named();
+  Status check_pin();
   void drop_weights();
   void describe();
+  void describe_memory();
   void describe_groups();
   Status select_target(const std::string &wanted);
   Status load_code(const std::string &wanted);

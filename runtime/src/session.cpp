@@ -41,7 +41,9 @@ static void place_slot(Plan &plan, uint32_t slot, uint8_t *address) {
 }
 
 SessionState::~SessionState() {
-  streamer.reset(); // Its thread writes into the memory.
+  // Their threads write into the memory.
+  upgrade.stop();
+  streamer.reset();
   if (memory)
     munmap(memory, memoryBytes);
 }
@@ -102,7 +104,7 @@ Status SessionState::prepare(const SessionOptions &options) {
   Result<uint32_t> capacity = find_capacity(*model, options.capacity());
   if (!capacity.ok())
     return capacity.status();
-  selected.store(capacity.value(), std::memory_order_release);
+  selected.set(capacity.value());
   unsigned threads = options.threads() == 0 ? cpu_count() : options.threads();
   if (threads > kMaxThreads)
     return error(StatusCode::invalid_argument, "session: %u threads are more than %u", threads,
@@ -124,6 +126,7 @@ Status SessionState::prepare_resident(unsigned threads) {
   uint64_t total = 0;
   for (const CapacityInfo &capacity : model->capacities)
     total = std::max(total, capacity.arena_bytes);
+  arenaBytes = total;
   // A few bytes more, so that even a model without any has an address.
   if (!place_tensors(*model, offsets, total) || !checked_align(total + 1, page_size(), total))
     return cannot_allocate(UINT64_MAX);
@@ -179,13 +182,27 @@ Result<uint32_t> find_capacity(const Model &model, float capacity) {
                model.file.size() < model.manifest.file_size() ? "; the file is cut" : "");
 }
 
-Status SessionState::select(float capacity) {
+Result<uint32_t> SessionState::find(float capacity) const {
   Result<uint32_t> found = find_capacity(*model, capacity);
+  if (found.ok() && streamer)
+    NESTOR_RETURN_IF_ERROR(streamer->check_fits(found.value()));
+  return found;
+}
+
+Status SessionState::select(float capacity) {
+  Result<uint32_t> found = find(capacity);
+  if (found.ok())
+    selected.set(found.value());
+  return found.status();
+}
+
+Status SessionState::start_upgrade(float capacity) {
+  Result<uint32_t> found = find(capacity);
   if (!found.ok())
     return found.status();
-  if (streamer)
-    NESTOR_RETURN_IF_ERROR(streamer->check_fits(found.value()));
-  selected.store(found.value(), std::memory_order_release);
+  if (!streamer)
+    return upgrade.start(found.value(), memory + arenaOffset);
+  upgrade.select(found.value()); // Every run reads weights: there is nothing to wait for.
   return Status();
 }
 
@@ -222,6 +239,22 @@ Status SessionState::run_all(uint32_t capacity, uint64_t *nanoseconds) {
 }
 
 Status SessionState::run(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds) {
+  Status status = model->file.check();
+  if (status.ok())
+    status = run_range(capacity, first, end, nanoseconds);
+  if (status.ok())
+    status = model->file.check_guard();
+  if (!status.ok())
+    return with_prefix(model->name, std::move(status));
+  if (end == block_count(*model->manifest)) {
+    lastRun = capacity;
+    hasRun = true;
+  }
+  return Status();
+}
+
+Status SessionState::run_range(uint32_t capacity, uint32_t first, uint32_t end,
+                               uint64_t *nanoseconds) {
   const Plan &plan = plans[capacity];
   if (first == end && !plan.blockCalls.empty())
     return Status();
@@ -241,6 +274,22 @@ Status SessionState::run_streamed(uint32_t capacity, uint32_t first, uint32_t en
   while (const Piece *piece = run.next())
     run_calls(plan, piece->firstCall, piece->endCall, nanoseconds);
   return run.finish();
+}
+
+/// Pages of the arena that only larger capacities use. The tensors behind it
+/// may begin in its last page.
+void SessionState::release_arena() {
+  // A budget bounds the memory anyway, and the streamer relies on what is in it.
+  if (streamer)
+    return;
+  uint64_t used = model->capacities[selected.get()].arena_bytes;
+  if (pendingHead != 0) // Its tensors stay for its tail.
+    used = std::max(used, model->capacities[pendingHead - 1].arena_bytes);
+  uint64_t page = page_size();
+  uint64_t begin = (used + page - 1) / page * page;
+  uint64_t end = arenaBytes / page * page;
+  if (begin < end)
+    (void)madvise(memory + begin, end - begin, MADV_DONTNEED);
 }
 
 void SessionState::run_calls(const Plan &plan, uint32_t first, uint32_t end,
@@ -334,7 +383,8 @@ Result<uint64_t> Artifact::minimum_budget(float capacity) const {
   uint64_t tensors = 0;
   if (!place_tensors(*model_, offsets, tensors))
     return cannot_allocate(UINT64_MAX);
-  Result<uint64_t> bytes = detail::minimum_budget({*model_, present_blocks(), 1, tensors}, index.value());
+  StreamSetup setup = {*model_, present_blocks(), 1, tensors};
+  Result<uint64_t> bytes = detail::minimum_budget(setup, index.value());
   return bytes.ok() ? bytes : with_prefix(model_->name, bytes.status());
 }
 
@@ -389,10 +439,26 @@ Status Session::run_timed(uint64_t *nanoseconds, size_t count) {
   return state_->run_all(capacity, nanoseconds);
 }
 
-Status Session::set_capacity(float capacity) { return state_->select(capacity); }
+Status Session::set_capacity(float capacity) { return state_->select(capacity);
+}
 
 float Session::capacity() const {
   return state_->model->capacities[state_->current()].capacity;
+}
+
+float Session::last_capacity() const {
+  return state_->hasRun ? state_->model->capacities[state_->lastRun].capacity : capacity();
+}
+
+Status Session::upgrade(float capacity) {
+  return state_->start_upgrade(capacity);
+}
+
+UpgradeProgress Session::upgrade_progress() const { return state_->upgrade.progress(); }
+
+void Session::release_unused() {
+  state_->release_arena();
+  state_->model->release_unused();
 }
 
 unsigned Session::threads() const { return state_->pool.workers() + 1; }

@@ -10,26 +10,30 @@
 #include "plan.h"
 #include "streamer.h"
 #include "thread_pool.h"
-
-#include <atomic>
+#include "upgrade.h"
 
 namespace nestor::detail {
 
 class SessionState {
 public:
-  explicit SessionState(std::shared_ptr<const Model> owner) : model(std::move(owner)) {}
+  explicit SessionState(std::shared_ptr<const Model> owner)
+      : model(std::move(owner)), selected(model->use), upgrade(*model, selected) {}
   ~SessionState();
 
   Status prepare(const SessionOptions &options);
   Status select(float capacity);
+  Status start_upgrade(float capacity);
+  /// Gives back what the selected capacity does not use of the arena.
+  void release_arena();
   Status bind(size_t slot, void *address);
-  uint32_t current() const { return selected.load(std::memory_order_acquire); }
+  uint32_t current() const { return selected.get(); }
 
   /// Whether the session can run blocks [first, end), and if not, why.
   Status check_range(uint32_t first, uint32_t end) const;
   /// The whole model.
   Status run_all(uint32_t capacity, uint64_t *nanoseconds);
-  /// Blocks [first, end) of a capacity; the caller has checked the range.
+  /// Blocks [first, end) of a capacity, of the file while it is as it was opened;
+  /// the caller has checked the range.
   Status run(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds);
 
   // Split runs (split.cpp). `accept` brings tensors to where blocks from `cut`
@@ -48,7 +52,9 @@ public:
   /// Parallel to the model's capacities. With a budget, those that do not fit
   /// have no calls.
   std::vector<Plan> plans;
-  std::atomic<uint32_t> selected{0};
+  Selection selected;
+  bool hasRun = false;
+  uint32_t lastRun = 0; ///< The capacity of the last run that came to the end.
   /// 1 + the capacity of a head whose tail has not run yet; 0: there is none.
   uint32_t pendingHead = 0;
   /// By slot: the inputs, then the outputs.
@@ -59,15 +65,20 @@ public:
   uint8_t *memory = nullptr;
   uint64_t memoryBytes = 0;
   uint64_t arenaOffset = 0;
+  uint64_t arenaBytes = 0; ///< Of the largest capacity; 0 with a budget.
   std::unique_ptr<Streamer> streamer; ///< With a memory budget.
   ThreadPool pool;
+  Upgrade upgrade;
 
 private:
+  /// The index of a capacity that this session can run.
+  Result<uint32_t> find(float capacity) const;
   Status choose_blocks(const SessionOptions &options);
   Status allocate(uint64_t bytes);
   Status prepare_resident(unsigned threads);
   Status prepare_streamed(uint64_t budget, unsigned threads);
-  /// As `run`, but blocks count from the session's first.
+  Status run_range(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds);
+  /// As `run_range`, but blocks count from the session's first.
   Status run_streamed(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds);
   /// Runs calls [first, end) of a plan.
   void run_calls(const Plan &plan, uint32_t first, uint32_t end, uint64_t *nanoseconds);

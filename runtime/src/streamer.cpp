@@ -33,7 +33,8 @@ static void relax() {
 
 Streamer::Streamer(const Model &model, uint8_t *memory, StreamSet &&set)
     : model_(model), memory_(memory), streams_(std::move(set.streams)),
-      heapBytes_(set.heapBytes), checked_(model.manifest->block_weights_count, 0) {
+      heapBytes_(set.heapBytes), verifyAlways_(model.options.verify() == Verify::all),
+      checked_(model.manifest->block_weights_count, 0) {
   size_t pieces = 0;
   for (const StreamPlan &stream : streams_)
     pieces = std::max(pieces, stream.pieces.size());
@@ -222,10 +223,10 @@ Status Streamer::read_piece(const Piece &piece) {
 /// Verify::all always. The hash of a part of an entry is not in the file: there
 /// the whole entry is checked first.
 Status Streamer::read_range(StreamRange &range, uint8_t *target) {
-  if (!range.whole && (!checked_[range.entry] || model_.verifyAlways))
+  if (!range.whole && (!checked_[range.entry] || verifyAlways_))
     NESTOR_RETURN_IF_ERROR(check_entry(range.entry));
   NESTOR_RETURN_IF_ERROR(model_.file.read(range.offset, range.bytes, target));
-  if (range.whole && (!checked_[range.entry] || model_.verifyAlways) &&
+  if (range.whole && (!checked_[range.entry] || verifyAlways_) &&
       hash(target, range.bytes) != model_.manifest->block_weights[range.entry].hash)
     return damaged(range.entry);
   checked_[range.entry] = 1;
@@ -245,8 +246,8 @@ Status Streamer::check_entry(uint32_t index) {
 
 Status Streamer::damaged(uint32_t index) const {
   const nestor_format_BlockWeights &entry = model_.manifest->block_weights[index];
-  return error(StatusCode::data_loss, "%s: the weights of block %u in shell %u are damaged",
-               model_.name.c_str(), entry.block, entry.shell + 1);
+  return error(StatusCode::data_loss, "the weights of block %u in shell %u are damaged",
+               entry.block, entry.shell + 1);
 }
 
 } // namespace nestor::detail

@@ -60,6 +60,7 @@ private:
   uint8_t *memory_;
   std::vector<StreamPlan> streams_;
   uint64_t heapBytes_;
+  bool verifyAlways_; ///< Weights are checked whenever they are read.
 
   // Of the reading thread: which entries of Manifest::block_weights were found
   // whole, the capacity whose pinned pieces are in memory, and which are.

@@ -131,6 +131,12 @@ Message encode(const CapacitySpec &capacity) {
                            .varint(3, capacity.layerMacs));
   if (capacity.requested != 0)
     message.fixed32(13, capacity.requested);
+  if (capacity.accuracy >= 0)
+    message.fixed32(9, capacity.accuracy).varint(10, 1);
+  if (capacity.agreement >= 0)
+    message.fixed32(11, capacity.agreement).varint(12, 1);
+  if (capacity.latencyUs != 0)
+    message.fixed32(14, capacity.latencyUs);
   for (const BlockSpec &block : capacity.blocks)
     message.message(16, encode(block));
   for (const CutSpec &cut : capacity.cuts)
@@ -151,19 +157,21 @@ uint64_t alignUp(uint64_t value) {
          format::kSectionAlignment;
 }
 
-/// The manifest of a file whose sections begin at `start`.
-Message encodeManifest(const ArtifactSpec &spec, uint64_t start) {
+/// The manifest of a file whose sections, of these hashes, begin at `start`.
+Message encodeManifest(const ArtifactSpec &spec, const std::vector<uint64_t> &hashes,
+                       uint64_t start) {
   Message manifest;
   manifest.text(2, "ArtifactBuilder").text(3, "example");
   for (const TensorSpec &tensor : spec.inputs)
     manifest.message(4, encode(tensor));
   for (const TensorSpec &tensor : spec.outputs)
     manifest.message(5, encode(tensor));
-  for (const SectionSpec &section : spec.sections) {
+  for (size_t i = 0; i < spec.sections.size(); ++i) {
+    const SectionSpec &section = spec.sections[i];
     manifest.message(6, Message().varint(1, section.kind).text(2, section.name)
                             .varint(3, section.index).varint(4, start)
                             .varint(5, section.bytes.size())
-                            .fixed64(6, hashOf(section.bytes)));
+                            .fixed64(6, hashes[i]));
     start = alignUp(start + section.bytes.size());
   }
   for (const TargetSpec &target : spec.targets)
@@ -198,12 +206,15 @@ AlignedBytes::AlignedBytes(const std::vector<uint8_t> &bytes, size_t misalignmen
 }
 
 std::vector<uint8_t> ArtifactSpec::build() const {
+  std::vector<uint64_t> hashes; // Once: shells may be large.
+  for (const SectionSpec &section : sections)
+    hashes.push_back(hashOf(section.bytes));
   // Offsets are varints, so the manifest's size depends on where it ends.
   uint64_t start = format::kSectionAlignment;
-  std::string manifest = encodeManifest(*this, start).bytes;
+  std::string manifest = encodeManifest(*this, hashes, start).bytes;
   while (alignUp(64 + manifest.size()) > start) {
     start = alignUp(64 + manifest.size());
-    manifest = encodeManifest(*this, start).bytes;
+    manifest = encodeManifest(*this, hashes, start).bytes;
   }
   std::vector<uint8_t> file(64);
   append(file, manifest);
@@ -459,6 +470,34 @@ std::vector<float> streamedInput(const ArtifactSpec &spec) {
   for (size_t i = 0; i < x.size(); ++i)
     x[i] = static_cast<float>(i % 251) - 125.5f;
   return x;
+}
+
+ArtifactSpec nestedArtifact(uint32_t count, int64_t rows, size_t shellBytes) {
+  ArtifactSpec spec = exampleArtifact(rows);
+  CapacitySpec full = spec.capacities[0];
+  spec.sections.pop_back();
+  spec.capacities.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    std::vector<uint8_t> shell(shellBytes, 0xaa);
+    for (uint32_t column = 0; column < 16; ++column) {
+      float weight = static_cast<float>((column + 1) * (i + 1));
+      std::memcpy(&shell[column * sizeof weight], &weight, sizeof weight);
+    }
+    spec.sections.push_back({kWeights, i, "shell" + std::to_string(i + 1), shell});
+    CapacitySpec capacity = full;
+    capacity.capacity = static_cast<float>(i + 1) / static_cast<float>(count);
+    capacity.shells = i + 1;
+    capacity.steps[0].args[1].index = i;
+    spec.capacities.push_back(capacity);
+  }
+  return spec;
+}
+
+std::vector<float> nestedResult(const std::vector<float> &x, uint32_t capacity) {
+  std::vector<float> y(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    y[i] = x[i] * static_cast<float>((i % 16 + 1) * (capacity + 1)) + (i % 2 ? 0.75f : 0.5f);
+  return y;
 }
 
 std::vector<float> exampleResult(const std::vector<float> &x) {

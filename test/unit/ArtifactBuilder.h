@@ -91,6 +91,8 @@ struct CapacitySpec {
   std::vector<StepSpec> steps;
   uint64_t layerMacs = 0; // Of every layer.
   uint32_t layers = 1;
+  float accuracy = -1, agreement = -1; // Below 0: not stored.
+  float latencyUs = 0;
   std::vector<BlockSpec> blocks;
   std::vector<CutSpec> cuts;
 };
@@ -157,8 +159,14 @@ std::vector<float> streamedInput(const ArtifactSpec &spec);
 /// What the examples compute.
 std::vector<float> exampleResult(const std::vector<float> &x);
 
-/// The same with a capacity 0.5, which computes the upper half of the rows only.
+/// exampleArtifact with a capacity 0.5 too, which computes the upper half of the
+/// rows only.
 ArtifactSpec twoCapacities(int64_t rows);
+/// An example with capacities 1/count, 2/count, ... 1. Number i reads 16 weights
+/// at the start of shell i alone, each i + 1 times that of the example, so that
+/// every weight and result is that of one capacity. Shells have `shellBytes`.
+ArtifactSpec nestedArtifact(uint32_t count, int64_t rows = 8, size_t shellBytes = 4096);
+std::vector<float> nestedResult(const std::vector<float> &x, uint32_t capacity);
 
 /// The code image of the example, and the offset of a symbol in it.
 const std::vector<uint8_t> &kernelImage();

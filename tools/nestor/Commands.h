@@ -58,6 +58,16 @@ struct EvalArguments : CommonArguments {
   support::NormalizationFlags normalization;
 };
 
+struct CalibrateArguments : CommonArguments {
+  double seconds = 0.2;
+};
+
+struct PackArguments : CommonArguments {
+  std::string base;  ///< A capacity, or empty.
+  std::string delta; ///< FROM:TO, or empty.
+  std::string output;
+};
+
 struct InspectArguments : CommonArguments {
   bool plan = false, dot = false;
 };
@@ -66,6 +76,8 @@ ExitStatus runInspect(const InspectArguments &arguments);
 ExitStatus runRun(const RunArguments &arguments);
 ExitStatus runBench(const BenchArguments &arguments);
 ExitStatus runEval(const EvalArguments &arguments);
+ExitStatus runCalibrate(const CalibrateArguments &arguments);
+ExitStatus runPack(const PackArguments &arguments);
 ExitStatus runVerify(const CommonArguments &arguments);
 
 } // namespace nestor::tool

@@ -44,11 +44,11 @@ Expected<Artifact> openArtifact(const CommonArguments &arguments) {
   return artifact.value();
 }
 
-Expected<float> parseCapacity(const std::string &text) {
+Expected<float> parseCapacity(const std::string &text, const char *flag) {
   char *end = nullptr;
   float value = std::strtof(text.c_str(), &end);
   if (text.empty() || *end != '\0')
-    return Failure(exitUsage, "--capacity: '" + text + "' is not a number");
+    return Failure(exitUsage, std::string(flag) + ": '" + text + "' is not a number");
   return value;
 }
 

@@ -53,7 +53,7 @@ private:
 };
 
 Expected<Artifact> openArtifact(const CommonArguments &arguments);
-Expected<float> parseCapacity(const std::string &text);
+Expected<float> parseCapacity(const std::string &text, const char *flag = "--capacity");
 /// "8MiB", "8MB", "8388608"; `flag` is what messages call it.
 Expected<uint64_t> parseBytes(const char *flag, const std::string &text);
 /// A session at `--capacity` with `--threads` and `--memory-budget`.

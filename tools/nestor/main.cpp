@@ -20,12 +20,16 @@ CLI::App *addCommand(CLI::App &app, const char *name, const char *help, CommonAr
   return command;
 }
 
-void addSession(CLI::App *command, CommonArguments &common, const char *capacityHelp) {
-  command->add_option("--capacity", common.capacity, capacityHelp)->capture_default_str();
+void addThreads(CLI::App *command, CommonArguments &common) {
   command
       ->add_option("--threads", common.threads, "Threads that share a run; 0: one for every CPU")
       ->capture_default_str()
       ->check(CLI::Range(0, 256));
+}
+
+void addSession(CLI::App *command, CommonArguments &common, const char *capacityHelp) {
+  command->add_option("--capacity", common.capacity, capacityHelp)->capture_default_str();
+  addThreads(command, common);
 }
 
 void addBudget(CLI::App *command, CommonArguments &common) {
@@ -129,6 +133,27 @@ void addEval(CLI::App &app, EvalArguments &eval) {
       ->allow_extra_args(false);
 }
 
+void addCalibrate(CLI::App &app, CalibrateArguments &calibrate) {
+  CLI::App *command =
+      addCommand(app, "calibrate", "Measure the latency of every capacity on this device", calibrate);
+  addThreads(command, calibrate);
+  command->add_option("--seconds", calibrate.seconds, "How long to run each capacity")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 3600.0));
+}
+
+void addPack(CLI::App &app, PackArguments &pack) {
+  CLI::App *command = addCommand(
+      app, "pack", "Write a piece of an artifact: pieces appended in order are the artifact", pack);
+  CLI::Option *base = command->add_option(
+      "--base", pack.base, "The start of the file that opens with this capacity and the smaller ones");
+  command
+      ->add_option("--delta", pack.delta, "What a file with capacity FROM lacks for capacity TO")
+      ->type_name("FROM:TO")
+      ->excludes(base);
+  command->add_option("-o,--output", pack.output, "The piece to write")->required();
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -141,12 +166,16 @@ int main(int argc, char **argv) {
   RunArguments run;
   BenchArguments bench;
   EvalArguments eval;
+  CalibrateArguments calibrate;
+  PackArguments pack;
   CommonArguments verify;
   eval.capacity = "all";
   addInspect(app, inspect);
   addRun(app, run);
   addBench(app, bench);
   addEval(app, eval);
+  addCalibrate(app, calibrate);
+  addPack(app, pack);
   addCommand(app, "verify", "Check every hash, every plan and every cut", verify);
   try {
     app.parse(argc, argv);
@@ -158,6 +187,10 @@ int main(int argc, char **argv) {
       return runBench(bench);
     if (app.got_subcommand("eval"))
       return runEval(eval);
+    if (app.got_subcommand("calibrate"))
+      return runCalibrate(calibrate);
+    if (app.got_subcommand("pack"))
+      return runPack(pack);
     return runVerify(verify);
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? exitOk : exitUsage;

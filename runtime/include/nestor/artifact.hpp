@@ -16,9 +16,12 @@
 
 namespace nestor {
 
+class Calibration;
+class CalibrationOptions;
 class Session;
 class SessionOptions;
 enum class TensorEncoding : uint8_t;
+struct CapacityGoal;
 namespace detail {
 class Model;
 }
@@ -62,6 +65,11 @@ struct CapacityInfo {
   uint64_t private_bytes = 0; ///< Bytes that only it reads.
   uint64_t delta_bytes = 0;   ///< What it reads of the file beyond the next smaller one.
   uint64_t arena_bytes = 0;   ///< Activations and scratch of one session.
+  uint64_t file_bytes = 0;    ///< Where the file may end and still open with this capacity.
+  /// What one session keeps in memory once it has run: code, weights of this
+  /// capacity and the smaller ones, activations, inputs and outputs. Further
+  /// sessions share the code and the weights.
+  uint64_t resident_bytes = 0;
   bool has_accuracy = false;
   float accuracy = 0;         ///< Top-1 measured at compile time, 0 to 1.
   bool has_agreement = false;
@@ -213,28 +221,55 @@ enum class Verify : uint8_t {
   all,  ///< Every byte that has a hash.
 };
 
+/// Where the bytes of a file are while an artifact is open.
+enum class Load : uint8_t {
+  map,  ///< In a mapping: read when touched, shared by processes.
+  copy, ///< In memory of their own: what happens to the file later does not matter.
+};
+
 class ArtifactOptions {
 public:
   ArtifactOptions &verify(Verify what) { return verify_ = what, *this; }
   /// Runs the code of the named target instead of the best one for this CPU.
   ArtifactOptions &target(std::string name) { return target_ = std::move(name), *this; }
 
-  /// Without its weights an artifact takes no more address space than manifest
-  /// and code: for sessions with a memory budget, which read them.
+  ArtifactOptions &load(Load how) { return load_ = how, *this; }
+  /// Without its weights a mapped artifact takes no more address space than
+  /// manifest and code: for sessions with a memory budget, which read them. A
+  /// copy has them in any case; there this changes nothing.
   ArtifactOptions &map_weights(bool on) { return mapWeights_ = on, *this; }
+  /// What to do about a file that is truncated during a run. (Between runs it is
+  /// noticed anyway, and replacing it by rename does no harm.) Without a guard
+  /// the process gets SIGBUS. With one, the run fails with `data_loss`: the first
+  /// guarded artifact installs a handler for SIGBUS in this process, which passes
+  /// on what is not about guarded files. A handler that the app installs later
+  /// must do the same. Sessions with a memory budget need none: they read their
+  /// weights, and a read that fails is an error.
+  ArtifactOptions &guard(bool on) { return guard_ = on, *this; }
+  /// Opens the file only if this is the SHA-256 of all of its bytes, 64
+  /// hexadecimal digits. Where others may write the file, use `Load::copy` too:
+  /// pages of a mapping may be read after they were hashed, and sessions with a
+  /// memory budget read weights anew.
+  ArtifactOptions &sha256(std::string hex) { return sha256_ = std::move(hex), *this; }
 
   Verify verify() const { return verify_; }
   const std::string &target() const { return target_; }
+  Load load() const { return load_; }
   bool map_weights() const { return mapWeights_; }
+  bool guard() const { return guard_; }
+  const std::string &sha256() const { return sha256_; }
 
 private:
   bool mapWeights_ = true;
   Verify verify_ = Verify::code;
   std::string target_;
+  Load load_ = Load::map;
+  bool guard_ = false;
+  std::string sha256_;
 };
 
 /// An opened artifact: immutable and thread-safe. Copies share the mapping,
-/// which lives as long as the last copy or session.
+/// which lives as long as the last copy or session; so does an open file.
 ///
 /// Native code in the file is trusted like a shared library. Everything else
 /// is not: a file that is truncated, damaged or made to deceive yields an
@@ -292,6 +327,32 @@ public:
   Result<uint64_t> minimum_budget(float capacity = 1) const;
   /// Checks the hash of every section, weights included.
   Status verify() const;
+
+  /// The same artifact with the capacities that have arrived in its file since:
+  /// for a file that grows while a download appends to it, or is renamed over.
+  /// The new shells are checked against their hashes; of a pinned artifact, the
+  /// bytes that were pinned are checked again. This one and its sessions stay as
+  /// they are. `data_loss` when the file is shorter now, or another artifact;
+  /// `invalid_argument` for an artifact in memory.
+  Result<Artifact> refresh() const;
+  /// Gives back the memory of weights that only capacities read which no session
+  /// of this artifact has selected or is upgrading to. Their pages come back when
+  /// they are read again, so that calling this at any moment, from any thread, is
+  /// safe. Takes system calls: call it beside the work, not in it. Only a mapped
+  /// file can give back anything.
+  void release_unused() const;
+
+  /// The best capacity that meets all parts of the goal, for `set_capacity`: the
+  /// most accurate, or where accuracy is not stored, the one that agrees most
+  /// with the original model, or else the largest. Latencies are those of the
+  /// compiling host, or of `calibration`, which must be of this artifact.
+  /// `not_found` names the parts that fail and what comes closest.
+  Result<float> choose_capacity(const CapacityGoal &goal) const;
+  Result<float> choose_capacity(const CapacityGoal &goal, const Calibration &calibration) const;
+  /// Measures every capacity on this device, on inputs of zeros. Takes a few
+  /// times `CalibrationOptions::seconds`.
+  Result<Calibration> calibrate(const CalibrationOptions &options) const;
+  Result<Calibration> calibrate() const;
 
 private:
   explicit Artifact(std::shared_ptr<const detail::Model> model);

@@ -19,6 +19,7 @@
 #define NESTOR_NESTOR_HPP
 
 #include "nestor/artifact.hpp"
+#include "nestor/calibration.hpp"
 #include "nestor/session.hpp"
 #include "nestor/status.hpp"
 #include "nestor/tensors.hpp"

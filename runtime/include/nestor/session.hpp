@@ -105,8 +105,25 @@ private:
   size_t slot_ = 0;
 };
 
+/// How far `Session::upgrade` is.
+struct UpgradeProgress {
+  enum class State : uint8_t {
+    none,      ///< There was no upgrade yet.
+    running,
+    done,      ///< The capacity is selected.
+    cancelled, ///< By another `set_capacity` or `upgrade`.
+    failed,    ///< Weights cannot be read; the next run says why.
+  };
+  State state = State::none;
+  float capacity = 0;       ///< That is upgraded to.
+  uint64_t bytes_done = 0;  ///< Of weights, in memory.
+  uint64_t bytes_total = 0;
+};
+
 /// Buffers and threads to run one artifact. One thread uses a session at a
-/// time; only `set_capacity` may be called from any thread at any moment.
+/// time; only `set_capacity`, `capacity`, `upgrade` and `upgrade_progress` may
+/// be called from any thread at any moment. (`bind` is not among them: it
+/// changes what a run in progress reads.)
 class NESTOR_API Session {
 public:
   Session(Session &&) noexcept;
@@ -149,7 +166,26 @@ public:
   /// Copies nothing, takes no lock. Fails, and changes nothing, if there is
   /// none within 1e-3.
   Status set_capacity(float capacity);
+  /// The capacity of the next run.
   float capacity() const;
+  /// The capacity that computed the outputs: that of the last run that came to
+  /// the end of the model, of a tail for example. Before, that of the next run.
+  float last_capacity() const;
+
+  /// As `set_capacity`, once the weights and activations of that capacity are in
+  /// memory: a thread of its own reads them, so that no run waits for pages.
+  /// Until then runs go on at the present capacity. Another `set_capacity` or
+  /// `upgrade` cancels it. With a memory budget there is nothing to wait for, and
+  /// the capacity is selected at once.
+  Status upgrade(float capacity);
+  UpgradeProgress upgrade_progress() const;
+  /// Gives back memory that the selected capacity does not need, after a change
+  /// to a smaller one: activations of this session, and weights that no session
+  /// of the artifact uses (`Artifact::release_unused`). Outputs and the tensors of
+  /// a head stay; what was written for `run_tail` at a larger capacity may not.
+  /// With a memory budget the session keeps its memory. Like `run`, for the thread
+  /// that uses the session; takes system calls.
+  void release_unused();
   unsigned threads() const;
   /// Blocks that the session can run; `run` needs all.
   BlockRange blocks() const;

@@ -31,7 +31,7 @@ enum class StatusCode : uint8_t {
   unsupported_cpu,  ///< No code in the file runs on this CPU.
   exec_refused,     ///< The platform forbids mapping code; use `--emit object`.
   out_of_memory,
-  data_loss,        ///< The file changed after it was opened, or weights in it are damaged.
+  data_loss,        ///< The file was truncated, replaced or damaged after it was opened.
 };
 
 /// Spelling of `code` for logs: "corrupt", ...
