@@ -175,6 +175,61 @@ TEST_F(BudgetTest, CapacityMayChangeWhereBothFit) {
   run(small);
 }
 
+TEST_F(BudgetTest, AnUpgradeSelectsAtOnce) {
+  std::vector<float> whole = resident(1);
+  Session streamed = session(SessionOptions().capacity(0.5f).memory_budget(least()));
+  run(streamed);
+  ASSERT_TRUE(streamed.upgrade(1).ok());
+  UpgradeProgress progress = streamed.upgrade_progress();
+  EXPECT_EQ(progress.state, UpgradeProgress::State::done);
+  EXPECT_EQ(progress.capacity, 1);
+  EXPECT_EQ(progress.bytes_done, progress.bytes_total);
+  EXPECT_EQ(streamed.capacity(), 1);
+  EXPECT_EQ(run(streamed), whole);
+  Session small = session(SessionOptions().capacity(0.5f).memory_budget(least(0.5f)));
+  EXPECT_EQ(small.upgrade(1).code(), StatusCode::invalid_argument);
+  EXPECT_EQ(small.capacity(), 0.5f);
+}
+
+/// Pinned weights stay, and so does what took the addresses of those that were
+/// mapped.
+TEST_F(BudgetTest, ReleasingKeepsWhatTheBudgetHolds) {
+  std::vector<float> whole = resident(1);
+  make(spec, ArtifactOptions().map_weights(false));
+  for (uint64_t budget : {least(), uint64_t{1} << 30}) {
+    Session streamed = session(SessionOptions().memory_budget(budget));
+    run(streamed);
+    ASSERT_TRUE(streamed.set_capacity(0.5f).ok());
+    streamed.release_unused();
+    ASSERT_TRUE(streamed.set_capacity(1).ok());
+    EXPECT_EQ(run(streamed), whole);
+  }
+}
+
+TEST_F(BudgetTest, WeightsThatArriveLaterAreRead) {
+  std::vector<float> half = resident(0.5f), whole = resident(1);
+  uint64_t end = artifact->capacities()[0].file_bytes;
+  ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(end)), 0);
+  Artifact cut = Artifact::open(path, ArtifactOptions().map_weights(false)).value();
+  ASSERT_EQ(cut.capacities().size(), 1u);
+  *artifact = cut;
+  Session first =
+      session(SessionOptions().capacity(0.5f).memory_budget(least(0.5f)));
+  EXPECT_EQ(run(first), half);
+  std::vector<uint8_t> damaged = bytes;
+  damaged[end + format::kSectionAlignment] ^= 1;
+  writeBytes(path, damaged);
+  EXPECT_EQ(cut.refresh().status().code(), StatusCode::corrupt);
+  writeBytes(path, bytes);
+  Result<Artifact> refreshed = cut.refresh();
+  ASSERT_TRUE(refreshed.ok()) << refreshed.status().message();
+  *artifact = refreshed.value();
+  EXPECT_EQ(artifact->session().status().code(), StatusCode::invalid_argument) << "as it was opened";
+  Session second = session(SessionOptions().memory_budget(least()));
+  EXPECT_EQ(run(second), whole);
+  EXPECT_EQ(run(first), half);
+}
+
 TEST_F(BudgetTest, HeadsAndTailsAreStreamedToo) {
   std::vector<float> expected = resident(1);
   Session head = session(SessionOptions().memory_budget(least()));

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <memory>
 #include <numeric>
 #include <thread>
 #include <unistd.h>
@@ -217,6 +218,38 @@ TEST_F(CApiTest, NullArgumentsAreErrors) {
   expectError(bad, "source", with(nestor_tensor_copy_from, input, nullptr, 512));
   expectError(bad, "target", with(nestor_tensor_copy_to, input, nullptr, 512));
   expectError(bad, "info", with(nestor_tensor_get_info, input, nullptr));
+  float capacity = 0;
+  uint64_t number = 0;
+  size_t written = 0;
+  nestor_cut_info cut = NESTOR_CUT_INFO_INIT;
+  nestor_upgrade_info upgrade = NESTOR_UPGRADE_INFO_INIT;
+  nestor_calibration *calibration = nullptr;
+  expectError(bad, "artifact", with(nestor_artifact_cut, nullptr, 0, 0, &cut));
+  expectError(bad, "info", with(nestor_artifact_cut, artifact, 0, 0, nullptr));
+  expectError(bad, "artifact", with(nestor_artifact_refresh, nullptr, &opened));
+  expectError(bad, "refreshed", with(nestor_artifact_refresh, artifact, nullptr));
+  expectError(bad, "artifact", with(nestor_artifact_minimum_budget, nullptr, 1.0f, &number));
+  expectError(bad, "bytes", with(nestor_artifact_minimum_budget, artifact, 1.0f, nullptr));
+  expectError(bad, "artifact", with(nestor_artifact_stream_bytes, nullptr, 0, 1, &number));
+  expectError(bad, "bytes", with(nestor_artifact_stream_bytes, artifact, 0, 1, nullptr));
+  expectError(bad, "artifact", with(nestor_artifact_calibrate, nullptr, 1, 0.1, &calibration));
+  expectError(bad, "calibration", with(nestor_artifact_calibrate, artifact, 1, 0.1, nullptr));
+  expectError(bad, "text", with(nestor_calibration_parse, nullptr, &calibration));
+  expectError(bad, "calibration", with(nestor_calibration_parse, "x", nullptr));
+  expectError(bad, "artifact",
+              with(nestor_artifact_choose_capacity, nullptr, nullptr, nullptr, &capacity));
+  expectError(bad, "capacity",
+              with(nestor_artifact_choose_capacity, artifact, nullptr, nullptr, nullptr));
+  expectError(bad, "session", with(nestor_session_upgrade, nullptr, 1.0f));
+  expectError(bad, "session", with(nestor_session_upgrade_progress, nullptr, &upgrade));
+  expectError(bad, "info", with(nestor_session_upgrade_progress, session, nullptr));
+  expectError(bad, "header", with(nestor_stream_size, nullptr, 48, &number));
+  expectError(bad, "size", with(nestor_stream_size, &info, 48, nullptr));
+  expectError(bad, "session", with(nestor_session_run_head, nullptr, 0, 1, &info, 48, &written));
+  expectError(bad, "stream", with(nestor_session_run_head, session, 0, 1, nullptr, 48, &written));
+  expectError(bad, "bytes", with(nestor_session_run_head, session, 0, 1, &info, 48, nullptr));
+  expectError(bad, "session", with(nestor_session_run_tail, nullptr, 0, &info, 48));
+  expectError(bad, "stream", with(nestor_session_run_tail, session, 0, nullptr, 48));
   EXPECT_EQ(nestor_artifact_open(nullptr, nullptr, nullptr, nullptr), bad) << "no error wanted";
 }
 
@@ -242,6 +275,13 @@ TEST_F(CApiTest, NullGivesNothingWhereThereIsNoError) {
   EXPECT_EQ(nestor_tensor_alignment(nullptr), 0u);
   EXPECT_EQ(nestor_error_code(nullptr), NESTOR_OK);
   EXPECT_STREQ(nestor_error_message(nullptr), "");
+  EXPECT_EQ(nestor_artifact_cut_count(nullptr), 0u);
+  EXPECT_EQ(nestor_artifact_cut_count(artifact), 0u) << "it has no blocks";
+  EXPECT_EQ(nestor_session_last_capacity(nullptr), 0.0f);
+  EXPECT_STREQ(nestor_calibration_text(nullptr), "");
+  nestor_session_release_unused(nullptr);
+  nestor_artifact_release_unused(nullptr);
+  nestor_calibration_free(nullptr);
   nestor_error_free(nullptr);
   nestor_session_free(nullptr);
   nestor_artifact_free(nullptr);
@@ -269,7 +309,10 @@ TEST_F(CApiTest, OptionsOfOtherVersions) {
   struct Later {
     nestor_session_options known;
     uint64_t added;
-  } later = {{sizeof(Later), 0.5f, 2}, 0};
+  } later = {NESTOR_SESSION_OPTIONS_INIT, 0};
+  later.known.struct_size = sizeof later;
+  later.known.capacity = 0.5f;
+  later.known.threads = 2;
   nestor_session *made = nullptr;
   auto create = [&](auto **error) {
     return nestor_session_create(artifact, &later.known, &made, error);
@@ -306,6 +349,37 @@ TEST_F(CApiTest, InfoOfOtherVersions) {
   }
 }
 
+/// What an app of version 1 passes, as bytes with nothing behind them.
+TEST_F(CApiTest, StructsOfVersionOne) {
+  struct First {
+    size_t struct_size;
+    float capacity;
+    uint32_t threads;
+  };
+  auto options = std::make_unique<First>(First{sizeof(First), 0.5f, 1});
+  nestor_session *made = nullptr;
+  expectOk([&](auto **error) {
+    return nestor_session_create(
+        artifact, reinterpret_cast<nestor_session_options *>(options.get()), &made, error);
+  });
+  EXPECT_EQ(nestor_session_capacity(made), 0.5f);
+  nestor_session_free(made);
+  struct FirstCapacity {
+    size_t struct_size;
+    uint64_t sizes[5];
+    float values[5];
+    uint32_t skipped;
+  };
+  auto info = std::make_unique<FirstCapacity>();
+  info->struct_size = sizeof(FirstCapacity);
+  expectOk([&](auto **error) {
+    return nestor_artifact_capacity(
+        artifact, 0, reinterpret_cast<nestor_capacity_info *>(info.get()), error);
+  });
+  EXPECT_EQ(info->struct_size, sizeof(FirstCapacity));
+  EXPECT_EQ(info->values[0], 0.5f);
+}
+
 TEST_F(CApiTest, RefusesOptionsOutOfRange) {
   nestor_artifact *opened = nullptr;
   nestor_open_options options = NESTOR_OPEN_OPTIONS_INIT;
@@ -318,15 +392,209 @@ TEST_F(CApiTest, RefusesOptionsOutOfRange) {
   options.reserved = 1;
   expectError(NESTOR_INVALID_ARGUMENT, "reserved", openMemory);
   options.reserved = 0;
+  options.load = 2;
+  expectError(NESTOR_INVALID_ARGUMENT, "load is 2", openMemory);
+  options.load = NESTOR_LOAD_MAP;
+  options.guard = 2;
+  expectError(NESTOR_INVALID_ARGUMENT, "guard is 2", openMemory);
+  options.guard = 0;
+  options.no_weights = 2;
+  expectError(NESTOR_INVALID_ARGUMENT, "no_weights is 2", openMemory);
+  options.no_weights = 0;
+  options.sha256 = "abc";
+  expectError(NESTOR_INVALID_ARGUMENT, "64 hexadecimal digits", openMemory);
+  options.sha256 = nullptr;
   options.target = "z80";
   expectError(NESTOR_NOT_FOUND, "z80", openMemory);
   EXPECT_EQ(opened, nullptr);
 }
 
+TEST_F(CApiTest, ChoosesACapacity) {
+  float chosen = 0;
+  nestor_capacity_goal goal = NESTOR_CAPACITY_GOAL_INIT;
+  auto choose = [&](auto **error) {
+    return nestor_artifact_choose_capacity(artifact, &goal, nullptr, &chosen, error);
+  };
+  expectOk(choose);
+  EXPECT_EQ(chosen, 1.0f);
+  nestor_capacity_info small = NESTOR_CAPACITY_INFO_INIT;
+  expectOk([&](auto **error) { return nestor_artifact_capacity(artifact, 0, &small, error); });
+  EXPECT_GT(small.resident_bytes, small.arena_bytes);
+  EXPECT_GT(small.file_bytes, 0u);
+  goal.memory_bytes = 1;
+  expectError(NESTOR_NOT_FOUND, "memory", choose);
+  goal.memory_bytes = 0;
+  goal.latency_us = 1e9f;
+  expectError(NESTOR_NOT_FOUND, "latency of no capacity is known", choose);
+
+  nestor_calibration *measured = nullptr, *read = nullptr;
+  expectOk([&](auto **error) {
+    return nestor_artifact_calibrate(artifact, 1, 0.001, &measured, error);
+  });
+  const char *text = nestor_calibration_text(measured);
+  expectOk([&](auto **error) { return nestor_calibration_parse(text, &read, error); });
+  EXPECT_STREQ(nestor_calibration_text(read), text);
+  expectOk([&](auto **error) {
+    return nestor_artifact_choose_capacity(artifact, &goal, read, &chosen, error);
+  });
+  EXPECT_EQ(chosen, 1.0f);
+  nestor_calibration_free(measured);
+  nestor_calibration_free(read);
+  expectError(NESTOR_INVALID_ARGUMENT, "not a calibration",
+              [&](auto **error) { return nestor_calibration_parse("x", &read, error); });
+}
+
+TEST_F(CApiTest, UpgradesInTheBackground) {
+  nestor_upgrade_info info = NESTOR_UPGRADE_INFO_INIT;
+  auto progress = [&](auto **error) {
+    return nestor_session_upgrade_progress(session, &info, error);
+  };
+  expectOk(progress);
+  EXPECT_EQ(info.state, static_cast<uint32_t>(NESTOR_UPGRADE_NONE));
+  expectOk([&](auto **error) { return nestor_session_set_capacity(session, 0.5f, error); });
+  run();
+  expectOk([&](auto **error) { return nestor_session_upgrade(session, 1.0f, error); });
+  do
+    expectOk(progress);
+  while (info.state == NESTOR_UPGRADE_RUNNING);
+  EXPECT_EQ(info.state, static_cast<uint32_t>(NESTOR_UPGRADE_DONE));
+  EXPECT_EQ(info.capacity, 1.0f);
+  EXPECT_EQ(info.bytes_done, info.bytes_total);
+  EXPECT_EQ(nestor_session_capacity(session), 1.0f);
+  EXPECT_EQ(nestor_session_last_capacity(session), 0.5f);
+  nestor_session_release_unused(session);
+  nestor_artifact_release_unused(artifact);
+  EXPECT_EQ(run(), exampleResult(x));
+  expectError(NESTOR_NOT_FOUND, "0.7",
+              [&](auto **error) { return nestor_session_upgrade(session, 0.7f, error); });
+}
+
+/// A model with blocks, in a file.
+class CApiSplitTest : public testing::Test {
+protected:
+  void SetUp() override {
+    writeBytes(path, bytes);
+    nestor_open_options options = NESTOR_OPEN_OPTIONS_INIT;
+    options.no_weights = 1;
+    options.guard = 1;
+    expectOk([&](auto **error) {
+      return nestor_artifact_open(path.c_str(), &options, &artifact, error);
+    });
+  }
+  void TearDown() override {
+    nestor_artifact_free(artifact);
+    std::remove(path.c_str());
+  }
+
+  /// Within the smallest budget.
+  nestor_session *session(uint32_t firstBlock = 0, uint32_t endBlock = 0) {
+    nestor_session_options options = NESTOR_SESSION_OPTIONS_INIT;
+    options.first_block = firstBlock;
+    options.end_block = endBlock;
+    nestor_session *made = nullptr;
+    expectOk([&](auto **error) {
+      return nestor_artifact_minimum_budget(artifact, 1.0f, &options.memory_budget, error);
+    });
+    expectOk([&](auto **error) {
+      return nestor_session_create(artifact, &options, &made, error);
+    });
+    EXPECT_LE(nestor_session_memory_bytes(made), options.memory_budget);
+    std::vector<float> x = streamedInput(spec);
+    std::copy(x.begin(), x.end(),
+              static_cast<float *>(nestor_tensor_data(nestor_session_input(made, 0))));
+    return made;
+  }
+  std::vector<float> outputOf(nestor_session *of) const {
+    auto *y = static_cast<const float *>(nestor_tensor_data(nestor_session_output(of, 0)));
+    return std::vector<float>(y, y + streamedInput(spec).size());
+  }
+
+  const ArtifactSpec spec = streamedArtifact(2, 2, 256);
+  const std::vector<uint8_t> bytes = spec.build();
+  const std::string path = testing::TempDir() + "c_split" + std::to_string(getpid()) + ".nest";
+  nestor_artifact *artifact = nullptr;
+};
+
+TEST_F(CApiSplitTest, HeadAndTailAreTheWhole) {
+  nestor_session *whole = session(), *head = session(0, 1), *tail = session(1, 2);
+  expectOk([&](auto **error) { return nestor_session_run(whole, error); });
+  expectError(NESTOR_INVALID_ARGUMENT, "run_head",
+              [&](auto **error) { return nestor_session_run(head, error); });
+  uint64_t room = 0, size = 0;
+  expectOk([&](auto **error) {
+    return nestor_artifact_stream_bytes(artifact, 1, NESTOR_ENCODING_EXACT, &room, error);
+  });
+  std::vector<uint8_t> wire(room);
+  size_t written = 0;
+  auto runHead = [&](uint32_t cut, uint32_t encoding, size_t bytes) {
+    return [=, &wire, &written](auto **error) {
+      return nestor_session_run_head(head, cut, encoding, wire.data(), bytes, &written, error);
+    };
+  };
+  auto runTail = [&](uint32_t cut, size_t bytes) {
+    return [=, &wire](auto **error) {
+      return nestor_session_run_tail(tail, cut, wire.data(), bytes, error);
+    };
+  };
+  expectError(NESTOR_INVALID_ARGUMENT, "encoding is 4", runHead(1, 4, wire.size()));
+  expectError(NESTOR_INVALID_ARGUMENT, "blocks", runHead(2, NESTOR_ENCODING_EXACT, wire.size()));
+  expectError(NESTOR_INVALID_ARGUMENT, "the sink has",
+              runHead(1, NESTOR_ENCODING_EXACT, wire.size() - 1));
+  EXPECT_EQ(written, 0u) << "on failure nothing is written";
+  expectOk(runHead(1, NESTOR_ENCODING_EXACT, wire.size()));
+  EXPECT_EQ(written, room);
+  expectOk([&](auto **error) {
+    return nestor_stream_size(wire.data(), NESTOR_STREAM_HEADER_BYTES, &size, error);
+  });
+  EXPECT_EQ(size, written);
+  expectError(NESTOR_CORRUPT, "truncated", runTail(1, written - 1));
+  expectOk(runTail(1, written));
+  EXPECT_EQ(outputOf(tail), outputOf(whole));
+  expectOk(runHead(1, NESTOR_ENCODING_F16, wire.size()));
+  EXPECT_LT(written, room);
+  expectOk(runTail(1, written));
+  for (nestor_session *made : {whole, head, tail})
+    nestor_session_free(made);
+}
+
+TEST_F(CApiSplitTest, TellsItsCuts) {
+  ASSERT_EQ(nestor_artifact_cut_count(artifact), 3u);
+  nestor_cut_info cut = NESTOR_CUT_INFO_INIT;
+  expectOk([&](auto **error) { return nestor_artifact_cut(artifact, 1, 1, &cut, error); });
+  EXPECT_STREQ(cut.name, "block0");
+  EXPECT_EQ(cut.live_bytes, 2 * 256 * sizeof(float));
+  EXPECT_EQ(cut.live_bytes_f16, cut.live_bytes / 2);
+  EXPECT_EQ(cut.live_bytes_int8, cut.live_bytes / 4);
+  EXPECT_GT(cut.macs_before, 0u);
+  EXPECT_EQ(cut.macs_before, cut.macs_after);
+  EXPECT_EQ(cut.tensors, 1u);
+  expectError(NESTOR_NOT_FOUND, "no cut 3",
+              [&](auto **error) { return nestor_artifact_cut(artifact, 1, 3, &cut, error); });
+  expectError(NESTOR_NOT_FOUND, "no capacity 2",
+              [&](auto **error) { return nestor_artifact_cut(artifact, 2, 0, &cut, error); });
+}
+
+TEST_F(CApiSplitTest, SeesHowItsFileChanges) {
+  nestor_artifact *again = nullptr;
+  expectOk([&](auto **error) { return nestor_artifact_refresh(artifact, &again, error); });
+  EXPECT_EQ(nestor_artifact_complete(again), 1);
+  nestor_artifact_free(again);
+  nestor_session *made = session();
+  ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(bytes.size() - 1)), 0);
+  expectError(NESTOR_DATA_LOSS, "truncated",
+              [&](auto **error) { return nestor_session_run(made, error); });
+  again = nullptr;
+  expectError(NESTOR_DATA_LOSS, "shorter",
+              [&](auto **error) { return nestor_artifact_refresh(artifact, &again, error); });
+  EXPECT_EQ(again, nullptr);
+  nestor_session_free(made);
+}
+
 TEST(CApi, NamesCodesAndTypes) {
   EXPECT_EQ(nestor_api_version(), static_cast<uint32_t>(NESTOR_API_VERSION));
   EXPECT_STREQ(nestor_code_name(NESTOR_CORRUPT), "corrupt");
-  EXPECT_STREQ(nestor_code_name(static_cast<nestor_code>(9)), "unknown");
+  EXPECT_STREQ(nestor_code_name(NESTOR_DATA_LOSS), "data loss");
+  EXPECT_STREQ(nestor_code_name(static_cast<nestor_code>(10)), "unknown");
   EXPECT_STREQ(nestor_dtype_name(NESTOR_BOOL), "bool");
   EXPECT_STREQ(nestor_dtype_name(static_cast<nestor_dtype>(0)), "");
   EXPECT_EQ(nestor_dtype_size(NESTOR_FLOAT16), 2u);

@@ -94,6 +94,26 @@ TEST_F(FileSafetyTest, ACopyDoesNotNeedItsFile) {
   }
 }
 
+/// A copy has its weights in memory, whoever reads them.
+TEST_F(FileSafetyTest, ACopyWithoutMappedWeightsHasThem) {
+  ArtifactSpec spec = streamedArtifact();
+  writeBytes(path, spec.build());
+  Artifact artifact =
+      Artifact::open(path, ArtifactOptions().load(Load::copy).map_weights(false)).value();
+  Session resident = artifact.session().value();
+  Session streamed =
+      artifact.session(SessionOptions().memory_budget(artifact.minimum_budget().value())).value();
+  ASSERT_EQ(truncate(path.c_str(), 0), 0);
+  std::vector<float> x = streamedInput(spec), expected(x.size()), y(x.size());
+  ASSERT_TRUE(resident.input(0).copy_from(x).ok() && streamed.input(0).copy_from(x).ok());
+  ASSERT_TRUE(resident.run().ok());
+  Status status = streamed.run();
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_TRUE(resident.output(0).copy_to(expected).ok() && streamed.output(0).copy_to(y).ok());
+  EXPECT_EQ(y, expected);
+  EXPECT_TRUE(artifact.verify().ok());
+}
+
 /// Memory whose first access truncates the artifact: the input of a run that
 /// loses its weights in the middle.
 struct Trap {
@@ -141,6 +161,28 @@ TEST_F(FileSafetyTest, AGuardedRunFailsWhenItsFileIsTruncated) {
   expectLoss(other.run());
   Session again = Artifact::open(path, ArtifactOptions().guard(true)).value().session().value();
   EXPECT_TRUE(computes(again));
+}
+
+/// The reader cannot be ahead by all of the weights, since they do not fit.
+TEST_F(FileSafetyTest, SoDoesARunThatReadsItsWeights) {
+  ArtifactSpec spec = streamedArtifact();
+  for (bool guarded : {false, true}) {
+    writeBytes(path, spec.build());
+    Artifact artifact =
+        Artifact::open(path, ArtifactOptions().map_weights(false).guard(guarded)).value();
+    SessionOptions within = SessionOptions().memory_budget(artifact.minimum_budget().value());
+    Session session = artifact.session(within).value();
+    // Code stays there for whom no guard copies it.
+    uint64_t end = guarded ? format::kSectionAlignment : artifact.sections()[1].offset;
+    Trap trap(path, static_cast<off_t>(end));
+    ASSERT_TRUE(session.input(0).bind(Trap::memory, Trap::size).ok());
+    Trap::sprung = 0;
+    Status status = session.run();
+    expectLoss(status);
+    EXPECT_EQ(Trap::sprung, 1);
+    EXPECT_NE(status.message().find(path), std::string::npos) << status.message();
+    expectLoss(session.run());
+  }
 }
 
 /// Whichever notices first, the check before the run or the guard in it.
@@ -212,6 +254,27 @@ TEST_F(FileSafetyTest, OtherFaultsGoToTheHandlerBefore) {
   EXPECT_EXIT(inChild([] { handle(SIG_IGN); }), testing::KilledBySignal(SIGBUS), "");
 }
 
+/// Behind what is left of a mapping, pages are others'.
+TEST_F(FileSafetyTest, WithoutWeightsOnlyTheFrontIsGuarded) {
+  ASSERT_GT(whole.size(), 2 * detail::page_size());
+  auto inChild = [&] {
+    ArtifactOptions guarded = ArtifactOptions().guard(true);
+    detail::Mapping mapping = detail::Mapping::file(path.c_str(), guarded).value();
+    mapping.keep_front(100);
+    void *behind = const_cast<uint8_t *>(mapping.data()) + detail::page_size();
+    int fd = open(path.c_str(), O_RDONLY);
+    void *other = mmap(behind, detail::page_size(), PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (other != behind || mapping.front() != 100 || truncate(path.c_str(), 0) != 0)
+      _exit(2);
+    (void)*static_cast<const volatile uint8_t *>(mapping.data());
+    if (mapping.check_guard().code() != StatusCode::data_loss)
+      _exit(3);
+    (void)*static_cast<const volatile uint8_t *>(behind);
+    _exit(4);
+  };
+  EXPECT_EXIT((handle(SIG_DFL), inChild()), testing::KilledBySignal(SIGBUS), "");
+}
+
 TEST_F(FileSafetyTest, SignalsThatAreSentGoThereToo) {
   auto inChild = [&](void (*before)(int)) {
     handle(before);
@@ -271,8 +334,9 @@ TEST_F(FileSafetyTest, GuardedRangesAreUsedAgain) {
 
 TEST_F(FileSafetyTest, PinsAreChecked) {
   std::string pin = detail::to_hex(detail::sha256(whole.data(), whole.size()));
-  for (Load load : {Load::map, Load::copy}) {
-    ArtifactOptions options = ArtifactOptions().load(load);
+  for (auto [load, weights] : {std::pair(Load::map, true), std::pair(Load::map, false),
+                               std::pair(Load::copy, true), std::pair(Load::copy, false)}) {
+    ArtifactOptions options = ArtifactOptions().load(load).map_weights(weights);
     EXPECT_TRUE(Artifact::open(path, options.sha256(pin)).ok());
     Status wrong = Artifact::open(path, options.sha256(std::string(64, 'a'))).status();
     EXPECT_EQ(wrong.code(), StatusCode::corrupt);

@@ -208,4 +208,29 @@ TEST(Release, DropsActivationsAndKeepsTensors) {
   EXPECT_EQ(y, nestedResult(x, 0)) << "and inputs";
 }
 
+/// The tensors of a head at capacity 1 lie where capacity 0.5 has nothing.
+TEST(Release, KeepsTheTensorsOfAHead) {
+  ArtifactSpec spec = streamedArtifact(2, 1);
+  AlignedBytes bytes(spec.build());
+  Artifact artifact = Artifact::open(bytes.data(), bytes.size()).value();
+  ASSERT_LT(artifact.capacities()[0].arena_bytes, artifact.capacities()[1].arena_bytes);
+  Session session = artifact.session().value();
+  std::vector<float> x = streamedInput(spec), expected(x.size()), y(x.size());
+  ASSERT_TRUE(session.input(0).copy_from(x).ok());
+  ASSERT_TRUE(session.run().ok());
+  ASSERT_TRUE(session.output(0).copy_to(expected).ok());
+  LiveTensors live;
+  ASSERT_TRUE(session.set_capacity(0.5f).ok());
+  ASSERT_TRUE(session.run_head(1, live).ok());
+  EXPECT_EQ(session.last_capacity(), 1) << "a head computes no outputs";
+  ASSERT_TRUE(session.set_capacity(1).ok());
+  ASSERT_TRUE(session.run_head(1, live).ok());
+  ASSERT_TRUE(session.set_capacity(0.5f).ok());
+  session.release_unused();
+  ASSERT_TRUE(session.run_tail(1, live).ok());
+  EXPECT_EQ(session.last_capacity(), 1);
+  ASSERT_TRUE(session.output(0).copy_to(y).ok());
+  EXPECT_EQ(y, expected);
+}
+
 } // namespace

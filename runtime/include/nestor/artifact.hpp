@@ -243,8 +243,8 @@ public:
   /// the process gets SIGBUS. With one, the run fails with `data_loss`: the first
   /// guarded artifact installs a handler for SIGBUS in this process, which passes
   /// on what is not about guarded files. A handler that the app installs later
-  /// must do the same. Sessions with a memory budget need none: they read their
-  /// weights, and a read that fails is an error.
+  /// must do the same. Weights that a session with a memory budget reads give
+  /// `data_loss` either way; there a guard is for manifest and code.
   ArtifactOptions &guard(bool on) { return guard_ = on, *this; }
   /// Opens the file only if this is the SHA-256 of all of its bytes, 64
   /// hexadecimal digits. Where others may write the file, use `Load::copy` too:

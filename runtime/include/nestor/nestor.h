@@ -29,8 +29,8 @@
 |*
 |* Threads. An artifact may be used by many threads at once, until one frees
 |* it. A session is used by one thread at a time; only
-|* nestor_session_set_capacity and nestor_session_capacity may be called from
-|* any thread at any moment. Errors belong to who received them.
+|* nestor_session_set_capacity, _capacity, _upgrade and _upgrade_progress may be
+|* called from any thread at any moment. Errors belong to who received them.
 |*
 |* Versions. Functions, and fields at the end of structs, are added; none are
 |* removed or changed while the SOVERSION stays. The first field of a struct is
@@ -48,7 +48,7 @@
 #define NESTOR_API __attribute__((visibility("default")))
 
 /* Raised by one with each addition to this header. */
-#define NESTOR_API_VERSION 1
+#define NESTOR_API_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -68,7 +68,8 @@ typedef enum nestor_code {
   NESTOR_INCOMPATIBLE = 5,     /* For another major version of the format. */
   NESTOR_UNSUPPORTED_CPU = 6,  /* No code in the file runs on this CPU. */
   NESTOR_EXEC_REFUSED = 7,     /* The platform forbids mapping code. */
-  NESTOR_OUT_OF_MEMORY = 8
+  NESTOR_OUT_OF_MEMORY = 8,
+  NESTOR_DATA_LOSS = 9 /* The file was truncated, replaced or damaged after it was opened. */
 } nestor_code;
 
 typedef struct nestor_error nestor_error;
@@ -135,8 +136,13 @@ typedef struct nestor_capacity_info {
   float agreement;        /* Share of samples with the original's top-1; -1: not measured. */
   float latency_us;       /* On the compiling host, one thread; 0: not stored. */
   uint32_t skipped;       /* How many residual blocks it leaves out. */
+  /* Since API version 2. */
+  uint64_t file_bytes;     /* Where the file may end and still open with this capacity. */
+  uint64_t resident_bytes; /* What one session keeps in memory once it has run: code,
+                              weights, activations, inputs and outputs. */
 } nestor_capacity_info;
-#define NESTOR_CAPACITY_INFO_INIT {sizeof(nestor_capacity_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define NESTOR_CAPACITY_INFO_INIT                                                \
+  {sizeof(nestor_capacity_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* One image of machine code. */
 typedef struct nestor_target_info {
@@ -147,6 +153,23 @@ typedef struct nestor_target_info {
   uint32_t selected; /* 1 if sessions run this one, else 0. */
 } nestor_target_info;
 #define NESTOR_TARGET_INFO_INIT {sizeof(nestor_target_info), NULL, NULL, 0, 0}
+
+/* Where a run may be split (API version 2). A model of n blocks has the cuts 0 to
+   n, number c in front of block c. */
+typedef struct nestor_cut_info {
+  size_t struct_size;
+  const char *name;         /* ONNX node behind which it lies; "" for the first. */
+  uint64_t live_bytes;      /* Of the tensors that pass from head to tail. */
+  uint64_t live_bytes_f16;  /* With floats as halves. */
+  uint64_t live_bytes_int8; /* With floats as one byte each. */
+  uint64_t macs_before;
+  uint64_t macs_after;
+  uint64_t front_bytes; /* Most activation bytes of any block before it. */
+  uint64_t back_bytes;  /* And behind it. */
+  uint32_t tensors;     /* How many pass. */
+  uint32_t dominated;   /* 1 if an earlier cut has no more live bytes, else 0. */
+} nestor_cut_info;
+#define NESTOR_CUT_INFO_INIT {sizeof(nestor_cut_info), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /*===-- Artifacts -----------------------------------------------------------===*/
 
@@ -159,13 +182,29 @@ typedef enum nestor_verify {
   NESTOR_VERIFY_ALL = 1   /* Every byte that has a hash. */
 } nestor_verify;
 
+typedef enum nestor_load {
+  NESTOR_LOAD_MAP = 0, /* In a mapping: read when touched, shared by processes. */
+  NESTOR_LOAD_COPY = 1 /* In memory of their own: later changes of the file do not matter. */
+} nestor_load;
+
 typedef struct nestor_open_options {
   size_t struct_size;
   const char *target; /* Runs the code of this target; null: the best for this CPU. */
   uint32_t verify;    /* A nestor_verify. */
   uint32_t reserved;  /* 0. */
+  /* Since API version 2. */
+  const char *sha256;   /* Opens the file only if this is the SHA-256 of all of its bytes, 64
+                           hexadecimal digits; null: any. */
+  uint32_t load;        /* A nestor_load: where the bytes of a file are. */
+  uint32_t guard;       /* 1: a run whose mapped file is truncated meanwhile fails with
+                           NESTOR_DATA_LOSS instead of SIGBUS, by a handler for that signal
+                           in this process, which passes on what is not about guarded files. */
+  uint32_t no_weights;  /* 1: a mapped file takes no address space for its weights, so that
+                           its sessions need a memory budget. */
+  uint32_t reserved2;   /* 0. */
 } nestor_open_options;
-#define NESTOR_OPEN_OPTIONS_INIT {sizeof(nestor_open_options), NULL, NESTOR_VERIFY_CODE, 0}
+#define NESTOR_OPEN_OPTIONS_INIT                                                 \
+  {sizeof(nestor_open_options), NULL, NESTOR_VERIFY_CODE, 0, NULL, NESTOR_LOAD_MAP, 0, 0, 0}
 
 /* Maps a file. Null options are the defaults, here and below. */
 NESTOR_API nestor_code nestor_artifact_open(const char *path, const nestor_open_options *options,
@@ -211,6 +250,66 @@ NESTOR_API nestor_code nestor_artifact_capacity(const nestor_artifact *artifact,
 NESTOR_API nestor_code nestor_artifact_target(const nestor_artifact *artifact, size_t index,
                                               nestor_target_info *info, nestor_error **error);
 
+/* What follows is there since API version 2. */
+
+/* How many cuts there are, 0 for files that cannot be cut; and what cut `index`
+   is at capacity number `capacity`. */
+NESTOR_API size_t nestor_artifact_cut_count(const nestor_artifact *artifact);
+NESTOR_API nestor_code nestor_artifact_cut(const nestor_artifact *artifact, size_t capacity,
+                                           size_t index, nestor_cut_info *info,
+                                           nestor_error **error);
+
+/* The same artifact with the capacities that have arrived in its file since: for
+   a file that a download appends to, or renames over. The new part is checked;
+   the old artifact and its sessions stay as they are. NESTOR_DATA_LOSS when the
+   file is shorter now, or another artifact. */
+NESTOR_API nestor_code nestor_artifact_refresh(const nestor_artifact *artifact,
+                                               nestor_artifact **refreshed,
+                                               nestor_error **error);
+/* Gives back the memory of weights that no session has selected; they come back
+   when they are read again. Takes system calls. */
+NESTOR_API void nestor_artifact_release_unused(const nestor_artifact *artifact);
+
+/* The smallest nestor_session_options.memory_budget of a session that starts with
+   that capacity. */
+NESTOR_API nestor_code nestor_artifact_minimum_budget(const nestor_artifact *artifact,
+                                                      float capacity, uint64_t *bytes,
+                                                      nestor_error **error);
+
+/* Latencies of the capacities on this device. */
+typedef struct nestor_calibration nestor_calibration;
+
+/* Measures every capacity on inputs of zeros, `seconds` each (0.2 is usual), with
+   `threads` as in nestor_session_options. */
+NESTOR_API nestor_code nestor_artifact_calibrate(const nestor_artifact *artifact,
+                                                 uint32_t threads, double seconds,
+                                                 nestor_calibration **calibration,
+                                                 nestor_error **error);
+/* One line of text, for the next start of the app, and back. */
+NESTOR_API const char *nestor_calibration_text(const nestor_calibration *calibration);
+NESTOR_API nestor_code nestor_calibration_parse(const char *text,
+                                                nestor_calibration **calibration,
+                                                nestor_error **error);
+NESTOR_API void nestor_calibration_free(nestor_calibration *calibration);
+
+/* What a capacity must meet; 0: it does not matter. */
+typedef struct nestor_capacity_goal {
+  size_t struct_size;
+  uint64_t memory_bytes; /* At most, nestor_capacity_info.resident_bytes. */
+  float latency_us;      /* At most, a run. */
+  float accuracy;        /* At least, 0 to 1, as stored at compile time. */
+} nestor_capacity_goal;
+#define NESTOR_CAPACITY_GOAL_INIT {sizeof(nestor_capacity_goal), 0, 0, 0}
+
+/* The best capacity that meets all of the goal: the most accurate, or where that
+   is not stored, the one that agrees most with the original model, or else the
+   largest. Latencies are those of `calibration`, or where it is null, of the
+   compiling host. NESTOR_NOT_FOUND says what comes closest. */
+NESTOR_API nestor_code nestor_artifact_choose_capacity(const nestor_artifact *artifact,
+                                                       const nestor_capacity_goal *goal,
+                                                       const nestor_calibration *calibration,
+                                                       float *capacity, nestor_error **error);
+
 /*===-- Sessions ------------------------------------------------------------===*/
 
 /* Buffers and threads to run one artifact. Sessions share all weights. */
@@ -221,8 +320,13 @@ typedef struct nestor_session_options {
   float capacity;   /* To start with, within 1e-3 of a stored one. */
   uint32_t threads; /* Share the work of a run, the caller's included; 0: one for
                        every CPU that this process may use. */
+  /* Since API version 2. */
+  uint64_t memory_budget; /* Runs within that many bytes, reading weights from the file ahead of
+                             the run, see nestor_artifact_minimum_budget; 0: no bound. */
+  uint32_t first_block;   /* Blocks [first_block, end_block) only; 0 and 0: all that the file */
+  uint32_t end_block;     /* has. */
 } nestor_session_options;
-#define NESTOR_SESSION_OPTIONS_INIT {sizeof(nestor_session_options), 1.0f, 1}
+#define NESTOR_SESSION_OPTIONS_INIT {sizeof(nestor_session_options), 1.0f, 1, 0, 0, 0}
 
 /* Makes a session, after checking every kernel call of its plans against the
    buffers that the call touches. */
@@ -241,8 +345,85 @@ NESTOR_API nestor_code nestor_session_set_capacity(nestor_session *session, floa
                                                    nestor_error **error);
 NESTOR_API float nestor_session_capacity(const nestor_session *session);
 NESTOR_API uint32_t nestor_session_threads(const nestor_session *session);
-/* Memory of this session: activations, scratch, inputs and outputs. */
+/* Memory of this session: activations, scratch, inputs and outputs; with a budget
+   also weights and bookkeeping. */
 NESTOR_API uint64_t nestor_session_memory_bytes(const nestor_session *session);
+
+/* What follows is there since API version 2. */
+
+/* The capacity that computed the outputs; before, that of the next run. */
+NESTOR_API float nestor_session_last_capacity(const nestor_session *session);
+
+/* As nestor_session_set_capacity, once the weights and activations of that
+   capacity are in memory: a thread of its own reads them, so that no run waits
+   for pages. Another upgrade or choice of a capacity cancels it. */
+NESTOR_API nestor_code nestor_session_upgrade(nestor_session *session, float capacity,
+                                              nestor_error **error);
+
+typedef enum nestor_upgrade_state {
+  NESTOR_UPGRADE_NONE = 0, /* There was no upgrade yet. */
+  NESTOR_UPGRADE_RUNNING = 1,
+  NESTOR_UPGRADE_DONE = 2, /* The capacity is selected. */
+  NESTOR_UPGRADE_CANCELLED = 3,
+  NESTOR_UPGRADE_FAILED = 4 /* Weights cannot be read; the next run says why. */
+} nestor_upgrade_state;
+
+typedef struct nestor_upgrade_info {
+  size_t struct_size;
+  uint64_t bytes_done; /* Of weights, in memory. */
+  uint64_t bytes_total;
+  float capacity; /* That is upgraded to. */
+  uint32_t state; /* A nestor_upgrade_state. */
+} nestor_upgrade_info;
+#define NESTOR_UPGRADE_INFO_INIT {sizeof(nestor_upgrade_info), 0, 0, 0, 0}
+
+NESTOR_API nestor_code nestor_session_upgrade_progress(const nestor_session *session,
+                                                       nestor_upgrade_info *info,
+                                                       nestor_error **error);
+/* Gives back memory that the selected capacity does not need, after a change to a
+   smaller one: activations, and weights that no session uses. Outputs stay. */
+NESTOR_API void nestor_session_release_unused(nestor_session *session);
+
+/*===-- Split runs (API version 2) ------------------------------------------===*/
+
+/* What passes from head to tail is a stream of bytes that describes itself, for
+   another process or device:
+
+     nestor_artifact_stream_bytes(artifact, cut, NESTOR_ENCODING_F16, &room, &error);
+     nestor_session_run_head(phone, cut, NESTOR_ENCODING_F16, wire, room, &bytes, &error);
+     nestor_session_run_tail(server, cut, wire, bytes, &error);
+*/
+
+/* How floats are kept in a stream; integers stay as they are. */
+typedef enum nestor_encoding {
+  NESTOR_ENCODING_EXACT = 1, /* Head and tail together compute what the whole does. */
+  NESTOR_ENCODING_F16 = 2,   /* Halves, rounded to nearest. */
+  NESTOR_ENCODING_INT8 = 3   /* One byte, and a scale for each tensor. */
+} nestor_encoding;
+
+/* A stream begins with this many bytes, from which nestor_stream_size tells its
+   size. It is what the header says: compare it with nestor_artifact_stream_bytes
+   before allocating. */
+#define NESTOR_STREAM_HEADER_BYTES 48
+NESTOR_API nestor_code nestor_stream_size(const void *header, size_t bytes, uint64_t *size,
+                                          nestor_error **error);
+/* Room for the stream of a cut, at any capacity. */
+NESTOR_API nestor_code nestor_artifact_stream_bytes(const nestor_artifact *artifact, uint32_t cut,
+                                                    uint32_t encoding, uint64_t *bytes,
+                                                    nestor_error **error);
+/* Runs the blocks before a cut and writes what is alive there to `stream`, which
+   has `room` bytes; *bytes becomes how many they are. Allocates nothing. */
+NESTOR_API nestor_code nestor_session_run_head(nestor_session *session, uint32_t cut,
+                                               uint32_t encoding, void *stream, size_t room,
+                                               size_t *bytes, nestor_error **error);
+/* Runs the blocks behind the cut from a stream, of which nothing is trusted: one
+   of another artifact, cut or version, or with too few or many bytes, is refused.
+   The capacity is that of the head where this session ran it, else the session's
+   own; where that is not the stream's, the artifact must list the two as measured
+   together. Allocates nothing. */
+NESTOR_API nestor_code nestor_session_run_tail(nestor_session *session, uint32_t cut,
+                                               const void *stream, size_t bytes,
+                                               nestor_error **error);
 
 /*===-- Tensors of a session ------------------------------------------------===*/
 
