@@ -32,13 +32,13 @@ void BlockPlan::add(func::FuncOp func, std::vector<bool> &isLost) {
 FailureOr<BlockPlan> BlockPlan::take(ArrayRef<func::FuncOp> capacities) {
   BlockPlan plan;
   func::FuncOp full = capacities.back();
-  std::optional<unsigned> count = nest::blockCount(full);
+  unsigned count = nest::blockCount(full).value_or(0);
+  if (count > kMaxBlocks)
+    return full.emitError("at most ") << kMaxBlocks << " blocks are possible, not " << count;
   for (func::FuncOp func : capacities)
-    if (nest::blockCount(func) != count)
-      count.reset();
-  if (count && (*count == 0 || *count > kMaxBlocks))
-    return full.emitError("blocks must be 1 to ") << kMaxBlocks << ", not " << *count;
-  std::vector<bool> isLost(count.value_or(0));
+    if (nest::blockCount(func).value_or(0) != count)
+      count = 0;
+  std::vector<bool> isLost(count);
   for (func::FuncOp func : capacities) {
     if (count)
       plan.add(func, isLost);
