@@ -27,7 +27,8 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
       target->add_features(feature);
     for (auto [kernel, entry] : zip_equal(*manifest.mutable_kernels(), image.entries))
       kernel.add_entry(entry);
-    addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
+    if (!image.elf.empty())
+      addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
   }
   if (!plan.graph.empty())
     addSection(format::GRAPH, "graph", 0, plan.graph.size());

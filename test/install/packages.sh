@@ -62,7 +62,7 @@ fi
 try "copying the bare Debian" cp -a --reflink=auto "$base" "$debian"
 mkdir "$debian/test"
 cp "$scratch"/packages/*.deb "$debian/test"
-cp "$here/main.cpp" "$root/examples/quickstart/fashion_resnet.onnx" "$debian/test"
+cp "$here/main.cpp" "$root/test/embedded/compare.cpp" "$root/examples/quickstart/fashion_resnet.onnx" "$debian/test"
 try "apt-get update" inside apt-get update
 install() { # PACKAGE...: with what they depend on, and no more
   local files=() package
@@ -101,6 +101,11 @@ install nestorc
 try "nestorc compile" inside nestorc compile /test/fashion_resnet.onnx -o /test/again.nest
 cmp "$debian/test/fashion.nest" "$debian/test/again.nest" || fail "the installed nestorc writes other bytes"
 echo "ok: nestorc: compile writes the same bytes as $build/bin/nestorc"
+try "nestorc compile --emit object" inside nestorc compile /test/fashion_resnet.onnx --emit object -o /test/fashion.o
+try "building an app with the model inside" inside sh -c 'g++ -std=c++17 -Wall -Wextra -Werror -I /test \
+  /test/compare.cpp /test/fashion.o $(pkg-config --cflags --libs nestor) -o /test/compare'
+try "the app with the model inside" inside /test/compare /test/fashion.nest
+echo "ok: nestorc: an app with the model inside computes the same bits"
 
 # 4. Python, where its package could be made.
 if grep -q '^\./python3-nestor_' <<<"$packages"; then
