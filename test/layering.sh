@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 build=${1:?usage: test/layering.sh BUILD}
 library=$build/lib/libnestor.so
 most_bytes=$((300 * 1024))
+most_added=250000
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -54,6 +55,14 @@ strip -o "$scratch/libnestor.so" "$library"
 bytes=$(stat -c %s "$scratch/libnestor.so")
 [ "$bytes" -le "$most_bytes" ] ||
   echo "$bytes bytes" | violation "libnestor.so, stripped, is larger than $most_bytes bytes"
+# What libnestor.a, with its C++ library shared, adds to a program that runs a model.
+for define in WITHOUT_NESTOR WITH_NESTOR; do
+  g++ -std=c++17 -O2 -D$define -I runtime/include test/layering/hello.cpp -o "$scratch/$define" \
+    -Wl,--gc-sections -s -L "$build/lib" -l:libnestor.a -pthread
+done
+added=$(($(stat -c %s "$scratch/WITH_NESTOR") - $(stat -c %s "$scratch/WITHOUT_NESTOR")))
+[ "$added" -le "$most_added" ] ||
+  echo "$added bytes" | violation "libnestor.a adds more than $most_added bytes to a program"
 nm -DC --defined-only "$library" | cut -d' ' -f3- | { grep -vE '^nestor(::|_)' || true; } |
   violation "libnestor.so exports names that are not its own"
 # Both as sorted names, so that the difference tells which side lacks what.
@@ -77,4 +86,4 @@ else
   echo "skipped: docs/operators.md (needs nestorc)"
 fi
 [ ! -e "$scratch/failed" ] || exit 1
-echo "ok: layers, libnestor.so ($bytes bytes stripped), generated files, form of the sources"
+echo "ok: layers, libnestor.so ($bytes bytes stripped; linked statically, $added), generated files, form of the sources"

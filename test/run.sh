@@ -4,7 +4,7 @@
 # Builds Nestor and runs every test tier. Each tier is also a command of its
 # own:  ctest --test-dir build/release -L lit|unit|numerics|conformance|cli|fuzz|layering
 #
-#   test/run.sh [--quick]     --quick leaves out sanitizers, aarch64, the install and Python tests
+#   test/run.sh [--quick]     --quick leaves out sanitizers, aarch64, the install and Python tests, packages
 set -euo pipefail
 cd "$(dirname "$0")/.."
 quick=${1:-}
@@ -14,7 +14,7 @@ fail() { echo "run.sh: $*" >&2; exit 1; }
 
 step "Installing what is missing from Debian"
 tools/setup.sh build test
-[ "$quick" = --quick ] || tools/setup.sh aarch64 python
+[ "$quick" = --quick ] || tools/setup.sh aarch64 python package
 
 build() { # PRESET [cmake arguments]: configures and builds
   local preset=$1; shift
@@ -41,6 +41,8 @@ if [ "$quick" != --quick ]; then
   test/install/run.sh build/release || status=1
   step "Python test"
   test/python/run.sh build/release || status=1
+  step "Debian packages"
+  test/install/packages.sh build/release || status=1
   build asan-ubsan
   tier asan-ubsan unit fuzz || status=1
   build tsan

@@ -5,6 +5,7 @@
 # all of it is there. Groups:
 #   build      compile everything            example   the quickstart's data
 #   test       run every test tier           bench     export the networks of the benchmark
+#   package    make and test Debian packages
 #   aarch64    cross-build and run under qemu
 #   python     build and test python_bindings
 #
@@ -19,6 +20,7 @@ declare -A packages=(
   [test]="libgtest-dev libgmock-dev libonnx-testdata python3-numpy python3-pil clang-22 libclang-rt-22-dev"
   [aarch64]="g++-aarch64-linux-gnu qemu-user libnanopb-dev:arm64 zlib1g-dev:arm64 libgtest-dev:arm64"
   [python]="g++ cmake ninja-build libnanopb-dev libxxhash-dev python3-dev python3-venv"
+  [package]="dpkg-dev file debootstrap lintian"
   [bench]="python3-numpy python3-torch python3-torchvision python3-onnx python3-venv"
 )
 

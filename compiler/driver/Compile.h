@@ -36,11 +36,13 @@ enum class ExitStatus {
   Internal = 5,    ///< A bug of the compiler.
 };
 
-/// The IR to stop at and hand out, for people who debug the compiler.
+/// What to hand out: the IR to stop at, for people who debug the compiler, or a
+/// form of the result.
 enum class Stage {
   Import,   ///< As imported from ONNX.
   Optimize, ///< After all passes: what the plan is made of.
   Artifact,
+  Object,   ///< For static linking; the compile is the same as for an artifact.
 };
 
 struct CompileOptions {

@@ -82,15 +82,23 @@ void loadLoweringDialects(MLIRContext *context, const TargetInfo &target) {
   context->loadAllAvailableDialects();
 }
 
-LogicalResult compileChunk(ModuleOp module, const TargetInfo &target, ObjectBuffer &object) {
+std::unique_ptr<llvm::Module> translate(ModuleOp module, const TargetInfo &target,
+                                        llvm::LLVMContext &context) {
   PassManager manager(module.getContext());
   buildLowering(manager, target);
   if (failed(manager.run(module)))
-    return failure();
-  llvm::LLVMContext context;
+    return nullptr;
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, context);
   if (!translated)
-    return module.emitError("kernels do not translate to LLVM IR");
+    module.emitError("kernels do not translate to LLVM IR");
+  return translated;
+}
+
+LogicalResult compileChunk(ModuleOp module, const TargetInfo &target, ObjectBuffer &object) {
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> translated = translate(module, target, context);
+  if (!translated)
+    return failure();
   std::string error;
   if (!emitObject(*translated, target, object, error))
     return module.emitError() << error;
@@ -117,6 +125,13 @@ SmallVector<OwningOpRef<ModuleOp>> splitIntoChunks(ModuleOp module) {
 }
 
 } // namespace
+
+std::unique_ptr<llvm::Module> nestor::kernels::lowerToLLVM(ModuleOp module, const TargetInfo &target,
+                                                           llvm::LLVMContext &context) {
+  loadLoweringDialects(module.getContext(), target);
+  initializeTargets();
+  return translate(module, target, context);
+}
 
 LogicalResult nestor::kernels::lowerToObjects(ModuleOp module, const TargetInfo &target, unsigned threads,
                                               SmallVectorImpl<ObjectBuffer> &objects) {

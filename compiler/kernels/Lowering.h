@@ -13,6 +13,13 @@
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/SmallVector.h"
 
+#include <memory>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
 namespace nestor::kernels {
 
 /// The dialects of kernel bodies, and what translates them to LLVM IR. A
@@ -29,6 +36,11 @@ using ObjectBuffer = llvm::SmallVector<char, 0>;
 /// an error at the module.
 mlir::LogicalResult lowerToObjects(mlir::ModuleOp module, const TargetInfo &target, unsigned threads,
                                    llvm::SmallVectorImpl<ObjectBuffer> &objects);
+
+/// Translates the kernels in `module` (as `emitKernel` leaves them; the module
+/// is consumed) to LLVM IR. Null after an error at the module.
+std::unique_ptr<llvm::Module> lowerToLLVM(mlir::ModuleOp module, const TargetInfo &target,
+                                          llvm::LLVMContext &context);
 
 /// Rewrites `math` and `arith` operations that would become calls of libm or
 /// of the compiler's support library into ones that become instructions.

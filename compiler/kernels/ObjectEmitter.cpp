@@ -35,17 +35,23 @@ void nestor::kernels::initializeTargets() {
   });
 }
 
-static std::unique_ptr<TargetMachine> createMachine(const TargetInfo &target, std::string &error) {
-  Triple triple(target.arch + "-unknown-linux-gnu");
-  const Target *backEnd = TargetRegistry::lookupTarget(triple, error);
-  if (!backEnd)
-    return nullptr;
+static std::string featureString(const TargetInfo &target) {
   std::string features;
   for (const std::string &feature : target.features)
     features += (features.empty() ? "+" : ",+") + feature;
-  StringRef cpu = target.arch == "x86_64" ? "x86-64" : "generic";
-  return std::unique_ptr<TargetMachine>(backEnd->createTargetMachine(
-      triple, cpu, features, TargetOptions(), Reloc::PIC_, std::nullopt, CodeGenOptLevel::Aggressive));
+  return features;
+}
+
+static StringRef baseCpu(const Triple &triple) { return triple.isX86() ? "x86-64" : "generic"; }
+
+static std::unique_ptr<TargetMachine> createMachine(const Triple &triple, StringRef features,
+                                                    std::string &error) {
+  const Target *backEnd = TargetRegistry::lookupTarget(triple, error);
+  if (!backEnd)
+    return nullptr;
+  return std::unique_ptr<TargetMachine>(
+      backEnd->createTargetMachine(triple, baseCpu(triple), features, TargetOptions(), Reloc::PIC_,
+                                   std::nullopt, CodeGenOptLevel::Aggressive));
 }
 
 static TargetLibraryInfoImpl emptyLibrary(const Module &module) {
@@ -55,6 +61,10 @@ static TargetLibraryInfoImpl emptyLibrary(const Module &module) {
 }
 
 static void optimize(Module &module, TargetMachine &machine) {
+  module.setTargetTriple(machine.getTargetTriple());
+  module.setDataLayout(machine.createDataLayout());
+  for (Function &function : module) // no unwind tables in the image
+    function.setDoesNotThrow();
   PipelineTuningOptions tuning;
   tuning.LoopUnrolling = false;
   tuning.LoopVectorization = false;
@@ -95,27 +105,47 @@ static std::string findUndefinedSymbol(const ObjectBuffer &object, std::string &
   return "";
 }
 
-bool nestor::kernels::emitObject(Module &module, const TargetInfo &target, ObjectBuffer &object,
-                                 std::string &error) {
-  std::unique_ptr<TargetMachine> machine = createMachine(target, error);
-  if (!machine)
-    return false;
-  module.setTargetTriple(machine->getTargetTriple());
-  module.setDataLayout(machine->createDataLayout());
-  for (Function &function : module) // no unwind tables in the image
-    function.setDoesNotThrow();
-  optimize(module, *machine);
-
+static bool emit(Module &module, TargetMachine &machine, StringRef name, ObjectBuffer &object,
+                 std::string &error) {
   legacy::PassManager codegen;
   codegen.add(new TargetLibraryInfoWrapperPass(emptyLibrary(module)));
   raw_svector_ostream stream(object);
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr, CodeGenFileType::ObjectFile)) {
-    error = "LLVM cannot emit objects for " + target.name;
+  if (machine.addPassesToEmitFile(codegen, stream, nullptr, CodeGenFileType::ObjectFile)) {
+    error = "LLVM cannot emit objects for " + name.str();
     return false;
   }
   codegen.run(module);
   std::string undefined = findUndefinedSymbol(object, error);
   if (!undefined.empty())
-    error = "kernels for " + target.name + " call '" + undefined + "', which no image provides";
+    error = "kernels for " + name.str() + " call '" + undefined + "', which no image provides";
   return error.empty();
+}
+
+bool nestor::kernels::emitObject(Module &module, const TargetInfo &target, ObjectBuffer &object,
+                                 std::string &error) {
+  std::unique_ptr<TargetMachine> machine =
+      createMachine(Triple(target.arch + "-unknown-linux-gnu"), featureString(target), error);
+  if (!machine)
+    return false;
+  optimize(module, *machine);
+  return emit(module, *machine, target.name, object, error);
+}
+
+bool nestor::kernels::optimizeKernels(Module &module, const TargetInfo &target, const Triple &triple,
+                                      std::string &error) {
+  std::unique_ptr<TargetMachine> machine = createMachine(triple, featureString(target), error);
+  if (!machine)
+    return false;
+  for (Function &function : module) {
+    function.addFnAttr("target-cpu", baseCpu(triple));
+    function.addFnAttr("target-features", featureString(target));
+  }
+  optimize(module, *machine);
+  return true;
+}
+
+bool nestor::kernels::emitOptimized(Module &module, const Triple &triple, ObjectBuffer &object,
+                                    std::string &error) {
+  std::unique_ptr<TargetMachine> machine = createMachine(triple, "", error);
+  return machine && emit(module, *machine, triple.str(), object, error);
 }

@@ -10,8 +10,6 @@
 #include "compiler/kernels/Lowering.h"
 #include "compiler/package/Linker.h"
 
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/OwningOpRef.h"
 #include "mlir/IR/Verifier.h"
 
 #include <thread>
@@ -20,10 +18,9 @@ using namespace mlir;
 using namespace nestor::kernels;
 
 namespace nestor::package {
-namespace {
 
-LogicalResult compile(ArrayRef<KernelSpec> kernels, const TargetInfo &target,
-                      MLIRContext &context, SmallVectorImpl<ObjectBuffer> &objects) {
+FailureOr<OwningOpRef<ModuleOp>> emitKernels(ArrayRef<KernelSpec> kernels, const TargetInfo &target,
+                                             MLIRContext &context) {
   OwningOpRef<ModuleOp> module(ModuleOp::create(UnknownLoc::get(&context)));
   for (const KernelSpec &kernel : kernels)
     if (failed(emitKernel(*module, kernel, target)))
@@ -32,7 +29,17 @@ LogicalResult compile(ArrayRef<KernelSpec> kernels, const TargetInfo &target,
              << target.name;
   if (failed(verify(*module)))
     return failure();
-  return lowerToObjects(*module, target, std::thread::hardware_concurrency(), objects);
+  return module;
+}
+
+namespace {
+
+LogicalResult compile(ArrayRef<KernelSpec> kernels, const TargetInfo &target,
+                      MLIRContext &context, SmallVectorImpl<ObjectBuffer> &objects) {
+  FailureOr<OwningOpRef<ModuleOp>> module = emitKernels(kernels, target, context);
+  if (failed(module))
+    return failure();
+  return lowerToObjects(**module, target, std::thread::hardware_concurrency(), objects);
 }
 
 FailureOr<CodeImage> buildCodeImage(ArrayRef<KernelSpec> kernels, const TargetInfo &target,

@@ -8,6 +8,9 @@
 
 #include "compiler/kernels/Kernel.h"
 
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,7 +22,7 @@ namespace nestor::package {
 /// relocations but RELATIVE.
 struct CodeImage {
   const kernels::TargetInfo *target = nullptr;
-  std::string elf;
+  std::string elf; ///< Empty: the code is elsewhere (EmbeddedObject.h).
   /// Entry points as offsets from the image's load address, parallel to the
   /// kernels that it was built from.
   std::vector<uint64_t> entries;
@@ -32,6 +35,11 @@ struct CodeImage {
 mlir::FailureOr<std::vector<CodeImage>>
 buildCodeImages(llvm::ArrayRef<kernels::KernelSpec> kernels,
                 llvm::ArrayRef<const kernels::TargetInfo *> targets, mlir::MLIRContext &context);
+
+/// The kernels as functions of a module that is not lowered yet.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+emitKernels(llvm::ArrayRef<kernels::KernelSpec> kernels, const kernels::TargetInfo &target,
+            mlir::MLIRContext &context);
 
 } // namespace nestor::package
 

@@ -33,7 +33,8 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
     for (auto [kernel, spec] : zip_equal(*manifest.mutable_kernels(), plan.kernels))
       if (spec.tile)
         kernel.add_tile(uint32_t(spec.tile(*image.target)));
-    addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
+    if (!image.elf.empty())
+      addSection(format::CODE, "code " + image.target->name, index, image.elf.size());
   }
   if (!plan.graph.empty())
     addSection(format::GRAPH, "graph", 0, plan.graph.size());

@@ -147,8 +147,9 @@ typedef struct _nestor_format_Kernel {
     struct _nestor_format_ParamRange *params;
     bool has_grains;
     nestor_format_Polynomial grains;
-    /* Entry point in each target's image: offset from its load address.
- Parallel to Manifest.targets. */
+    /* Entry point in each target's image: offset from its load address. Parallel
+ to Manifest.targets. Of a model that is linked into a program, which has no
+ CODE sections: index into nestor_embedded.kernels. */
     pb_size_t entry_count;
     uint64_t *entry;
     /* Grains of one tile of each target: what KernelArg.runs says holds for parts

@@ -231,6 +231,10 @@ Status Model::select_target(const std::string &wanted) {
 
 Status Model::load_code(const std::string &wanted) {
   NESTOR_RETURN_IF_ERROR(select_target(wanted));
+  if (code.linked()) {
+    targets[target].selected = true;
+    return Status();
+  }
   const nestor_format_Section *section =
       find_section(*manifest, nestor_format_SectionKind_CODE, target);
   if (!section)

@@ -370,6 +370,15 @@ nestor_code nestor_artifact_open_memory(const void *data, size_t size,
   return open_artifact(options, open, artifact, error);
 }
 
+nestor_code nestor_artifact_open_embedded(const nestor_embedded *model,
+                                          const nestor_open_options *options,
+                                          nestor_artifact **artifact, nestor_error **error) {
+  NESTOR_REQUIRE(model);
+  NESTOR_REQUIRE(artifact);
+  auto open = [&](const ArtifactOptions &read) { return Artifact::open(*model, read); };
+  return open_artifact(options, open, artifact, error);
+}
+
 void nestor_artifact_free(nestor_artifact *artifact) { delete artifact; }
 
 nestor_code nestor_artifact_verify(const nestor_artifact *artifact, nestor_error **error) {

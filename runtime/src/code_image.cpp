@@ -224,7 +224,14 @@ Status CodeImage::protect() {
   return Status();
 }
 
+void CodeImage::link(const nestor_kernel *kernels, uint32_t count) {
+  kernels_ = kernels;
+  kernelCount_ = count;
+}
+
 void *CodeImage::function(uint64_t entry) const {
+  if (linked())
+    return entry < kernelCount_ ? reinterpret_cast<void *>(kernels_[entry]) : nullptr;
   const Elf64_Phdr *segment = segment_of(entry, 1);
   return segment && (segment->p_flags & PF_X) ? base_ + entry : nullptr;
 }

@@ -6,6 +6,7 @@
 #ifndef NESTOR_SRC_CODE_IMAGE_H
 #define NESTOR_SRC_CODE_IMAGE_H
 
+#include "nestor/embedded.h"
 #include "nestor/status.hpp"
 
 #include <cstddef>
@@ -33,8 +34,13 @@ public:
   /// that processes share them.
   Status load(const uint8_t *bytes, uint64_t size, int fd, uint64_t fileOffset);
 
-  /// The function at `entry`, an offset from the load address; null when that
-  /// lies outside the executable segments.
+  /// Takes code that is part of the program in the place of an image; the
+  /// array stays the caller's.
+  void link(const nestor_kernel *kernels, uint32_t count);
+  bool linked() const { return kernels_ != nullptr; }
+
+  /// The function at `entry`, an offset from the load address or an index of
+  /// linked code; null when that lies outside the executable segments or array.
   void *function(uint64_t entry) const;
 
   uint64_t mapped_bytes() const { return reservedSize_; }
@@ -57,6 +63,8 @@ private:
   uint8_t *base_ = nullptr;
   void *reserved_ = nullptr;
   uint64_t reservedSize_ = 0;
+  const nestor_kernel *kernels_ = nullptr;
+  uint32_t kernelCount_ = 0;
 };
 
 } // namespace nestor::detail

@@ -35,7 +35,7 @@ static uint64_t capped_add(uint64_t a, uint64_t b) {
 
 void Model::describe_memory() {
   uint64_t bytes = 0;
-  if (codeStatus.ok())
+  if (codeStatus.ok() && !code.linked()) // Else it is the program's.
     bytes = find_section(*manifest, nestor_format_SectionKind_CODE, target)->size;
   for (const auto *tensors : {&inputs, &outputs})
     for (const TensorInfo &tensor : *tensors)

@@ -29,6 +29,62 @@ check() { # MODEL [nestorc flags]: compares the outputs of random inputs
 }
 
 check "$root/examples/quickstart/fashion_resnet.onnx"
+
+# An Android app, built with this toolchain in the place of the NDK's and one
+# thread, since Debian 12's qemu-user starts no more. The model is an asset of
+# its package, aligned so that it is mapped and so that it has to be read.
+android_app() {
+  local package arguments expected result
+  cmake --install "$arm/.." --prefix "$scratch/arm" --component Runtime
+  cmake -S "$root/examples/android_app" -B "$scratch/app" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_TOOLCHAIN_FILE="$root/cmake/aarch64-linux-gnu.cmake" -Dnestor_DIR="$scratch/arm/lib/cmake/nestor"
+  cmake --build "$scratch/app"
+  /usr/bin/python3 -c 'import sys, numpy as np
+np.save(sys.argv[1], (np.arange(784, dtype=np.float32) / np.float32(784)).reshape(1, 1, 28, 28))' "$scratch/ramp.npy"
+  expected=$(for capacity in 0.25 0.5 0.75 1; do
+    "$host/nestor" run "$scratch/fashion_resnet.nest" --capacity $capacity --input "image=@$scratch/ramp.npy" --json |
+      /usr/bin/python3 -c 'import json, sys
+output = json.load(sys.stdin)["outputs"][0]
+print("class %d, score %.3f" % (output["argmax"], output["max"]))'
+  done)
+  for arguments in "--align 64" "--align 4096 --shift 4"; do
+    # shellcheck disable=SC2086
+    package=$("$root/examples/android_app/pack.py" $arguments "$scratch/fashion_resnet.nest" "$scratch/app.apk")
+    # shellcheck disable=SC2086
+    result=$(timeout 120 qemu-aarch64 -L /usr/aarch64-linux-gnu "$scratch/app/activity" "$scratch/app.apk" $package)
+    diff <(echo "$expected") <(sed 's/.*: class/class/' <<<"$result")
+  done
+  # Beyond the package, and in the middle of the model.
+  for package in "64 100000000" "128 64"; do
+    # shellcheck disable=SC2086
+    if qemu-aarch64 -L /usr/aarch64-linux-gnu "$scratch/app/activity" "$scratch/app.apk" $package; then
+      return 1
+    fi
+  done
+}
+# The same model linked into a program.
+embedded() {
+  "$host/nestorc" compile "$root/examples/quickstart/fashion_resnet.onnx" --emit object --target aarch64+neon \
+    -o "$scratch/fashion.o"
+  aarch64-linux-gnu-g++ -std=c++17 -Wall -Wextra -Werror -I "$scratch" -I "$scratch/arm/include" \
+    "$root/test/embedded/compare.cpp" "$scratch/fashion.o" "$scratch/arm/lib/libnestor.a" -pthread -o "$scratch/embedded"
+  timeout 120 qemu-aarch64 -L /usr/aarch64-linux-gnu "$scratch/embedded" "$scratch/fashion_resnet.nest"
+}
+for part in android_app embedded; do
+  # Not as a condition, which would keep a failing command from ending it.
+  set +e
+  (set -e; $part) >"$scratch/log" 2>&1
+  status=$?
+  set -e
+  if [ $status -eq 0 ]; then
+    echo "ok: $part"
+  else
+    cat "$scratch/log"
+    echo "FAILED: $part"
+    failed=1
+  fi
+done
+
 if [ -d "$shared/models" ]; then
   check "$shared/models/kws_ds_cnn.onnx"
   check "$shared/models/har_cnn1d.onnx"

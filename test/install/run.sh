@@ -53,8 +53,10 @@ expect() { # HOW APP [VAR=VALUE]: the app runs without LLVM and agrees with the 
   echo "ok: $how: $result"
 }
 
+try "finding the component Compiler" cmake -S "$here" -B "$scratch/compiler" -G Ninja \
+  -DCMAKE_PREFIX_PATH="$scratch/all" -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF -DEXPECT_COMPILER=TRUE
 try "configuring with find_package" cmake -S "$here" -B "$scratch/app" -G Ninja \
-  -DCMAKE_PREFIX_PATH="$runtime" -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF
+  -DCMAKE_PREFIX_PATH="$runtime" -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF -DEXPECT_COMPILER=FALSE
 try "building with find_package" cmake --build "$scratch/app"
 expect "find_package, nestor::nestor" "$scratch/app/app_nestor"
 expect "find_package, nestor::nestor_static" "$scratch/app/app_nestor_static"
@@ -65,12 +67,17 @@ try "building with pkg-config" g++ -std=c++17 -Wall -Wextra -Werror "$here/main.
   $(pkg-config --cflags --libs nestor)
 expect "pkg-config" "$scratch/app_pkgconfig" "LD_LIBRARY_PATH=$libraries"
 
-# Every header stands alone.
+# Every header stands alone, those that end in .h in C99 too.
 for header in "$runtime"/include/nestor/*.hpp; do
   echo "#include <nestor/$(basename "$header")>" >"$scratch/header.cpp"
   try "compiling $(basename "$header") alone" g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
     -I "$runtime/include" "$scratch/header.cpp"
 done
-try "compiling nestor.h alone as C99" gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c \
-  "$runtime/include/nestor/nestor.h"
+for header in "$runtime"/include/nestor/*.h; do
+  echo "#include <nestor/$(basename "$header")>" | tee "$scratch/header.c" >"$scratch/header.cpp"
+  try "compiling $(basename "$header") as C99" gcc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+    -I "$runtime/include" "$scratch/header.c"
+  try "compiling $(basename "$header") as C++17" g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+    -I "$runtime/include" "$scratch/header.cpp"
+done
 echo "ok: every installed header compiles alone"

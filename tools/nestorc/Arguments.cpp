@@ -8,6 +8,7 @@
 #include "NestFlags.h"
 
 #include "compiler/kernels/Kernel.h"
+#include "compiler/package/EmbeddedObject.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -22,7 +23,7 @@ namespace {
 /// The text of the flags of one run, before it is checked.
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
-  std::string blocks;
+  std::string blocks, triple;
   NestFlags nest;
 };
 
@@ -124,12 +125,19 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
   const std::map<std::string, nestor::driver::Stage> stages{
       {"import", nestor::driver::Stage::Import},
       {"optimize", nestor::driver::Stage::Optimize},
-      {"artifact", nestor::driver::Stage::Artifact}};
+      {"artifact", nestor::driver::Stage::Artifact},
+      {"object", nestor::driver::Stage::Object}};
   command
       ->add_option("--emit", compile.emit,
-                   "Stop after a stage and write its IR (to stdout without -o)")
+                   "What to write: the artifact; an object file to link into a program, with a "
+                   "header beside it; or the IR after a stage (to stdout without -o)")
       ->transform(CLI::CheckedTransformer(stages))
-      ->type_name("import|optimize|artifact");
+      ->type_name("artifact|object|import|optimize");
+  command
+      ->add_option("--triple", raw.triple,
+                   "Platform of --emit object, such as arm64-apple-ios or aarch64-linux-android; "
+                   "default: Linux on the architecture of --target")
+      ->type_name("ARCH-VENDOR-OS");
   command->add_flag("--json", compile.json, "Describe the artifact as JSON on stdout");
   return command;
 }
@@ -205,16 +213,51 @@ CLI::App *addTrim(CLI::App &app, TrimArguments &trim, RawArguments &raw) {
   return command;
 }
 
+/// An object is for one platform; its targets and triple follow each other.
+void finishObject(CompileArguments &compile, const std::string &triple) {
+  if (compile.emit != nestor::driver::Stage::Object) {
+    if (!triple.empty())
+      throw CLI::RequiresError("--triple", "--emit object");
+    return;
+  }
+  if (llvm::StringRef(compile.output).ends_with(".h"))
+    fail("-o", "'" + compile.output + "' is where the header goes; name the object, as in model.o");
+  if (triple.empty()) {
+    const auto *target = compile.targets.empty() ? &nestor::kernels::hostTarget() : compile.targets[0];
+    compile.triple = nestor::package::defaultTriple(target->arch);
+  } else {
+    compile.triple = llvm::Triple(llvm::Triple::normalize(triple));
+  }
+  llvm::StringRef arch = compile.triple.isX86() && compile.triple.isArch64Bit() ? "x86_64"
+                         : compile.triple.isAArch64() ? "aarch64" : "";
+  if (arch.empty() || !(compile.triple.isOSBinFormatELF() || compile.triple.isOSBinFormatMachO()))
+    fail("--triple", "'" + triple + "' is not a platform that objects are written for: 64-bit x86 or "
+                     "Arm, ELF or Mach-O, as in arm64-apple-ios");
+  // Without --target: this host's instruction set where it fits, else the
+  // least that the architecture has.
+  if (compile.targets.empty())
+    compile.targets.push_back(
+        nestor::kernels::hostTarget().arch == arch
+            ? &nestor::kernels::hostTarget()
+            : llvm::find_if(nestor::kernels::allTargets(),
+                            [&](const auto &target) { return target.arch == arch; }));
+  for (const auto *target : compile.targets)
+    if (target->arch != arch)
+      fail("--target", "'" + target->name + "' is not for " + compile.triple.str() +
+                           ": an object is for one architecture");
+}
+
 void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishModel(compile.model, raw);
-  if (compile.output.empty() && compile.emit == nestor::driver::Stage::Artifact)
-    throw CLI::RequiredError("-o OUT.nest");
+  if (compile.output.empty() && compile.emit >= nestor::driver::Stage::Artifact)
+    throw CLI::RequiredError(compile.emit == nestor::driver::Stage::Object ? "-o OUT.o" : "-o OUT.nest");
   for (const std::string &name : raw.targets) {
     const auto *target = parseTarget(name);
     if (llvm::is_contained(compile.targets, target))
       fail("--target", "'" + name + "' is given twice");
     compile.targets.push_back(target);
   }
+  finishObject(compile, raw.triple);
   finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
   nestor::learn::Normalization normalization =
       compile.nest.normalization.value_or(nestor::learn::Normalization());

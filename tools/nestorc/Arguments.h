@@ -9,6 +9,8 @@
 #include "compiler/driver/Compile.h"
 #include "compiler/learn/Options.h"
 
+#include "llvm/TargetParser/Triple.h"
+
 #include <map>
 #include <optional>
 #include <string>
@@ -53,6 +55,7 @@ struct CompileArguments {
   nestor::driver::Stage emit = nestor::driver::Stage::Artifact;
   bool json = false;
   bool storeLatency = false;
+  llvm::Triple triple; ///< Of Stage::Object.
 };
 
 struct CheckArguments {

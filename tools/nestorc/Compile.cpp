@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "EmitObject.h"
 #include "NestDefaults.h"
 #include "Progress.h"
 #include "Results.h"
@@ -67,6 +68,7 @@ public:
 private:
   ExitStatus choose(mlir::func::FuncOp main);
   ExitStatus compile();
+  ExitStatus writeOutput(uint64_t &fileBytes, uint64_t &codeBytes);
   ExitStatus write();
 
   const CompileArguments &arguments;
@@ -144,21 +146,31 @@ uint64_t constantBytes(mlir::ModuleOp model) {
   return bytes;
 }
 
-ExitStatus Compile::write() {
+ExitStatus checkWritten(Error error, const std::string &path) {
+  if (!error)
+    return ExitStatus::Ok;
+  printError("cannot write " + path + ": " + toString(std::move(error)));
+  return ExitStatus::Usage;
+}
+
+/// Writes the artifact or the object.
+ExitStatus Compile::writeOutput(uint64_t &fileBytes, uint64_t &codeBytes) {
+  if (arguments.emit == driver::Stage::Object)
+    return writeObject(arguments, result, fileBytes, codeBytes);
   package::ArtifactWriter writer(result.plan, result.images);
-  auto write = [](Error error, const std::string &path) {
-    if (!error)
-      return ExitStatus::Ok;
-    printError("cannot write " + path + ": " + toString(std::move(error)));
-    return ExitStatus::Usage;
-  };
-  if (ExitStatus status = write(writer.writeFile(arguments.output), arguments.output);
-      status != ExitStatus::Ok)
+  fileBytes = writer.size();
+  codeBytes = writer.codeBytes();
+  return checkWritten(writer.writeFile(arguments.output), arguments.output);
+}
+
+ExitStatus Compile::write() {
+  uint64_t fileBytes, codeBytes;
+  if (ExitStatus status = writeOutput(fileBytes, codeBytes); status != ExitStatus::Ok)
     return status;
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   CompileSummary summary{arguments,     options.nest,       data,
                          result,        measurement,        constantBytes(*original),
-                         writer.size(), writer.codeBytes(), elapsed.count()};
+                         fileBytes,     codeBytes,          elapsed.count()};
   json::Value document = describe(summary);
   if (arguments.json)
     outs() << formatv("{0:2}", document) << "\n";
@@ -166,7 +178,7 @@ ExitStatus Compile::write() {
     printTable(summary);
   if (arguments.report.empty())
     return ExitStatus::Ok;
-  return write(writeReport(document, arguments.report), arguments.report);
+  return checkWritten(writeReport(document, arguments.report), arguments.report);
 }
 
 ExitStatus Compile::run() {
@@ -174,7 +186,8 @@ ExitStatus Compile::run() {
   options.fuseAcrossCuts = arguments.fuseAcrossCuts;
   options.cameraInputs = arguments.cameraInputs;
   options.stopAt = arguments.emit;
-  for (const std::string &path : {arguments.output, arguments.report})
+  std::string header = arguments.emit == driver::Stage::Object ? headerPath(arguments) : "";
+  for (const std::string &path : {arguments.output, arguments.report, header})
     if (ExitStatus status = checkWritable(path); status != ExitStatus::Ok)
       return status;
   if (ExitStatus status = makeImportOptions(arguments.model, *context, options.import);
@@ -186,7 +199,7 @@ ExitStatus Compile::run() {
   options.nest.log = [this](const std::string &sentence) { progress->log(sentence); };
   if (ExitStatus status = compile(); status != ExitStatus::Ok)
     return status;
-  if (arguments.emit != driver::Stage::Artifact)
+  if (arguments.emit < driver::Stage::Artifact)
     return writeIr(*result.module, arguments.output);
   ExitStatus status = measure(
       arguments, data, result, *original, [this](StringRef stage) { progress->begin(stage); },

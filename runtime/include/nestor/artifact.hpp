@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+struct nestor_embedded;
+
 namespace nestor {
 
 class Calibration;
@@ -286,6 +288,10 @@ public:
   /// Uses an artifact in memory in place. The memory starts at a multiple of
   /// 64, and stays alive and unchanged for as long as the last copy or session.
   static Result<Artifact> open(const void *data, size_t size,
+                               const ArtifactOptions &options = {});
+  /// Uses a model that is linked into the program (nestor/embedded.hpp): no
+  /// file, and no memory that is mapped executable.
+  static Result<Artifact> open(const nestor_embedded &embedded,
                                const ArtifactOptions &options = {});
 
   /// Makes a session, after checking every kernel call of its plans against

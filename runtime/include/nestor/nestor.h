@@ -220,6 +220,13 @@ NESTOR_API nestor_code nestor_artifact_open_memory(const void *data, size_t size
                                                    const nestor_open_options *options,
                                                    nestor_artifact **artifact,
                                                    nestor_error **error);
+/* Uses a model that is linked into the program (nestor/embedded.h, API version
+   2): no file, and no memory that is mapped executable. */
+struct nestor_embedded;
+NESTOR_API nestor_code nestor_artifact_open_embedded(const struct nestor_embedded *model,
+                                                     const nestor_open_options *options,
+                                                     nestor_artifact **artifact,
+                                                     nestor_error **error);
 NESTOR_API void nestor_artifact_free(nestor_artifact *artifact);
 
 /* Checks the hash of every section, weights included. */
