@@ -22,7 +22,8 @@ protected:
   void SetUp() override {
     path = testing::TempDir() + "delivery" + std::to_string(getpid()) + ".nest";
     AlignedBytes bytes(whole);
-    for (const CapacityInfo &info : Artifact::open(bytes.data(), bytes.size()).value().capacities())
+    Artifact artifact = Artifact::open(bytes.data(), bytes.size()).value();
+    for (const CapacityInfo &info : artifact.capacities())
       ends.push_back(info.file_bytes);
   }
   void TearDown() override { std::remove(path.c_str()); }
