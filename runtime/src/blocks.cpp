@@ -10,6 +10,7 @@
 #include "runtime/format/header.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace nestor::detail {
@@ -152,7 +153,8 @@ Status BlockChecker::check_step_counts(const nestor_format_Capacity &capacity) c
 /// A tensor of the plan's memory, or a whole input or output.
 Status BlockChecker::check_live(const nestor_format_LiveTensor &live, uint64_t arenaBytes) const {
   nestor_format_Tensor tensor = nestor_format_Tensor_init_zero;
-  tensor.dtype = live.dtype;
+  // Not an assignment, since the file may hold a value that is no enumerator.
+  std::memcpy(&tensor.dtype, &live.dtype, sizeof tensor.dtype);
   tensor.dims = live.dims;
   tensor.dims_count = live.dims_count;
   uint64_t bytes = 0, room = arenaBytes;
