@@ -8,6 +8,8 @@
 #include "passes/SinkReshapes.h"
 #include "passes/Utils.h"
 
+#include "compiler/ir/Blocks.h"
+
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -55,6 +57,45 @@ SmallVector<Value> inputsWithout(MapOp map, Value input) {
 }
 
 //===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+/// Whether a cut may keep `map` out of its producer: whether they belong to
+/// different blocks.
+bool isCutFrom(Operation *producer, MapOp map) {
+  return blockNumber(producer) != blockNumber(map);
+}
+
+/// Makes `fused` say that it stands for `producer` and `map`.
+void joinBlocks(Operation *producer, MapOp map, Operation *fused) {
+  std::optional<unsigned> last = blockNumber(map);
+  if (!last)
+    return;
+  unsigned first = *last;
+  for (Operation *part : {producer, map.getOperation()})
+    for (StringRef name : {kBlockAttr, kFirstBlockAttr})
+      first = std::min(first, blockNumber(part, name).value_or(first));
+  setBlockNumber(fused, *last);
+  if (first != *last)
+    setBlockNumber(fused, first, kFirstBlockAttr);
+}
+
+/// Gives new operations the last block of their operands, in functions that
+/// have blocks.
+struct BlockLabeler final : RewriterBase::Listener {
+  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
+    if (!isa<func::FuncOp>(op->getParentOp()) || blockNumber(op) || isa<ConstOp>(op))
+      return;
+    std::optional<unsigned> block;
+    for (Value operand : op->getOperands())
+      if (Operation *producer = operand.getDefiningOp())
+        block = std::max(block, blockNumber(producer));
+    if (block)
+      setBlockNumber(op, *block);
+  }
+};
+
+//===----------------------------------------------------------------------===//
 // Maps into epilogues
 //===----------------------------------------------------------------------===//
 
@@ -69,11 +110,12 @@ bool canBeExtra(Value extra, RankedTensorType result) {
 
 /// The input of `map` whose producer can take `map` as its epilogue. Of
 /// several, the one that is computed last: the others are ready by then.
-Value fusibleInput(MapOp map) {
+Value fusibleInput(MapOp map, bool acrossCuts) {
   Value best;
   for (Value input : map.getInputs()) {
     Operation *producer = input.getDefiningOp();
-    if (!hasEpilogue(producer) || input.getType() != map.getType() || !isReadOnlyBy(input, map))
+    if (!hasEpilogue(producer) || input.getType() != map.getType() || !isReadOnlyBy(input, map) ||
+        (!acrossCuts && isCutFrom(producer, map)))
       continue;
     if (!best || best.getDefiningOp()->isBeforeInBlock(producer))
       best = input;
@@ -87,10 +129,11 @@ Value fusibleInput(MapOp map) {
 }
 
 struct FuseMapIntoProducer final : OpRewritePattern<MapOp> {
-  using OpRewritePattern::OpRewritePattern;
+  FuseMapIntoProducer(MLIRContext *context, bool acrossCuts)
+      : OpRewritePattern(context), acrossCuts(acrossCuts) {}
 
   LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
-    Value input = fusibleInput(map);
+    Value input = fusibleInput(map, acrossCuts);
     if (!input)
       return rewriter.notifyMatchFailure(map, "no input is a product for this map alone");
     Operation *producer = input.getDefiningOp();
@@ -98,6 +141,7 @@ struct FuseMapIntoProducer final : OpRewritePattern<MapOp> {
     // The new inputs are ready where the map is, not before.
     Operation *fused = rewriter.cloneWithoutRegions(*producer);
     fused->setLoc(loc);
+    joinBlocks(producer, map, fused);
     auto addExtras = [&](auto op, auto from) {
       op.getExtrasMutable().append(inputsWithout(map, input));
       appendToEpilogue(rewriter, from.getEpilogue(), op.getEpilogue(), map, input);
@@ -112,6 +156,8 @@ struct FuseMapIntoProducer final : OpRewritePattern<MapOp> {
   }
 
 private:
+  bool acrossCuts;
+
   static void appendToEpilogue(PatternRewriter &rewriter, Region &old, Region &region, MapOp map,
                                Value input) {
     OpBuilder::InsertionGuard guard(rewriter);
@@ -137,7 +183,8 @@ private:
 //===----------------------------------------------------------------------===//
 
 struct FuseMapIntoMap final : OpRewritePattern<MapOp> {
-  using OpRewritePattern::OpRewritePattern;
+  FuseMapIntoMap(MLIRContext *context, bool acrossCuts)
+      : OpRewritePattern(context), acrossCuts(acrossCuts) {}
 
   LogicalResult matchAndRewrite(MapOp map, PatternRewriter &rewriter) const override {
     for (Value input : map.getInputs()) {
@@ -145,7 +192,7 @@ struct FuseMapIntoMap final : OpRewritePattern<MapOp> {
       // A producer of smaller shape would be computed once per broadcast.
       if (!producer || !isReadOnlyBy(input, map) || shapeOf(input) != shapeOf(map.getResult()))
         continue;
-      if (fusibleInput(producer))
+      if (fusibleInput(producer, acrossCuts) || (!acrossCuts && isCutFrom(producer, map)))
         continue;
       fuse(producer, map, rewriter);
       return success();
@@ -154,6 +201,8 @@ struct FuseMapIntoMap final : OpRewritePattern<MapOp> {
   }
 
 private:
+  bool acrossCuts;
+
   static void fuse(MapOp producer, MapOp map, PatternRewriter &rewriter) {
     Value input = producer.getResult();
     SmallVector<Value> inputs(producer.getInputs()), others = inputsWithout(map, input);
@@ -161,6 +210,7 @@ private:
     llvm::append_range(inputs, others);
     Location loc = rewriter.getFusedLoc({producer.getLoc(), map.getLoc()});
     auto fused = MapOp::create(rewriter, loc, map.getType(), inputs);
+    joinBlocks(producer, map, fused);
 
     SmallVector<Type> types;
     for (Value value : inputs)
@@ -221,14 +271,21 @@ private:
 };
 
 struct FusePass final : impl::FusePassBase<FusePass> {
+  using Base::Base;
   void runOnOperation() override {
     MLIRContext *context = &getContext();
+    if (blockCount(getOperation()))
+      labelBlocks(getOperation());
     RewritePatternSet patterns(context);
-    patterns.add<FuseMapIntoProducer, FuseMapIntoMap, FoldTransposeIntoMatmul>(context);
+    patterns.add<FuseMapIntoProducer, FuseMapIntoMap>(context, acrossCuts);
+    patterns.add<FoldTransposeIntoMatmul>(context);
     populateSinkReshapePatterns(patterns);
     MapOp::getCanonicalizationPatterns(patterns, context);
     populateMathAlgebraicSimplificationPatterns(patterns);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    BlockLabeler labeler;
+    GreedyRewriteConfig config;
+    config.setListener(&labeler);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       signalPassFailure();
   }
 };

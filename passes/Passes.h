@@ -21,6 +21,9 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   Option<bool> packFilters{*this, "pack-filters",
                            llvm::cl::desc("give convolutions packed filters; kernels need them"),
                            llvm::cl::init(true)};
+  Option<bool> fuseAcrossCuts{*this, "fuse-across-cuts",
+                              llvm::cl::desc("fuse also what a cut lies between"),
+                              llvm::cl::init(false)};
 };
 
 /// From an imported module to one in which batch norms are folded, tensors are
@@ -30,7 +33,7 @@ void buildPreparePipeline(mlir::OpPassManager &manager);
 /// From there to operations that are kernel calls: fusing and packing.
 void buildFinishPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
-/// Both.
+/// Both, with `nest-find-cuts` between them.
 void buildNestPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// Makes the passes and `nest-pipeline` known by name.

@@ -98,6 +98,38 @@ def RecognizeNormalizationPass : Pass<"nest-recognize-normalization", "::mlir::f
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+def FindCutsPass : Pass<"nest-find-cuts", "::mlir::func::FuncOp"> {
+  let summary = "cut a network into blocks that can run one after the other, or elsewhere";
+  let description = [{
+    Runs before nesting and fusing, so that every capacity and target has the
+    same cuts. A block begins with a product, a recurrent layer, a pooling or
+    what else changes the size of tensors, in the order of the function, and
+    light operations join the block of their last operand: what may be fused
+    stays together. So everything in front of a cut is computed from there, and
+    what is alive at it is all that the rest needs. Operations get their block,
+    the function the number of blocks. A function that has blocks keeps them.
+
+    ```mlir
+    %0 = nest.conv %x, %f {...}
+    %1 = nest.map %0 { relu }
+    %2 = nest.conv %1, %g {...}
+    %3 = nest.map %2, %x { add }
+    ```
+    becomes, with %1 and %x alive at the only cut between inputs and outputs,
+    ```mlir
+    %0 = nest.conv %x, %f {..., nest.block = 0 : i64}
+    %1 = nest.map %0 { relu } attributes {nest.block = 0 : i64}
+    %2 = nest.conv %1, %g {..., nest.block = 1 : i64}
+    %3 = nest.map %2, %x { add } attributes {nest.block = 1 : i64}
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [Option<"maxTensors", "max-tensors", "int64_t", "16",
+                        "leave out cuts at which more tensors are alive">,
+                 Option<"maxCuts", "max-cuts", "int64_t", "255",
+                        "keep at most so many, those with the fewest bytes">];
+}
+
 def FusePass : Pass<"nest-fuse", "::mlir::func::FuncOp"> {
   let summary = "fuse element-wise work into its producers";
   let description = [{
@@ -106,6 +138,11 @@ def FusePass : Pass<"nest-fuse", "::mlir::func::FuncOp"> {
     reads become part of it, so that chains and diamonds (SiLU, GELU) are one
     body. Reshapes in between step aside. Nothing is ever computed twice.
     Transposes of a matrix product's operands become its flags.
+
+    In a function that `nest-find-cuts` has cut, only operations of one block
+    are fused, so that every cut can be had. With `across-cuts` what is fused
+    belongs to the last block of its parts and says which is the first
+    (`nest.first_block`): cuts between these are lost.
 
     ```mlir
     %0 = nest.conv %x, %filter bias %bias {...}
@@ -117,6 +154,8 @@ def FusePass : Pass<"nest-fuse", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [Option<"acrossCuts", "across-cuts", "bool", "false",
+                        "fuse also what a cut lies between">];
 }
 
 def LowerConvTransposePass : Pass<"nest-lower-conv-transpose", "::mlir::func::FuncOp"> {

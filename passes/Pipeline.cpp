@@ -43,7 +43,7 @@ void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options)
   OpPassManager &func = manager.nest<func::FuncOp>();
   // Gradients of strided convolutions are transposed ones.
   func.addPass(createLowerConvTransposePass());
-  func.addPass(createFusePass());
+  func.addPass(createFusePass({options.fuseAcrossCuts}));
   addCleanup(func);
   if (options.packFilters) {
     func.addPass(createPackFiltersPass());
@@ -55,6 +55,7 @@ void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options)
 
 void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {
   buildPreparePipeline(manager);
+  manager.addNestedPass<func::FuncOp>(createFindCutsPass());
   buildFinishPipeline(manager, options);
 }
 

@@ -6,6 +6,7 @@
 
 #include "compiler/learn/Executor.h"
 
+#include "compiler/ir/Blocks.h"
 #include "compiler/ir/NestDialect.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
@@ -91,6 +92,7 @@ static FailureOr<OwningOpRef<ModuleOp>> finish(func::FuncOp func) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
   func::FuncOp copy = func.clone();
   copy.setName("main");
+  nest::removeBlocks(copy); // Nobody cuts what trains.
   module->push_back(copy);
   takeFloats(copy);
   PassManager manager(func.getContext());
