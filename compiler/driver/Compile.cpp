@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -51,12 +52,14 @@ public:
 private:
   LogicalResult prepareInputs();
   LogicalResult optimize();
+  LogicalResult findCuts();
   bool nests() const { return options.nest.capacities.size() > 1; }
   LogicalResult nest();
   void describeNesting();
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
   LogicalResult checkCapacities();
   LogicalResult generate();
+  void noteLostCuts();
   void begin(StringRef stage) {
     if (options.progress)
       options.progress(stage);
@@ -99,12 +102,21 @@ LogicalResult Compilation::runPasses(llvm::function_ref<void(OpPassManager &)> b
 
 LogicalResult Compilation::optimize() {
   begin("optimizing");
-  if (failed(runPasses(buildPreparePipeline)) || failed(nest()))
+  if (failed(runPasses(buildPreparePipeline)) || failed(findCuts()) || failed(nest()))
     return failure();
   prepared = result.module->clone();
   if (result.nesting.recovery.topChanged)
     (*prepared)->setAttr(package::kTopChangedAttr, UnitAttr::get(&context));
-  return runPasses([](OpPassManager &manager) { buildFinishPipeline(manager, PipelineOptions()); });
+  PipelineOptions finish;
+  finish.fuseAcrossCuts = options.fuseAcrossCuts;
+  return runPasses([&](OpPassManager &manager) { buildFinishPipeline(manager, finish); });
+}
+
+/// Before nesting, so that all capacities have the same cuts.
+LogicalResult Compilation::findCuts() {
+  return runPasses([](OpPassManager &manager) {
+    manager.addNestedPass<func::FuncOp>(createFindCutsPass());
+  });
 }
 
 /// Where one prepared network becomes capacities, each a function of its own
@@ -162,6 +174,15 @@ void Compilation::describeNesting() {
     stored.add_std(std);
 }
 
+void Compilation::noteLostCuts() {
+  if (!result.plan.lostCuts)
+    return;
+  result.notes.push_back(llvm::formatv("cuts lost inside of what is fused: {0} ({1})",
+                                       result.plan.lostCuts,
+                                       llvm::join(result.plan.fusedAcrossCuts, ", "))
+                             .str());
+}
+
 /// Of a module that came with its capacities they may be anything.
 LogicalResult Compilation::checkCapacities() {
   float previous = 0;
@@ -187,6 +208,7 @@ LogicalResult Compilation::generate() {
   if (failed(plan))
     return fail(ExitStatus::Unsupported);
   result.plan = std::move(*plan);
+  noteLostCuts();
   result.plan.graph = package::storeGraph(std::move(prepared), result.plan.weights);
   result.plan.manifest.set_producer("nestorc " NESTOR_VERSION);
   if (auto name = result.module.get()->getAttrOfType<StringAttr>("nest.model"))

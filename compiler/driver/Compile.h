@@ -50,6 +50,8 @@ struct CompileOptions {
   /// How capacities are made, with samples that fit the imported model
   /// (Samples.h); the default is the full capacity alone.
   learn::NestOptions nest;
+  /// Fuse also what a cut lies between; the cut is then lost.
+  bool fuseAcrossCuts = false;
   /// How uint8 images became floats; stored in the artifact for `eval`.
   std::optional<learn::Normalization> normalization;
   Stage stopAt = Stage::Artifact;

@@ -46,6 +46,12 @@ std::string layerName(Location loc) {
   return llvm::join(names, " + ");
 }
 
+std::string lastNode(Location loc) {
+  SmallVector<NameLoc> nodes;
+  collectNodes(loc, nodes);
+  return nodes.empty() ? "" : nodes.back().getName().str();
+}
+
 std::string layerKind(Operation *op) {
   SmallVector<NameLoc> nodes;
   collectNodes(op->getLoc(), nodes);

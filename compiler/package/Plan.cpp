@@ -7,6 +7,8 @@
 #include "compiler/package/Plan.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/package/BlockPlan.h"
+#include "compiler/package/Cuts.h"
 #include "compiler/package/MemoryPlan.h"
 #include "compiler/reference/Evaluator.h"
 #include "runtime/format/header.h"
@@ -154,6 +156,14 @@ private:
 
 /// What is known of the capacities once all of them are planned.
 void describeSizes(Plan &plan) {
+  for (const Weight &weight : plan.weights.weights())
+    for (WeightReader reader : weight.readers) {
+      format::Capacity &capacity = *plan.manifest.mutable_capacities(reader.capacity);
+      if (capacity.blocks_size() == 0)
+        continue; // It is not cut.
+      format::Block &block = *capacity.mutable_blocks(reader.block);
+      block.set_weight_bytes(block.weight_bytes() + weight.size);
+    }
   uint64_t fullMacs = plan.manifest.capacities().rbegin()->macs();
   for (auto [number, capacity] : llvm::enumerate(*plan.manifest.mutable_capacities())) {
     capacity.set_weight_bytes(plan.weights.sharedBytes(number));
@@ -162,10 +172,34 @@ void describeSizes(Plan &plan) {
   }
 }
 
+/// Gives weights their places, and steps the places of weights instead of their
+/// numbers.
+void placeWeights(Plan &plan, unsigned blocks) {
+  for (const WeightRange &range : plan.weights.layOut(blocks)) {
+    if (!blocks)
+      continue; // One range for all is no news.
+    format::BlockWeights *out = plan.manifest.add_block_weights();
+    out->set_block(range.block);
+    out->set_shell(range.shell);
+    out->set_offset(range.offset);
+    out->set_size(range.size);
+    out->set_hash(1); // Not the default, so that it takes its room in the layout.
+  }
+  for (format::Capacity &capacity : *plan.manifest.mutable_capacities())
+    for (format::Step &step : *capacity.mutable_steps())
+      for (format::StepArg &arg : *step.mutable_args())
+        if (arg.space() == format::WEIGHT_SHELL) {
+          const Weight &weight = plan.weights.weights()[arg.index()];
+          arg.set_offset(arg.offset() + weight.offset);
+          arg.set_index(weight.shell);
+        }
+}
+
 /// An operation that runs, and its kernel calls. Its position in the list of
 /// all of them is the time at which it runs.
 struct Layer {
   Operation *op;
+  unsigned block;
   SmallVector<KernelCall, 1> calls;
 };
 
@@ -179,8 +213,9 @@ struct Place {
 /// Plans one capacity. Kernels and weights are those of the whole artifact.
 class CapacityPlanner {
 public:
-  CapacityPlanner(func::FuncOp func, unsigned number, Plan &plan, KernelTable &kernels)
-      : func(func), number(number), plan(plan), kernels(kernels) {}
+  CapacityPlanner(func::FuncOp func, unsigned number, const BlockPlan &blocks, Plan &plan,
+                  KernelTable &kernels)
+      : func(func), number(number), blocks(blocks), plan(plan), kernels(kernels) {}
   LogicalResult run();
 
 private:
@@ -189,14 +224,19 @@ private:
   void findLastUses();
   void placeResults(unsigned time);
   std::optional<unsigned> placeInPlace(unsigned time, Value result);
-  FailureOr<Place> placeOf(Value value);
+  FailureOr<Place> placeOf(unsigned time, Value value);
   FailureOr<Place> placeArgument(unsigned time, const CallArg &arg);
   int64_t bytesBehind(Operation *op, const CallArg &arg, Place place);
   LogicalResult addStep(unsigned time, const KernelCall &call);
-  void resolveOffsets();
+  LogicalResult addLayer(unsigned time);
+  void addWork(const Layer &layer, uint64_t macs);
+  void resolveArena();
+  LogicalResult addCuts();
+  std::optional<HeldTensor> heldTensor(Value value, unsigned first);
 
   func::FuncOp func;
   unsigned number; ///< Of the capacity.
+  const BlockPlan &blocks;
   Plan &plan;
   KernelTable &kernels;
   format::Capacity *capacity = nullptr;
@@ -206,6 +246,7 @@ private:
   llvm::DenseMap<Value, unsigned> lastUses;    ///< By root.
   llvm::DenseMap<Value, unsigned> outputs;     ///< Roots that the function returns.
   llvm::DenseMap<Value, Place> places;         ///< By root.
+  llvm::DenseMap<std::pair<Value, unsigned>, unsigned> weightNumbers; ///< By root and block.
 };
 
 LogicalResult CapacityPlanner::describeLayers() {
@@ -215,8 +256,10 @@ LogicalResult CapacityPlanner::describeLayers() {
     FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(&op);
     if (failed(calls))
       return failure();
-    layers.push_back({&op, std::move(*calls)});
+    layers.push_back({&op, blocks.blockOf(&op), std::move(*calls)});
   }
+  // No operation is in a block before those of its operands.
+  llvm::stable_sort(layers, [](const Layer &a, const Layer &b) { return a.block < b.block; });
   return success();
 }
 
@@ -282,28 +325,34 @@ void CapacityPlanner::placeResults(unsigned time) {
   }
 }
 
-FailureOr<Place> CapacityPlanner::placeOf(Value value) {
+FailureOr<Place> CapacityPlanner::placeOf(unsigned time, Value value) {
   Value root = rootOf(value);
   if (auto found = places.find(root); found != places.end())
     return found->second;
-  // Constants are placed when a kernel first reads them: weights lie in the
+  // Constants get a number when a kernel first reads them: weights lie in the
   // order of the plan, and those that kernels swallowed are left out.
-  FailureOr<unsigned> weight = plan.weights.read(root, number);
-  if (failed(weight))
-    return failure();
-  return places[root] = {format::WEIGHT_SHELL, *weight};
+  unsigned block = layers[time].block;
+  auto [known, isNew] = weightNumbers.try_emplace({root, block});
+  if (isNew) {
+    FailureOr<unsigned> weight = plan.weights.read(root, {number, block});
+    if (failed(weight))
+      return failure();
+    known->second = *weight;
+  }
+  return Place{format::WEIGHT_SHELL, known->second};
 }
 
 FailureOr<Place> CapacityPlanner::placeArgument(unsigned time, const CallArg &arg) {
   Operation *op = layers[time].op;
   switch (arg.kind) {
   case CallArg::Operand:
-    return placeOf(op->getOperand(arg.index));
+    return placeOf(time, op->getOperand(arg.index));
   case CallArg::Result:
-    return placeOf(op->getResult(arg.index));
+    return placeOf(time, op->getResult(arg.index));
   case CallArg::Block: {
     std::optional<SharedFilter> filter = SharedFilter::get(op->getOperand(arg.index));
-    return Place{format::WEIGHT_SHELL, plan.weights.readBlock(*filter, arg.block, number)};
+    WeightReader reader = {number, layers[time].block};
+    return Place{format::WEIGHT_SHELL, plan.weights.readBlock(*filter, arg.block, reader)};
   }
   case CallArg::Scratch:
     break;
@@ -354,45 +403,121 @@ LogicalResult CapacityPlanner::addStep(unsigned time, const KernelCall &call) {
   return success();
 }
 
-/// Replaces the numbers of buffers and weights in the steps by offsets.
-void CapacityPlanner::resolveOffsets() {
+void CapacityPlanner::addWork(const Layer &layer, uint64_t macs) {
+  if (!blocks.count())
+    return;
+  format::Block &block = *capacity->mutable_blocks(layer.block);
+  block.set_steps(block.steps() + layer.calls.size());
+  format::WorkKind kind = workKind(layer.op);
+  auto &list = *block.mutable_work();
+  auto work = llvm::find_if(list, [&](const format::Work &w) { return w.kind() >= kind; });
+  if (work == list.end() || work->kind() != kind) {
+    // Kinds ascend: the new one is brought to its place.
+    int place = work - list.begin();
+    list.Add()->set_kind(kind);
+    for (int i = list.size() - 1; i > place; --i)
+      list.SwapElements(i, i - 1);
+    work = list.begin() + place;
+  }
+  work->set_macs(work->macs() + macs);
+  work->set_steps(work->steps() + layer.calls.size());
+}
+
+/// Replaces the numbers of buffers in the steps by offsets.
+void CapacityPlanner::resolveArena() {
   plan.peakLiveBytes = peakLiveBytes(buffers, format::kBufferAlignment);
   capacity->set_arena_bytes(packBuffers(buffers, format::kBufferAlignment));
-  for (format::Step &step : *capacity->mutable_steps()) {
-    for (format::StepArg &arg : *step.mutable_args()) {
+  for (format::Step &step : *capacity->mutable_steps())
+    for (format::StepArg &arg : *step.mutable_args())
       if (arg.space() == format::ARENA) {
         arg.set_offset(arg.offset() + buffers[arg.index()].offset);
         arg.set_index(0); // There is one arena.
-      } else if (arg.space() == format::WEIGHT_SHELL) {
-        const Weight &weight = plan.weights.weights()[arg.index()];
-        arg.set_offset(arg.offset() + weight.offset);
-        arg.set_index(weight.shell);
       }
-    }
+}
+
+/// Nothing for values that no layer reads.
+std::optional<HeldTensor> CapacityPlanner::heldTensor(Value value, unsigned first) {
+  auto last = lastUses.find(value);
+  bool isInput = isa<BlockArgument>(value);
+  if (last == lastUses.end() && !isInput)
+    return std::nullopt;
+  HeldTensor held;
+  held.bytes = byteSize(value);
+  held.first = first;
+  held.last = last == lastUses.end() ? 0 : last->second;
+  auto type = cast<RankedTensorType>(value.getType());
+  held.tensor.set_dtype(dtypeOf(type.getElementType()));
+  for (int64_t extent : type.getShape())
+    held.tensor.add_dims(extent);
+  const Place &place = places.find(value)->second;
+  held.tensor.set_space(place.space);
+  if (place.space == format::ARENA)
+    held.tensor.set_offset(buffers[place.index].offset);
+  else
+    held.tensor.set_index(place.index);
+  if (place.space == format::ARENA)
+    held.tensor.set_name(lastNode(value.getLoc()));
+  else
+    held.tensor.set_name(isInput ? plan.manifest.inputs(place.index).name()
+                                 : plan.manifest.outputs(place.index).name());
+  return held;
+}
+
+LogicalResult CapacityPlanner::addCuts() {
+  std::vector<HeldTensor> tensors;
+  for (BlockArgument argument : func.getArguments())
+    tensors.push_back(*heldTensor(argument, 0));
+  std::vector<unsigned> starts;
+  for (auto [time, layer] : llvm::enumerate(layers)) {
+    starts.resize(std::max<size_t>(starts.size(), layer.block + 1), time);
+    for (Value result : layer.op->getResults())
+      if (std::optional<HeldTensor> held = heldTensor(result, time + 1))
+        tensors.push_back(std::move(*held));
   }
+  starts.resize(blocks.count() + 1, layers.size());
+  auto liveBytes = describeCuts(*capacity, tensors, buffers, starts);
+  if (!liveBytes)
+    return func.emitError("tensors that are alive at the same cut overlap in the memory plan");
+  plan.manifest.clear_cuts(); // What stays is that of the full capacity.
+  for (auto [number, dominated] : llvm::enumerate(dominatedCuts(*liveBytes))) {
+    format::CutInfo *info = plan.manifest.add_cuts();
+    info->set_dominated(dominated);
+    if (unsigned start = starts[number])
+      info->set_name(lastNode(layers[start - 1].op->getLoc()));
+  }
+  return success();
+}
+
+LogicalResult CapacityPlanner::addLayer(unsigned time) {
+  const Layer &layer = layers[time];
+  placeResults(time);
+  format::Layer *out = capacity->add_layers();
+  out->set_name(layerName(layer.op->getLoc()));
+  out->set_op(layerKind(layer.op));
+  for (const KernelCall &call : layer.calls) {
+    if (failed(addStep(time, call)))
+      return failure();
+    out->set_macs(out->macs() + call.macs);
+  }
+  capacity->set_macs(capacity->macs() + out->macs());
+  addWork(layer, out->macs());
+  return success();
 }
 
 LogicalResult CapacityPlanner::run() {
   capacity = plan.manifest.add_capacities();
+  for (unsigned block = 0; block < blocks.count(); ++block)
+    capacity->add_blocks();
   if (failed(describeLayers()))
     return failure();
   placeBoundary();
   findLastUses();
-  for (auto [time, layer] : llvm::enumerate(layers)) {
-    placeResults(time);
-    format::Layer *out = capacity->add_layers();
-    out->set_name(layerName(layer.op->getLoc()));
-    out->set_op(layerKind(layer.op));
-    for (const KernelCall &call : layer.calls) {
-      if (failed(addStep(time, call)))
-        return failure();
-      out->set_macs(out->macs() + call.macs);
-    }
-    capacity->set_macs(capacity->macs() + out->macs());
-  }
-  resolveOffsets();
+  for (unsigned time = 0; time < layers.size(); ++time)
+    if (failed(addLayer(time)))
+      return failure();
+  resolveArena();
   capacity->set_shells(number + 1);
-  return success();
+  return blocks.count() ? addCuts() : success();
 }
 
 } // namespace
@@ -421,12 +546,16 @@ FailureOr<Plan> planExecution(ArrayRef<func::FuncOp> capacities) {
   Plan plan;
   plan.weights = WeightPlan(capacities.size());
   KernelTable kernels;
-  if (failed(describeBoundary(capacities.back(), plan.manifest)))
+  FailureOr<BlockPlan> blocks = BlockPlan::take(capacities);
+  if (failed(blocks) || failed(describeBoundary(capacities.back(), plan.manifest)))
     return failure();
   for (auto [number, func] : llvm::enumerate(capacities))
-    if (failed(CapacityPlanner(func, number, plan, kernels).run()))
+    if (failed(CapacityPlanner(func, number, *blocks, plan, kernels).run()))
       return failure();
+  placeWeights(plan, blocks->count());
   describeSizes(plan);
+  plan.lostCuts = blocks->lostCuts();
+  plan.fusedAcrossCuts = blocks->fusedAcrossCuts();
   return plan;
 }
 

@@ -28,6 +28,9 @@ struct Plan {
   WeightPlan weights;
   /// What no arena of the full capacity could be smaller than, for the report.
   uint64_t peakLiveBytes = 0;
+  /// Cuts that fusing across them has lost, and layers in which they were.
+  unsigned lostCuts = 0;
+  std::vector<std::string> fusedAcrossCuts;
   /// For `nestorc export`; empty: the artifact has none.
   std::string graph;
 };
@@ -42,8 +45,14 @@ void copySharedResults(mlir::func::FuncOp func);
 /// kernel.
 mlir::FailureOr<Plan> planExecution(llvm::ArrayRef<mlir::func::FuncOp> capacities);
 
+/// What kind of work `op` is for models of how long it takes.
+format::WorkKind workKind(mlir::Operation *op);
+
 /// The ONNX node names in `loc`, joined by " + "; empty if there are none.
 std::string layerName(mlir::Location loc);
+
+/// The last of them: the node whose output an operation at `loc` computes.
+std::string lastNode(mlir::Location loc);
 
 /// What `op` computes in ONNX's terms: Conv+Add+Relu.
 std::string layerKind(mlir::Operation *op);

@@ -9,13 +9,25 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
+#include <cstdint>
+#include <optional>
+#include <utility>
+
 namespace nestor::package {
 
-/// Writes the `capacities` smallest capacities of an artifact to `path`: the
-/// shells of larger ones are left out, all else is copied. `file` was opened by
-/// the runtime, with every hash checked, and has that many capacities. No
-/// failure leaves anything behind.
-llvm::Error trimArtifact(llvm::StringRef file, unsigned capacities, llvm::StringRef path);
+/// What to keep of an artifact.
+struct TrimOptions {
+  unsigned capacities = 0; ///< The smallest so many.
+  /// From the first one up to, and without, the second one; all where it is
+  /// none. Others lose their steps and weights, and the file its graph, which
+  /// tells where all weights are.
+  std::optional<std::pair<uint32_t, uint32_t>> blocks;
+};
+
+/// Writes a part of an artifact to `path`. `file` was opened by the runtime, with
+/// every hash checked, and has what `options` keep. No failure leaves anything
+/// behind.
+llvm::Error trimArtifact(llvm::StringRef file, const TrimOptions &options, llvm::StringRef path);
 
 } // namespace nestor::package
 

@@ -36,29 +36,59 @@ static Weight weightOf(ElementsAttr value) {
   return weight;
 }
 
-unsigned WeightPlan::add(Weight weight, unsigned capacity) {
-  weight.shell = capacity;
-  weight.readers.resize(capacities);
-  weight.readers.set(capacity);
-  // What is empty takes no room, not even that of its alignment.
-  uint64_t &end = bytesOfShell[capacity];
-  weight.offset = weight.size ? llvm::alignTo(end, format::kBufferAlignment) : 0;
-  end = std::max(end, weight.offset + weight.size);
+bool Weight::isReadBy(unsigned capacity) const {
+  return llvm::any_of(readers, [&](WeightReader reader) { return reader.capacity == capacity; });
+}
+
+static void addReader(Weight &weight, WeightReader reader) {
+  if (!llvm::is_contained(weight.readers, reader))
+    weight.readers.push_back(reader);
+}
+
+unsigned WeightPlan::add(Weight weight, WeightReader reader) {
+  weight.shell = reader.capacity;
+  addReader(weight, reader);
   list.push_back(std::move(weight));
   return list.size() - 1;
 }
 
-unsigned WeightPlan::readConstant(ElementsAttr value, unsigned capacity) {
+/// The only block that reads `weight`, or `blocks` where there are several.
+static unsigned blockOf(const Weight &weight, unsigned blocks) {
+  unsigned block = weight.readers.front().block;
+  auto isSame = [&](WeightReader reader) { return reader.block == block; };
+  return llvm::all_of(weight.readers, isSame) ? block : blocks;
+}
+
+std::vector<WeightRange> WeightPlan::layOut(unsigned blocks) {
+  SmallVector<std::tuple<unsigned, unsigned, unsigned>> order; // Shell, block, number.
+  for (auto [number, weight] : llvm::enumerate(list))
+    if (weight.size) // What is empty takes no room, not even that of its alignment.
+      order.push_back({weight.shell, blockOf(weight, blocks), number});
+  llvm::sort(order);
+  std::vector<WeightRange> ranges;
+  for (auto [shell, block, number] : order) {
+    Weight &weight = list[number];
+    uint64_t &end = bytesOfShell[shell];
+    weight.offset = llvm::alignTo(end, format::kBufferAlignment);
+    end = weight.offset + weight.size;
+    if (ranges.empty() || ranges.back().shell != shell || ranges.back().block != block)
+      ranges.push_back({block, shell, weight.offset, 0});
+    ranges.back().size = end - ranges.back().offset;
+  }
+  return ranges;
+}
+
+unsigned WeightPlan::readConstant(ElementsAttr value, WeightReader reader) {
   Weight weight = weightOf(value);
   SmallVector<unsigned, 1> &candidates = constants[llvm::xxh3_64bits(weight.contents())];
   for (unsigned candidate : candidates) {
     if (list[candidate].contents() != weight.contents())
       continue;
-    list[candidate].readers.set(capacity);
+    addReader(list[candidate], reader);
     return candidate;
   }
   candidates.push_back(list.size());
-  return add(std::move(weight), capacity);
+  return add(std::move(weight), reader);
 }
 
 StoredFilter &WeightPlan::stored(const SharedFilter &filter) {
@@ -70,15 +100,15 @@ StoredFilter &WeightPlan::stored(const SharedFilter &filter) {
   return filterList[entry->second];
 }
 
-unsigned WeightPlan::readBlock(const SharedFilter &filter, unsigned block, unsigned capacity) {
+unsigned WeightPlan::readBlock(const SharedFilter &filter, unsigned block, WeightReader reader) {
   std::optional<unsigned> &number = stored(filter).weights[block];
   if (number) {
-    list[*number].readers.set(capacity);
+    addReader(list[*number], reader);
   } else {
     Weight weight;
     weight.isBlock = true;
     weight.size = filter.blocks.bytes(block);
-    number = add(std::move(weight), capacity);
+    number = add(std::move(weight), reader);
   }
   return *number;
 }
@@ -100,28 +130,29 @@ static FailureOr<ElementsAttr> evaluate(Value value) {
   return results.front().toAttr();
 }
 
-FailureOr<unsigned> WeightPlan::read(Value value, unsigned capacity) {
+FailureOr<unsigned> WeightPlan::read(Value value, WeightReader reader) {
   if (std::optional<SharedFilter> filter = SharedFilter::get(value)) {
     assert(filter->blocks.shells() == 1 && "blocks in shells are read one by one");
     // The groups' blocks are whole panels: they follow each other without gaps.
     for (unsigned block = 0; block < filter->blocks.count(); ++block)
-      readBlock(*filter, block, capacity);
+      readBlock(*filter, block, reader);
     return *stored(*filter).weights.front();
   }
   FailureOr<ElementsAttr> known = evaluate(value);
   if (failed(known))
     return failure();
-  return readConstant(*known, capacity);
+  return readConstant(*known, reader);
 }
 
 bool WeightPlan::isPrivate(const Weight &weight) const {
-  return capacities > 1 && !weight.isBlock && weight.readers.count() == 1;
+  auto isFirst = [&](WeightReader reader) { return reader.capacity == weight.shell; };
+  return capacities > 1 && !weight.isBlock && llvm::all_of(weight.readers, isFirst);
 }
 
 uint64_t WeightPlan::sharedBytes(unsigned capacity) const {
   uint64_t bytes = 0;
   for (const Weight &weight : list)
-    if (weight.readers.test(capacity) && !isPrivate(weight))
+    if (weight.isReadBy(capacity) && !isPrivate(weight))
       bytes += weight.size;
   return bytes;
 }
@@ -129,7 +160,7 @@ uint64_t WeightPlan::sharedBytes(unsigned capacity) const {
 uint64_t WeightPlan::privateBytes(unsigned capacity) const {
   uint64_t bytes = 0;
   for (const Weight &weight : list)
-    if (weight.readers.test(capacity) && isPrivate(weight))
+    if (weight.isReadBy(capacity) && isPrivate(weight))
       bytes += weight.size;
   return bytes;
 }

@@ -5,8 +5,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Capacities are planned from the smallest to the full one. A weight lies in
-// the shell of the first capacity that reads it, in the order of the plans, so
-// that capacity k reads nothing behind shell k.
+// the shell of the first capacity that reads it, so that capacity k reads nothing
+// behind shell k. Inside of a shell lie the weights of one block after those of
+// another, in the order of the plans, so that a block of a capacity is one range
+// of each shell; behind them lie weights that several blocks read.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NESTOR_PACKAGE_WEIGHTPLAN_H
@@ -15,7 +17,6 @@
 #include "compiler/kernels/FilterBlocks.h"
 
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/SmallBitVector.h"
 
 #include <map>
 #include <string>
@@ -23,12 +24,21 @@
 
 namespace nestor::package {
 
+/// Who reads a weight.
+struct WeightReader {
+  unsigned capacity, block;
+  bool operator==(const WeightReader &other) const {
+    return capacity == other.capacity && block == other.block;
+  }
+};
+
 /// Bytes in a shell: a constant, or a block of a filter.
 struct Weight {
   unsigned shell = 0;
   uint64_t offset = 0, size = 0;
   bool isBlock = false;
-  llvm::SmallBitVector readers; ///< By capacity.
+  llvm::SmallVector<WeightReader, 1> readers; ///< Each once.
+  bool isReadBy(unsigned capacity) const;
 
   /// A constant's bytes, which its attribute owns, or `expanded` where the
   /// attribute does not store them as kernels read them.
@@ -45,6 +55,13 @@ struct StoredFilter {
   llvm::SmallVector<std::optional<unsigned>> weights;
 };
 
+/// The weights in a shell that one block reads; those that several do have the
+/// number of blocks for theirs.
+struct WeightRange {
+  unsigned block, shell;
+  uint64_t offset, size;
+};
+
 class WeightPlan {
 public:
   explicit WeightPlan(unsigned capacities = 1) : capacities(capacities), bytesOfShell(capacities, 0) {}
@@ -54,11 +71,15 @@ public:
   llvm::ArrayRef<StoredFilter> filters() const { return filterList; }
   llvm::ArrayRef<uint64_t> shellBytes() const { return bytesOfShell; }
 
-  /// The number of the weight that capacity number `capacity` reads as `value`,
-  /// a `nest.const`, `nest.weight` or a packing of one.
-  mlir::FailureOr<unsigned> read(mlir::Value value, unsigned capacity);
+  /// The number of the weight that `reader` reads as `value`, a `nest.const`,
+  /// `nest.weight` or a packing of one.
+  mlir::FailureOr<unsigned> read(mlir::Value value, WeightReader reader);
   /// The same for a block of a filter that lies in shells.
-  unsigned readBlock(const kernels::SharedFilter &filter, unsigned block, unsigned capacity);
+  unsigned readBlock(const kernels::SharedFilter &filter, unsigned block, WeightReader reader);
+
+  /// Gives all weights their offsets, once every plan has read its own. Returns
+  /// the ranges of `blocks` blocks, by shell, then by block.
+  std::vector<WeightRange> layOut(unsigned blocks);
 
   /// Bytes of filters and of constants that other capacities read too; bytes
   /// that only `capacity` reads. With one capacity nothing is private.
@@ -69,9 +90,9 @@ public:
   void write(unsigned shell, llvm::MutableArrayRef<uint8_t> out) const;
 
 private:
-  unsigned readConstant(mlir::ElementsAttr value, unsigned capacity);
+  unsigned readConstant(mlir::ElementsAttr value, WeightReader reader);
   StoredFilter &stored(const kernels::SharedFilter &filter);
-  unsigned add(Weight weight, unsigned capacity);
+  unsigned add(Weight weight, WeightReader reader);
   bool isPrivate(const Weight &weight) const;
 
   unsigned capacities;

@@ -64,6 +64,9 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
     else
       plan.weights.write(section.index(), bytes);
     section.set_hash(xxh3_64bits(bytes));
+    for (format::BlockWeights &range : *plan.manifest.mutable_block_weights())
+      if (section.kind() == format::WEIGHTS && section.index() == range.shell())
+        range.set_hash(xxh3_64bits(bytes.slice(range.offset(), range.size())));
   }
   writeHead(plan.manifest, out);
 }

@@ -274,29 +274,6 @@ uint64_t Artifact::mapped_bytes() const {
 }
 bool Artifact::complete() const { return model_->file.size() == model_->manifest.file_size(); }
 
-PlanInfo Artifact::plan(size_t index) const {
-  PlanInfo plan;
-  if (index >= model_->capacities.size())
-    return plan;
-  const nestor_format_Manifest &manifest = *model_->manifest;
-  const nestor_format_Capacity &capacity = manifest.capacities[index];
-  for (pb_size_t i = 0; i < capacity.layers_count; ++i) {
-    const nestor_format_Layer &layer = capacity.layers[i];
-    plan.layers.push_back({text(layer.name), text(layer.op), layer.macs});
-  }
-  for (pb_size_t i = 0; i < capacity.steps_count; ++i) {
-    const nestor_format_Step &step = capacity.steps[i];
-    StepInfo info;
-    info.layer = step.layer;
-    if (step.kernel < manifest.kernels_count) {
-      info.kernel = text(manifest.kernels[step.kernel].name);
-      info.signature = text(manifest.kernels[step.kernel].signature);
-    }
-    plan.steps.push_back(std::move(info));
-  }
-  return plan;
-}
-
 Status Artifact::verify() const { return with_prefix(model_->name, model_->verify_sections()); }
 
 } // namespace nestor

@@ -38,6 +38,8 @@ static void describe(const Artifact &artifact) {
     PlanInfo plan = artifact.plan(i);
     for (const StepInfo &step : plan.steps)
       check(step.layer < plan.layers.size(), Status());
+    size_t blocks = artifact.blocks(i).size();
+    check(artifact.cuts(i).size() == (blocks ? blocks + 1 : 0), Status());
   }
 }
 

@@ -48,7 +48,7 @@ struct EvalArguments : CommonArguments {
 };
 
 struct InspectArguments : CommonArguments {
-  bool plan = false;
+  bool plan = false, dot = false;
 };
 
 ExitStatus runInspect(const InspectArguments &arguments);

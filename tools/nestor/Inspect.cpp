@@ -3,7 +3,7 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#include "Support.h"
+#include "InspectCuts.h"
 
 #include <cstdio>
 
@@ -56,7 +56,8 @@ Json describeCapacities(const Artifact &artifact, bool withPlan) {
                  {"agreement", info.has_agreement ? Json(info.agreement) : Json()},
                  {"latency_us", info.latency_us > 0 ? Json(info.latency_us) : Json()},
                  {"skipped", info.skipped},
-                 {"cuts", Json::array()}};
+                 {"blocks", describeBlocks(artifact, i)},
+                 {"cuts", describeCuts(artifact, i)}};
     if (withPlan)
       item["plan"] = describePlan(plan);
     list.push_back(std::move(item));
@@ -81,6 +82,11 @@ Json describeWhole(const Artifact &artifact) {
   return list;
 }
 
+Json describePresent(const Artifact &artifact) {
+  BlockRange present = artifact.present_blocks();
+  return {present.first, present.end};
+}
+
 void printReport(const Artifact &artifact, bool withPlan) {
   Json sections = Json::array(), targets = Json::array();
   for (const SectionInfo &section : artifact.sections())
@@ -99,11 +105,21 @@ void printReport(const Artifact &artifact, bool withPlan) {
              {"outputs", describeTensors(artifact.outputs())},
              {"sections", std::move(sections)},
              {"capacities", describeCapacities(artifact, withPlan)},
-             {"cuts", Json::array()},
+             {"present_blocks", describePresent(artifact)},
+             {"blocks", describeBlocks(artifact, artifact.capacities().size() - 1)},
+             {"cuts", describeCuts(artifact, artifact.capacities().size() - 1)},
              {"groups", describeGroups(artifact)},
              {"whole", describeWhole(artifact)},
              {"targets", std::move(targets)},
              {"selected_target", std::move(selected)}});
+}
+
+void printPresent(const Artifact &artifact) {
+  BlockRange present = artifact.present_blocks();
+  size_t blocks = artifact.blocks(0).size();
+  if (present.first != 0 || present.end != blocks)
+    std::printf("It holds blocks %u:%u of %zu: it runs from cut %u to cut %u only.\n\n",
+                present.first, present.end, blocks, present.first, present.end);
 }
 
 void printTensors(const Artifact &artifact) {
@@ -192,6 +208,10 @@ ExitStatus runInspect(const InspectArguments &arguments) {
   Expected<Artifact> artifact = openArtifact(arguments);
   if (!artifact)
     return artifact.exitStatus();
+  if (arguments.dot) {
+    printDot(*artifact);
+    return exitOk;
+  }
   if (arguments.json) {
     printReport(*artifact, arguments.plan);
     return exitOk;
@@ -200,10 +220,12 @@ ExitStatus runInspect(const InspectArguments &arguments) {
               artifact->model_name().c_str(), humanBytes(artifact->file_bytes()).c_str(),
               artifact->producer().c_str(),
               artifact->complete() ? "" : "; cut: it lacks its largest capacities");
+  printPresent(*artifact);
   printTensors(*artifact);
   std::printf("\n");
   printCapacities(*artifact);
   std::printf("\n");
+  printCuts(*artifact);
   printGroups(*artifact);
   printTargets(*artifact);
   std::printf("\n");

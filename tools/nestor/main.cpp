@@ -31,7 +31,13 @@ void addSession(CLI::App *command, CommonArguments &common, const char *capacity
 void addInspect(CLI::App &app, InspectArguments &inspect) {
   CLI::App *command =
       addCommand(app, "inspect", "Show what an artifact holds", inspect);
-  command->add_flag("--plan", inspect.plan, "List the kernel calls of every capacity");
+  CLI::Option *plan =
+      command->add_flag("--plan", inspect.plan, "List the kernel calls of every capacity");
+  command
+      ->add_flag("--dot", inspect.dot,
+                 "Write the layers of the full capacity by block, with the cuts, as a graph: "
+                 "nestor inspect F.nest --dot | dot -Tsvg > F.svg")
+      ->excludes(plan);
 }
 
 void addRun(CLI::App &app, RunArguments &run) {

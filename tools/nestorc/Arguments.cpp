@@ -22,6 +22,7 @@ namespace {
 /// The text of the flags of one run, before it is checked.
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
+  std::string blocks;
   NestFlags nest;
 };
 
@@ -106,6 +107,13 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
                    "weights of its own yet, so all three store every weight once")
       ->check(CLI::IsMember({"size", "balanced", "latency"}))
       ->type_name("size|balanced|latency");
+  const std::map<std::string, bool> fusions{{"cuts", false}, {"max", true}};
+  command
+      ->add_option("--fusion", compile.fuseAcrossCuts,
+                   "Whether operations between which the network may be cut stay apart, or are "
+                   "fused where that is possible, which costs those cuts; default cuts")
+      ->transform(CLI::CheckedTransformer(fusions))
+      ->type_name("cuts|max");
   command
       ->add_option("--report", compile.report,
                    "Write a page that shows the capacities: one file, no network needed")
@@ -179,13 +187,18 @@ CLI::App *addExport(CLI::App &app, ExportArguments &arguments) {
   return command;
 }
 
-CLI::App *addTrim(CLI::App &app, TrimArguments &trim) {
-  CLI::App *command = app.add_subcommand("trim", "Leave the larger capacities out of an artifact");
+CLI::App *addTrim(CLI::App &app, TrimArguments &trim, RawArguments &raw) {
+  CLI::App *command = app.add_subcommand(
+      "trim", "Leave larger capacities, or blocks that run elsewhere, out of an artifact");
   command->add_option("artifact", trim.artifact, "Artifact")->required()->type_name("F.nest");
-  command->add_option("--max-capacity", trim.maxCapacity, "The largest capacity to keep")
-      ->required()
+  command->add_option("--max-capacity", trim.maxCapacity, "The largest capacity to keep; default 1")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("C");
+  command
+      ->add_option("--blocks", raw.blocks,
+                   "Keep blocks A to B - 1, which run from cut A to cut B ('nestor inspect' lists "
+                   "them); an end that is left out is that of the model")
+      ->type_name("A:B");
   command->add_option("-o,--output", trim.output, "Artifact to write")
       ->required()
       ->type_name("G.nest");
@@ -215,6 +228,21 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   }
 }
 
+void finishTrim(TrimArguments &trim, const RawArguments &raw, bool leavesOutCapacities) {
+  if (raw.blocks.empty()) {
+    if (!leavesOutCapacities)
+      throw CLI::RequiredError("--max-capacity C or --blocks A:B");
+    return;
+  }
+  auto [first, end] = llvm::StringRef(raw.blocks).split(':');
+  auto &[from, to] = trim.blocks.emplace(0, UINT32_MAX);
+  bool isRange = llvm::StringRef(raw.blocks).contains(':') &&
+                 (first.empty() || !first.getAsInteger(10, from)) &&
+                 (end.empty() || !end.getAsInteger(10, to));
+  if (!isRange || from >= to)
+    fail("--blocks", "'" + raw.blocks + "' is not A:B with A before B, as in 0:7 or 7:");
+}
+
 } // namespace
 
 Arguments parseArguments(int argc, char **argv) {
@@ -234,7 +262,7 @@ Arguments parseArguments(int argc, char **argv) {
   CLI::App *opsCommand = addOps(app, ops);
   CLI::App *verifyCommand = addVerify(app, verify, raw);
   CLI::App *exportCommand = addExport(app, exported);
-  CLI::App *trimCommand = addTrim(app, trim);
+  CLI::App *trimCommand = addTrim(app, trim, raw);
   try {
     app.parse(argc, argv);
     if (compileCommand->parsed()) {
@@ -253,8 +281,10 @@ Arguments parseArguments(int argc, char **argv) {
       return exported;
     if (opsCommand->parsed())
       return ops;
-    if (trimCommand->parsed())
+    if (trimCommand->parsed()) {
+      finishTrim(trim, raw, trimCommand->count("--max-capacity") != 0);
       return trim;
+    }
     throw CLI::RequiredError("A command (compile, check, ops, verify, export or trim)");
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? ExitStatus::Ok : ExitStatus::Usage;

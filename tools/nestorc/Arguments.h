@@ -47,6 +47,7 @@ struct CompileArguments {
   std::string report; ///< Empty: none.
   /// How much room weights may take to be faster: size, balanced or latency.
   std::string optimize = "balanced";
+  bool fuseAcrossCuts = false;
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;
   nestor::driver::Stage emit = nestor::driver::Stage::Artifact;
@@ -82,6 +83,7 @@ struct ExportArguments {
 struct TrimArguments {
   std::string artifact, output;
   double maxCapacity = 1;
+  std::optional<std::pair<uint32_t, uint32_t>> blocks; ///< First and end.
 };
 
 /// What to run, or the status to exit with: help was printed or the usage was

@@ -171,6 +171,7 @@ ExitStatus Compile::write() {
 
 ExitStatus Compile::run() {
   options.targets = arguments.targets;
+  options.fuseAcrossCuts = arguments.fuseAcrossCuts;
   options.cameraInputs = arguments.cameraInputs;
   options.stopAt = arguments.emit;
   for (const std::string &path : {arguments.output, arguments.report})

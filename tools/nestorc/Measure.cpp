@@ -153,6 +153,10 @@ nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp origi
   Runnable runnable;
   if (nestor::Status status = open(result, runnable); !status.ok())
     return status;
+  for (size_t i = 0; i < runnable.artifact->capacities().size(); ++i) {
+    measurement.blocks.push_back(runnable.artifact->blocks(i));
+    measurement.cuts.push_back(runnable.artifact->cuts(i));
+  }
   if (nestor::Status status = measureLatency(*runnable.artifact); !status.ok())
     return status;
   if (data.measured.empty())

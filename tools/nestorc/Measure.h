@@ -19,6 +19,8 @@ struct Measurement {
   /// there where the samples are held out and labelled.
   std::vector<nestor::support::Score> scores;
   std::optional<double> originalTop1; ///< Of the original model.
+  std::vector<std::vector<nestor::BlockInfo>> blocks;
+  std::vector<std::vector<nestor::CutInfo>> cuts;
 };
 
 /// Runs every capacity of `result` on this machine: with its own code or, where

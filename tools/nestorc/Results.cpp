@@ -6,6 +6,7 @@
 
 #include "Results.h"
 
+#include "CutResults.h"
 #include "NestDefaults.h"
 #include "Progress.h"
 
@@ -57,7 +58,9 @@ json::Array describeCapacities(const CompileSummary &summary) {
         {"latency_us", number(summary.measurement.latencyUs[index])},
         {"accuracy", capacity.has_accuracy() ? number(capacity.accuracy()) : nullptr},
         {"agreement", capacity.has_agreement() ? number(capacity.agreement()) : nullptr},
-        {"skipped", strings(capacity.skipped())}});
+        {"skipped", strings(capacity.skipped())},
+        {"blocks", describe(summary.measurement.blocks[index])},
+        {"cuts", describe(summary.measurement.cuts[index])}});
     before = capacity.weight_bytes();
   }
   return list;
@@ -180,7 +183,8 @@ json::Object describe(const CompileSummary &summary) {
                       {"results", describeResults(summary.measurement.scores)},
                       {"original_top1", std::move(original)},
                       {"eval_samples_seen", std::move(seen)},
-                      {"cuts", json::Array()},
+                      {"blocks", describe(summary.measurement.blocks.back())},
+                      {"cuts", describe(summary.measurement.cuts.back())},
                       {"groups", describeGroups(report)},
                       {"whole", describeWhole(report)},
                       {"recovery", describeRecovery(summary)},

@@ -27,6 +27,27 @@ static size_t countUpTo(ArrayRef<nestor::CapacityInfo> capacities, double most) 
   });
 }
 
+/// The blocks to keep; a message where the artifact does not have them. What
+/// --blocks leaves open is an end of the model.
+static std::string chooseBlocks(const nestor::Artifact &artifact, const TrimArguments &arguments,
+                                nestor::package::TrimOptions &options) {
+  if (!arguments.blocks)
+    return "";
+  nestor::BlockRange present = artifact.present_blocks();
+  size_t blocks = artifact.blocks(0).size();
+  auto [first, end] = *arguments.blocks;
+  if (end == UINT32_MAX)
+    end = blocks;
+  if (blocks == 0)
+    return "--blocks: " + arguments.artifact + " has no cuts: compile the model again";
+  if (first >= end || first < present.first || end > present.end)
+    return formatv("--blocks {0}:{1}: {2} has blocks {3}:{4}", first, end, arguments.artifact,
+                   present.first, present.end)
+        .str();
+  options.blocks = {first, end};
+  return "";
+}
+
 ExitStatus runTrim(const TrimArguments &arguments) {
   auto open = nestor::Artifact::open(
       arguments.artifact, nestor::ArtifactOptions().verify(nestor::Verify::all));
@@ -44,6 +65,12 @@ ExitStatus runTrim(const TrimArguments &arguments) {
                    .str());
     return ExitStatus::Usage;
   }
+  nestor::package::TrimOptions options;
+  options.capacities = kept;
+  if (std::string problem = chooseBlocks(open.value(), arguments, options); !problem.empty()) {
+    printError(problem);
+    return ExitStatus::Usage;
+  }
   auto file = MemoryBuffer::getFile(arguments.artifact, /*IsText=*/false,
                                     /*RequiresNullTerminator=*/false);
   if (!file) {
@@ -51,12 +78,15 @@ ExitStatus runTrim(const TrimArguments &arguments) {
     return ExitStatus::Usage;
   }
   if (Error error =
-          nestor::package::trimArtifact((*file)->getBuffer(), kept, arguments.output)) {
+          nestor::package::trimArtifact((*file)->getBuffer(), options, arguments.output)) {
     printError(arguments.output + ": " + toString(std::move(error)));
     return ExitStatus::Usage;
   }
   errs() << format("%s: %zu of %zu capacities, the largest %g\n", arguments.output.c_str(), kept,
                    capacities.size(), double(capacities[kept - 1].requested));
+  if (options.blocks)
+    errs() << format("%s: blocks %u:%u of %zu\n", arguments.output.c_str(), options.blocks->first,
+                     options.blocks->second, open.value().blocks(0).size());
   return ExitStatus::Ok;
 }
 

@@ -100,11 +100,23 @@ struct SectionInfo {
   uint64_t bytes = 0;
 };
 
+/// What a kernel's pointer argument points into.
+enum class Space : uint8_t { arena = 1, weights, input, output };
+
+struct StepArgInfo {
+  Space space = Space::arena;
+  uint32_t index = 0;  ///< Of the shell, input or output.
+  uint64_t offset = 0; ///< From its start.
+  uint64_t bytes = 0;  ///< That the kernel may touch.
+  bool written = false;
+};
+
 /// One kernel call of a plan.
 struct StepInfo {
   std::string kernel;    ///< Symbol.
   std::string signature; ///< What it computes, for people.
   uint32_t layer = 0;    ///< Index into PlanInfo::layers.
+  std::vector<StepArgInfo> args; ///< Empty where the step does not fit its kernel.
 };
 
 /// What steps stand for in the ONNX model.

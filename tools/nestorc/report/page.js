@@ -111,6 +111,21 @@ function showOptions() {
   fill(find("options", "table"), null, rows, 2);
 }
 
+const describeLive = (cut) => cut.live.map((live) =>
+  (live.name || "unnamed") + " [" + live.shape.join(", ") + "]").join(", ");
+
+function showChain() {
+  const chain = find("cuts", ".chain");
+  data.cuts.forEach((cut, i) => {
+    const mark = element("span", humanBytes(cut.live_bytes), cut.dominated ? "cut" : "cut best");
+    mark.title = "cut " + cut.index + (cut.name ? " behind " + cut.name : "") + ": " + describeLive(cut);
+    chain.append(mark);
+    const block = data.blocks[i];
+    if (block) chain.append(element("span", block.index + "\n" + millions(block.macs) + "\n" +
+                                            humanBytes(block.weight_bytes), "block"));
+  });
+}
+
 // --- Charts ---------------------------------------------------------------
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -228,6 +243,39 @@ function showWidths() {
                                    String(group.channels)].concat(group.widths.map(String))), 1);
 }
 
+function drawCuts() {
+  document.getElementById("cuts").hidden = data.cuts.length === 0;
+  if (data.cuts.length === 0) return;
+  const points = data.cuts.map((cut) => ({
+    x: 100 * cut.macs_before / Math.max(1, cut.macs_before + cut.macs_after), y: cut.live_bytes }));
+  const best = data.cuts.map((cut) => !cut.dominated);
+  draw("cuts", {
+    type: "scatter",
+    data: {
+      datasets: [{
+        label: "full capacity", data: points, showLine: true, borderWidth: 1, borderColor: color("line"),
+        pointRadius: best.map((is) => (is ? 5 : 3)), pointBorderColor: best.map((is) => color(is ? "accent" : "faint")),
+        pointBackgroundColor: best.map((is) => color(is ? "accent" : "card")),
+      }],
+    },
+    options: {
+      scales: {
+        x: axis("MACs before the cut, %", { min: 0, max: 100 }),
+        y: axis("live bytes", { type: "logarithmic", ticks: {
+          color: color("faint"), maxTicksLimit: 8, callback: (value) => humanBytes(value) } }),
+      },
+      plugins: {
+        legend: { display: false },
+        tooltip: { callbacks: { label: (item) => {
+          const cut = data.cuts[item.dataIndex];
+          return ["cut " + cut.index + (cut.name ? " behind " + cut.name : "") + ": " + humanBytes(cut.live_bytes),
+                  describeLive(cut)];
+        } } },
+      },
+    },
+  });
+}
+
 function drawHistory() {
   const history = data.recovery.history;
   document.getElementById("history").hidden = history.length === 0;
@@ -263,12 +311,14 @@ function drawAll() {
   drawTradeOff("macs", "MACs", (capacity) => capacity.macs / 1e6, "MACs, millions");
   drawTradeOff("latency", "latency", (capacity) => capacity.latency_us / 1000, "latency, ms");
   drawWidths();
+  drawCuts();
   drawHistory();
 }
 
 showHeader();
 showCapacities();
 showWidths();
+showChain();
 showSkipped();
 showWhole();
 showMessages();
