@@ -9,6 +9,7 @@
 
 #include "compiler/ir/Blocks.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallBitVector.h"
 
 using namespace mlir;
@@ -21,11 +22,29 @@ namespace nestor {
 
 namespace {
 
+/// Whether element-wise work puts `value`, a mean or sum, together with larger
+/// tensors, as in a normalisation: what it is computed from is then alive anyway.
+bool isBroadcastBack(Value value) {
+  llvm::SetVector<Value> reached;
+  reached.insert(value);
+  for (size_t i = 0; i < reached.size(); ++i)
+    for (Operation *user : reached[i].getUsers()) {
+      if (!isa<MapOp, ReshapeOp>(user))
+        continue;
+      Value result = user->getResult(0);
+      if (tensorType(result).getNumElements() > tensorType(value).getNumElements())
+        return true;
+      reached.insert(result);
+    }
+  return false;
+}
+
 /// What begins a block: operations that cost most, and those behind which
 /// tensors have another size, so that before or behind them a cut is small.
 bool beginsBlock(Operation *op) {
-  return isa<ConvOp, ConvTransposeOp, MatmulOp, LstmOp, GruOp, RnnOp, PoolOp, ReduceOp, NormOp,
-             ResizeOp>(op);
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return !isBroadcastBack(reduce.getResult());
+  return isa<ConvOp, ConvTransposeOp, MatmulOp, LstmOp, GruOp, RnnOp, PoolOp, NormOp, ResizeOp>(op);
 }
 
 /// What is alive at a cut.

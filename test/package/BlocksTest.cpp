@@ -204,8 +204,8 @@ constexpr StringLiteral kFusible = R"(
   func.func @main(%x: tensor<8x64xf32> {nest.name = "x"}) -> (tensor<8x64xf32> {nest.name = "y"}) {
     %w = nest.const dense<0.5> : tensor<64x64xf32>
     %0 = nest.matmul %x, %w : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32> loc("product")
-    %1 = nest.reduce %x {kind = #nest.reduce_kind<sum>, axes = array<i64: 0>}
-        : (tensor<8x64xf32>) -> tensor<1x64xf32> loc("reduce")
+    %ones = nest.const dense<1.0> : tensor<1x8xf32>
+    %1 = nest.matmul %ones, %x : (tensor<1x8xf32>, tensor<8x64xf32>) -> tensor<1x64xf32> loc("sums")
     %2 = nest.map %0, %1 : tensor<8x64xf32>, tensor<1x64xf32> -> tensor<8x64xf32> {
     ^bb0(%a: f32, %b: f32):
       %s = arith.addf %a, %b : f32

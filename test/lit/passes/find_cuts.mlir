@@ -59,6 +59,32 @@ func.func @second_input(%x: tensor<8x8xf32>, %y: tensor<8x8xf32>) -> tensor<8x8x
 
 // -----
 
+// A mean that is subtracted from what it is the mean of begins no block: %arg0
+// is alive behind it, too. One that a product reads does.
+// CHECK-LABEL: func.func @means
+// CHECK-SAME: nest.block_count = 3 : i64
+// CHECK: nest.reduce {{.*}}nest.block = 0 : i64
+// CHECK: nest.map {{.*}}nest.block = 0 : i64
+// CHECK: nest.matmul {{.*}}nest.block = 0 : i64
+// CHECK: nest.reduce {{.*}}nest.block = 1 : i64
+// CHECK: nest.matmul {{.*}}nest.block = 2 : i64
+func.func @means(%x: tensor<8x8xf32>) -> tensor<1x8xf32> {
+  %0 = nest.reduce %x {kind = #nest.reduce_kind<mean>, axes = array<i64: 1>}
+      : (tensor<8x8xf32>) -> tensor<8x1xf32>
+  %1 = nest.map %x, %0 : tensor<8x8xf32>, tensor<8x1xf32> -> tensor<8x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.subf %a, %b : f32
+    nest.yield %s : f32
+  }
+  %2 = nest.matmul %1, %1 : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
+  %3 = nest.reduce %2 {kind = #nest.reduce_kind<mean>, axes = array<i64: 0>}
+      : (tensor<8x8xf32>) -> tensor<1x8xf32>
+  %4 = nest.matmul %3, %x : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+  return %4 : tensor<1x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @nothing_to_cut
 // CHECK-SAME: nest.block_count = 1 : i64
 func.func @nothing_to_cut(%x: tensor<8xf32>) -> tensor<8xf32> {
