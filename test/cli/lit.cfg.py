@@ -14,7 +14,8 @@ config.substitutions.append(("%agree", "/usr/bin/python3 " + os.path.join(here, 
 config.substitutions.append(("%samples", "/usr/bin/python3 " + os.path.join(here, "Inputs", "samples.py")))
 
 config.substitutions.append(("%describe-onnx", "/usr/bin/python3 " + os.path.join(here, "Inputs", "describe_onnx.py")))
-if subprocess.run(["/usr/bin/python3", "-c", "import onnx"], capture_output=True).returncode == 0:
+# Other packages leave a folder of that name, which can be imported, too.
+if subprocess.run(["/usr/bin/python3", "-c", "from onnx import load"], capture_output=True).returncode == 0:
     config.available_features.add("python3-onnx")
 
 # The targets whose code this CPU can run, by a flag that Linux names for each.
