@@ -25,7 +25,7 @@ static constexpr double kClip = 2;
 /// it failed on the held-out samples, up to a limit: beyond it the smaller
 /// capacities learn nothing any more. From few samples there is nothing that it
 /// could learn itself.
-static constexpr double kTopWeight = 4, kTopWeightOfFew = 8;
+static constexpr double kTopWeight = 2, kTopWeightOfFew = 12;
 static constexpr int64_t kMostDoublings = 1;
 
 LossOptions Trainer::lossOptions() const {
