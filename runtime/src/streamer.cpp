@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "error.h"
 #include "hash.h"
+#include "relax.h"
 
 #include <algorithm>
 #include <cstring>
@@ -22,14 +23,6 @@ static constexpr unsigned kSpinsBeforeYield = 200;
 /// Its stack holds what `hash_file` reads; the rest of a default one would count
 /// against limits on address space.
 static constexpr size_t kStackBytes = 256 << 10;
-
-static void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 Streamer::Streamer(const Model &model, uint8_t *memory, StreamSet &&set)
     : model_(model), memory_(memory), streams_(std::move(set.streams)),

@@ -6,6 +6,7 @@
 #include "thread_pool.h"
 #include "clock.h"
 #include "error.h"
+#include "relax.h"
 
 #include <algorithm>
 #include <cstring>
@@ -17,14 +18,6 @@ static constexpr uint64_t kSpinAfterRunNs = 50'000;
 /// Fruitless looks at the ticket before a thread offers its CPU to others:
 /// there may be more threads than CPUs.
 static constexpr unsigned kSpinsBeforeYield = 2000;
-
-static void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 /// Part `index` of [0, grains) cut into `parts` pieces that differ by one.
 static int64_t part_begin(int64_t grains, uint32_t parts, uint32_t index) {
