@@ -23,7 +23,9 @@ using namespace mlir;
 
 namespace nestor::learn {
 
-static constexpr double kAdamRate = 1e-2, kMomentumRate = 2e-1;
+/// Few samples are soon known by heart, and the sooner the larger steps are
+/// (KWS in test/bench/RESULTS.md).
+static constexpr double kAdamRate = 1e-2, kAdamRateOfFew = 1e-3, kMomentumRate = 2e-1;
 /// Each rate that is tried is so much smaller than the one before.
 static constexpr double kRatio = 2;
 static constexpr int kMostTrials = 5;
@@ -60,7 +62,9 @@ void Trainer::chooseRate(const TrainingStage &stage, const Optimizer &optimizer)
   state.rate = options.train.learningRate;
   if (state.rate > 0)
     return;
-  state.rate = options.train.adam ? kAdamRate : kMomentumRate;
+  state.rate = !options.train.adam  ? kMomentumRate
+               : batches->mixes() ? kAdamRateOfFew
+                                  : kAdamRate;
   if (state.steps > 0 && state.steps < kStepsWorthTrials)
     return;
   TrainingState start = state;
