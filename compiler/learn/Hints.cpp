@@ -7,16 +7,13 @@
 #include "compiler/learn/Hints.h"
 
 #include "compiler/learn/NestedLayers.h"
+#include "passes/Utils.h"
 
 #include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 
 namespace nestor::learn {
-
-static ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
 
 /// What a layer's result becomes by element-wise work alone, its activation and
 /// the sum that it is part of among it.

@@ -211,9 +211,9 @@ void appendLoss(func::FuncOp func, bool classifier, const LossOptions &options,
   SmallVector<Value> results(returnOf(func).getOperands());
   size_t own = results.size() - hintTypes.size();
   ArrayRef<double> weights(options.weights);
-  Value loss =
-      classifier ? classifierLoss(build, results.front(), options)
-                 : regressionLoss(build, ArrayRef(results).take_front(own), weights.take_front(own));
+  auto ownResults = ArrayRef(results).take_front(own);
+  Value loss = classifier ? classifierLoss(build, results.front(), options)
+                          : regressionLoss(build, ownResults, weights.take_front(own));
   for (auto [hint, type] : llvm::enumerate(hintTypes)) {
     Value target = build.select(build.addArgument(type), options.hintChannels[hint]);
     double factor = options.hintWeight * weights[own + hint] / double(hintTypes.size());

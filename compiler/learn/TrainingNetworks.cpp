@@ -150,7 +150,8 @@ TrainingNetworks::compileGradient(unsigned capacity, const LossOptions &options,
   LossOptions own = options;
   own.hintChannels = hintChannels[capacity];
   // The full capacity has all of the teacher's channels.
-  appendLoss(function.func, isClassifier(), own, functions.back().getResultTypes().take_back(hints()));
+  ArrayRef<Type> hintTypes = functions.back().getResultTypes().take_back(hints());
+  appendLoss(function.func, isClassifier(), own, hintTypes);
   SmallVector<unsigned> arguments, parameters;
   for (auto [i, parameter] : llvm::enumerate(function.parameters))
     if (trains(parameter)) {
