@@ -197,7 +197,7 @@ TEST(SandwichTest, TakesTheSmallestAndTheOthersByTurns) {
 }
 
 TEST_F(TrainerTest, TheRateSuitsTheNetwork) {
-  options.train.steps = 300;
+  options.train.steps = 600; // Fewer are not worth trials.
   options.train.learningRate = 0;
   auto chosenRate = [&] {
     std::string log;
