@@ -1,0 +1,43 @@
+# Part of Nestor. SPDX-License-Identifier: Apache-2.0
+"""The benchmark's side of a worker process."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from peers import setup
+
+
+class Worker:
+    """An engine in a process of its own, on the given CPUs.
+
+    It is stopped while it is not its turn, so that threads which spin or tidy
+    up take nothing from the others.
+    """
+
+    def __init__(self, engine, cpus, log, environment):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "peers.worker", engine, ",".join(map(str, cpus))], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=log, text=True, cwd=setup.BENCH, env={**os.environ, **environment})
+
+    def ask(self, what, **request):
+        """The answer to a request; RuntimeError says what went wrong in the engine."""
+        os.kill(self.process.pid, signal.SIGCONT)
+        try:
+            self.process.stdin.write(json.dumps({"do": what, **request}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise RuntimeError(f"the worker died, status {self.process.wait()}")
+        os.kill(self.process.pid, signal.SIGSTOP)
+        reply = json.loads(line)
+        if "error" in reply:
+            raise RuntimeError(reply["error"])
+        return reply
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
