@@ -9,7 +9,7 @@ peak of the CPUs is measured, and with several threads how long a store takes
 from CPU to CPU: a round on a machine whose CPUs are far apart does not count.
 A table says who is faster only where all rounds agree.
 
-    tools/setup.sh build bench && ninja -C build/release nestorc nestor nestor_shared nestor_machine_probe
+    tools/setup.sh build bench && ninja -C build/release nestorc nestor bin/nestor nestor_machine_probe
     nice -n -10 test/bench/run_peers.py [NAME...] [-- FLAGS OF NESTORC COMPILE]
 
 The engines come from PyPI, in the versions of peers/requirements.txt, into a
@@ -18,14 +18,13 @@ build/bench. tflite is no peer: its converters from ONNX need TensorFlow.
 Exits with 1 if Nestor's outputs differ on a network.
 """
 import argparse
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
-from peers import setup
+from peers import artifacts, setup
 
 ENGINES = ["nestor", "onnxruntime", "ncnn", "mnn", "openvino"]
 TOLERANCE = 1e-3  # Of the range of an output; DESIGN section 6, with Winograd.
@@ -44,7 +43,7 @@ def parse_arguments(arguments):
     parser.add_argument("--optimize", type=comma, default=["latency"], metavar="GOAL,...",
                         help="one Nestor for each; the first is compared with the peers; default latency")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=7, help="rounds")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds; 0: only convert, compile and check")
     parser.add_argument("--seconds", type=float, default=0.5, help="of each engine in a round")
     parser.add_argument("--ping-pong-limit", type=float, default=250, metavar="NS")
     parser.add_argument("--layers", action="store_true",
@@ -57,22 +56,6 @@ def parse_arguments(arguments):
         if name not in ENGINES:
             parser.error(f"no engine '{name}'; there are: {', '.join(ENGINES)}")
     return options
-
-
-def compile_artifact(options, model, goal):
-    """The path of the artifact; one that is newer than compiler and model is kept."""
-    nestorc = os.path.join(options.binaries, "nestorc")
-    flags = ["--optimize", goal, *options.flags]
-    folder = os.path.join(setup.WORK, "artifacts")
-    os.makedirs(folder, exist_ok=True)
-    digest = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:8]
-    artifact = os.path.join(folder, f"{os.path.basename(model)[:-5]}.{goal}.{digest}.nest")
-    age = lambda path: os.path.getmtime(path) if os.path.exists(path) else 0
-    if age(artifact) < max(age(nestorc), age(model)):
-        done = subprocess.run([nestorc, "compile", model, "-o", artifact, *flags], capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"run_peers: nestorc compile {model} failed: {done.stderr.strip()}")
-    return artifact
 
 
 def difference(folder, name):
@@ -110,7 +93,8 @@ class Benchmark:
         result["engines"][name] = entry
         try:
             if name in self.goals:
-                path = compile_artifact(self.options, model, self.goals[name])
+                flags = ["--optimize", self.goals[name], *self.options.flags]
+                path = artifacts.compile_artifact(self.options.binaries, model, flags)
                 entry.update(self.describe_artifact(path))
             else:
                 path = worker.ask("prepare", model=model, folder=self.converted()).pop("path")

@@ -6,6 +6,8 @@ import sys
 import time
 
 import MNN
+import MNN.expr
+import MNN.nn
 import numpy as np
 
 from peers.engines import Engine
@@ -28,6 +30,7 @@ class Mnn(Engine):
         return converted
 
     def __init__(self, path, threads, feeds):
+        self.module = None
         self.interpreter = MNN.Interpreter(path)
         # "normal" is fp32; "low" would take bf16 where the CPU has it.
         self.session = self.interpreter.createSession({"backend": "CPU", "precision": "normal", "numThread": threads})
@@ -41,8 +44,24 @@ class Mnn(Engine):
         for tensor in self.interpreter.getSessionOutputAll(self.session).values():
             array = np.zeros(tensor.getShape(), np.float32)
             self.results.append((tensor, host_tensor(array)))
+            if array.size == 0:  # Networks with loops inside, such as LSTM, have no session.
+                self.open_module(path, threads)
+
+    def open_module(self, path, threads):
+        names = [list(tensors(self.session)) for tensors in (self.interpreter.getSessionInputAll,
+                                                             self.interpreter.getSessionOutputAll)]
+        manager = MNN.nn.create_runtime_manager(({"backend": 0, "precision": "normal", "numThread": threads},))
+        self.module = MNN.nn.load_module_from_file(path, *names, runtime_manager=manager)
+        self.variables = []
+        for _, _, array in self.feeds:
+            self.variables.append(MNN.expr.const(array.flatten().tolist(), list(array.shape), MNN.expr.NCHW))
+
+    def run_module(self):
+        self.results = [variable.read() for variable in self.module.forward(self.variables)]
 
     def run(self):
+        if self.module:
+            return self.run_module()
         for tensor, host, _ in self.feeds:
             tensor.copyFrom(host)
         self.interpreter.runSession(self.session)
@@ -50,6 +69,8 @@ class Mnn(Engine):
             tensor.copyToHostTensor(host)
 
     def outputs(self):
+        if self.module:
+            return [np.array(result) for result in self.results]
         return [np.array(host.getNumpyData()) for _, host in self.results]
 
     @staticmethod
@@ -57,6 +78,8 @@ class Mnn(Engine):
         return MNN.version()
 
     def layers(self, seconds):
+        if self.module:
+            return super().layers(seconds)
         order, times, started = [], {}, [0]
 
         def begin(tensors, info):

@@ -4,6 +4,7 @@ import statistics
 
 PEAK_DRIFT = 0.05
 SPREAD = 0.15
+INTERRUPTED = 0.25  # Of the runs: with half of them the median would be that of the interruptions.
 
 
 def summarise(result, ping_pong_limit):
@@ -45,8 +46,13 @@ def noise_of(result, timed, ping_pong_limit):
     if peaks and max(peaks) / min(peaks) - 1 > PEAK_DRIFT:
         found.append(f"the peak moved between {min(peaks):.0f} and {max(peaks):.0f} GFLOP/s")
     for name in (result["compared"], result["best_peer"]):
-        if name in timed and timed[name]["spread"] > SPREAD:
+        if name not in timed:
+            continue
+        if timed[name]["spread"] > SPREAD:
             found.append(f"medians of {name} differ by {100 * timed[name]['spread']:.0f} % between rounds")
+        runs, preempted = (sum(turn[key] for turn in timed[name]["rounds"]) for key in ("runs", "preempted"))
+        if preempted > INTERRUPTED * runs:
+            found.append(f"other programs interrupted {runs} runs of {name} {preempted} times")
     if result["rejected_rounds"]:
         found.append(f"{result['rejected_rounds']} rounds do not count, since a store took more than "
                      f"{ping_pong_limit:.0f} ns from CPU to CPU")
