@@ -28,6 +28,7 @@ from peers import artifacts, setup
 
 ENGINES = ["nestor", "onnxruntime", "ncnn", "mnn", "openvino"]
 TOLERANCE = 1e-3  # Of the range of an output; DESIGN section 6, with Winograd.
+PEER_TOLERANCE = 1e-2  # Peers whose numerics are worse than ours may be still count, and the notes say so.
 
 
 def parse_arguments(arguments):
@@ -102,7 +103,9 @@ class Benchmark:
             entry.update(worker.ask("open", path=path, inputs=os.path.join(folder, "inputs.npz"), outputs=outputs))
             entry["difference"] = difference(folder, name)
             if not entry["difference"] <= TOLERANCE:
-                entry["failure"] = f"its outputs are off by {entry['difference']:.1e} of their range"
+                remark = f"its outputs are off by {entry['difference']:.1e} of their range"
+                counts = name not in self.goals and entry["difference"] <= PEER_TOLERANCE
+                entry["remark" if counts else "failure"] = remark
         except RuntimeError as error:
             entry["failure"] = str(error)
             return False

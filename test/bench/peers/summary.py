@@ -92,6 +92,8 @@ def notes(results):
              "convolution and the fastest run); bold: the best peer. The ratio is that of medians in the same round."]
     for result in results:
         for name, engine in result["engines"].items():
+            if engine.get("remark"):
+                lines.append(f"- {result['network']}: {name} counts, although {engine['remark']}, more than Nestor may be")
             if engine.get("failure"):
                 lines.append(f"- {result['network']}: {name} does not count: {engine['failure']}")
         for sentence in result["noise"]:
@@ -102,6 +104,6 @@ def notes(results):
         lines.append(f"Too noisy or too close to tell who is faster: {', '.join(doubtful)}.")
     if noisy:
         lines.append(f"The machine was not quiet during {len(noisy)} of {len(results)} networks; their times are not to be quoted.")
-    else:
+    elif any("ratio" in result for result in results):
         lines.append("The machine was quiet throughout.")
     return "\n".join(lines)
