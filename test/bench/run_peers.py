@@ -23,6 +23,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 from peers import artifacts, setup
 
@@ -150,7 +151,7 @@ class Benchmark:
                 break
             before = self.machine.probe(self.options.binaries, self.cpus)
             order = ready[number % len(ready):] + ready[:number % len(ready)]  # None always follows the same.
-            times = {label: self.workers[label].ask("measure", seconds=self.options.seconds) for label in order}
+            times = {label: self.take_turn(label) for label in order}
             after = self.machine.probe(self.options.binaries, self.cpus)
             if max(before["ping_pong_ns"], after["ping_pong_ns"]) > self.options.ping_pong_limit:
                 result["rejected_rounds"] += 1
@@ -159,6 +160,14 @@ class Benchmark:
             result["probes"] += [before, after]
             for label, turn in times.items():
                 result["engines"][label].setdefault("rounds", []).append(turn)
+
+    def take_turn(self, label):
+        """One measurement; `others` is the share of the CPUs that other programs had meanwhile."""
+        start, busy = time.monotonic(), self.machine.busy_seconds(self.cpus)
+        turn = self.workers[label].ask("measure", seconds=self.options.seconds)
+        foreign = self.machine.busy_seconds(self.cpus) - busy - turn["cpu_seconds"]
+        turn["others"] = max(foreign, 0) / (time.monotonic() - start) / len(self.cpus)
+        return turn
 
     def profile(self, result):
         """The layers of Nestor and of the best peer."""

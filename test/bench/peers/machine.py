@@ -23,6 +23,18 @@ def probe(binaries, cpus):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def busy_seconds(cpus):
+    """How long these CPUs have been busy since the system started, with what they did for other systems."""
+    wanted, ticks = {f"cpu{cpu}" for cpu in cpus}, 0
+    with open("/proc/stat") as file:
+        for line in file:
+            name, *fields = line.split()
+            if name in wanted:
+                user, nice, system, _, _, interrupts, soft_interrupts, steal = map(int, fields[:8])
+                ticks += user + nice + system + interrupts + soft_interrupts + steal
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def describe(cpus):
     """For the record."""
     model = "unknown CPU"

@@ -4,6 +4,7 @@ import statistics
 
 PEAK_DRIFT = 0.05
 SPREAD = 0.15
+OTHERS = 0.1  # Of the CPUs; clock ticks make it uncertain by a few hundredths.
 INTERRUPTED = 0.25  # Of the runs: with half of them the median would be that of the interruptions.
 
 
@@ -53,6 +54,9 @@ def noise_of(result, timed, ping_pong_limit):
         runs, preempted = (sum(turn[key] for turn in timed[name]["rounds"]) for key in ("runs", "preempted"))
         if preempted > INTERRUPTED * runs:
             found.append(f"other programs interrupted {runs} runs of {name} {preempted} times")
+    shares = [turn["others"] for engine in timed.values() for turn in engine["rounds"]]
+    if shares and statistics.mean(shares) > OTHERS:
+        found.append(f"other programs had {100 * statistics.mean(shares):.0f} % of the CPUs")
     if result["rejected_rounds"]:
         found.append(f"{result['rejected_rounds']} rounds do not count, since a store took more than "
                      f"{ping_pong_limit:.0f} ns from CPU to CPU")

@@ -88,14 +88,17 @@ class Worker:
         return {"load_us": loaded * 1e6}
 
     def measure(self, seconds):
-        """Others ran in between, so the first runs only warm up. `preempted` is how
-        often the system took a CPU away from this process meanwhile."""
+        """Other engines ran in between, so the first runs only warm up. `preempted` is
+        how often the system took a CPU away from this process during the runs that
+        count, `cpu_seconds` what all of them used."""
+        start = time.process_time()
         repeat(self.loaded.run, min(WARM_SECONDS, seconds))
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         times = sorted(repeat(self.loaded.run, seconds))
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
         return {"min_us": times[0] / 1e3, "median_us": times[len(times) // 2] / 1e3,
-                "p90_us": times[len(times) * 9 // 10] / 1e3, "runs": len(times), "preempted": switches}
+                "p90_us": times[len(times) * 9 // 10] / 1e3, "runs": len(times), "preempted": switches,
+                "cpu_seconds": time.process_time() - start}
 
     def layers(self, seconds):
         return {"layers": self.loaded.layers(seconds)}
