@@ -26,6 +26,6 @@ def plot(results, engines, path, title):
     axes.set_xticks(range(len(results)), [result["network"] for result in results], rotation=30, ha="right")
     axes.set_ylabel("speed, best peer = 1")
     axes.set_title(title)
-    axes.legend(ncols=len(engines), fontsize="small", frameon=False)
+    figure.legend(loc="outside lower center", ncols=len(engines), fontsize="small", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
