@@ -9,7 +9,7 @@ of MobileNetV2 over that of the largest alone; the CPU time of 50 idle sessions;
 and a switch of capacity. Weights are random and nothing is recovered, since
 neither matters here.
 
-    tools/setup.sh build bench && ninja -C build/release nestorc bin/nestor nestor_artifact_bench nestor_switch_bench
+    tools/setup.sh build bench && ninja -C build/release nestorc nestor_tool nestor_artifact_bench nestor_switch_bench
     nice -n -10 test/bench/run_artifact.py [ROW...] [-- FLAGS OF NESTORC COMPILE]
 
 With --layers, rows of `capacities` that are above 1.05 are followed by the layers

@@ -9,7 +9,7 @@ peak of the CPUs is measured, and with several threads how long a store takes
 from CPU to CPU: a round on a machine whose CPUs are far apart does not count.
 A table says who is faster only where all rounds agree.
 
-    tools/setup.sh build bench && ninja -C build/release nestorc nestor bin/nestor nestor_machine_probe
+    tools/setup.sh build bench && ninja -C build/release nestorc nestor nestor_tool nestor_machine_probe
     nice -n -10 test/bench/run_peers.py [NAME...] [-- FLAGS OF NESTORC COMPILE]
 
 The engines come from PyPI, in the versions of peers/requirements.txt, into a
@@ -54,9 +54,9 @@ def parse_arguments(arguments):
     parser.add_argument("--plot", metavar="FILE", help="write a picture, SVG or PNG")
     options = parser.parse_args(arguments)
     options.flags = flags
-    for name in options.engines:
-        if name not in ENGINES:
-            parser.error(f"no engine '{name}'; there are: {', '.join(ENGINES)}")
+    for what, given, known in (("engine", options.engines, ENGINES), ("network", options.names, setup.NETWORKS)):
+        if unknown := [name for name in given if name not in known]:
+            parser.error(f"no {what} '{unknown[0]}'; there are: {', '.join(known)}")
     return options
 
 
@@ -210,13 +210,14 @@ def main():
             print(f"{name}: {results[-1]['verdict']}", file=sys.stderr, flush=True)
     finally:
         benchmark.end()
-    print(summary.table(results, benchmark.labels()) + "\n\n" + summary.notes(results))
+    described = machine.describe(benchmark.cpus)
+    print(f"{summary.table(results, benchmark.labels())}\n\n{summary.notes(results)}\n{summary.origin(results, described)}")
     for result in results:
         if options.layers and "ratio" in result and result["verdict"] != "ahead":
             print_layers(result)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"machine": machine.describe(benchmark.cpus), "options": vars(options), "results": results}, file,
+            json.dump({"machine": described, "options": vars(options), "results": results}, file,
                       indent=1)
     if options.plot:
         from peers import plot

@@ -111,3 +111,13 @@ def notes(results):
     elif any("ratio" in result for result in results):
         lines.append("The machine was quiet throughout.")
     return "\n".join(lines)
+
+
+def origin(results, machine):
+    """Where the numbers are from: the CPU, its peak, and the engines' versions."""
+    versions = {name: engine["version"] for result in results for name, engine in result["engines"].items()
+                if "version" in engine}
+    peaks = [result["peak_gflops"] for result in results if result["peak_gflops"]]
+    peak = f", multiply-add peak {statistics.median(peaks):.0f} GFLOP/s" if peaks else ""
+    return (f"{len(machine['used'])} of {machine['cpus']} CPUs, {machine['cpu']}{peak}, load {machine['load_average']:.1f}; "
+            + ", ".join(f"{name} {version}" for name, version in versions.items()))

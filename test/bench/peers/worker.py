@@ -69,7 +69,7 @@ class Worker:
         self.cpus, self.loaded, self.kind = cpus, None, engines.engine(name)
 
     def prepare(self, model, folder):
-        return {"path": self.kind.prepare(model, folder), "version": self.kind.version()}
+        return {"path": self.kind.prepare(model, folder)}
 
     def open(self, path, inputs, outputs):
         """Loads a network, runs it, and writes its outputs as an .npz file, in order."""
@@ -85,7 +85,7 @@ class Worker:
         np.savez(outputs, *self.loaded.outputs())
         gc.collect()
         gc.disable()
-        return {"load_us": loaded * 1e6}
+        return {"load_us": loaded * 1e6, "version": self.kind.version()}
 
     def measure(self, seconds):
         """Other engines ran in between, so the first runs only warm up. `preempted` is
