@@ -17,21 +17,17 @@
 // wait, each with two threads.
 //
 //===----------------------------------------------------------------------===//
-#include "nestor/nestor.hpp"
+#include "Process.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 using namespace nestor;
+using namespace nestor::bench;
 
 namespace {
 
@@ -39,19 +35,6 @@ using Clock = std::chrono::steady_clock;
 
 double microsecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
-
-void check(const Status &status) {
-  if (status.ok())
-    return;
-  std::fprintf(stderr, "nestor_artifact_bench: %s\n", status.message().c_str());
-  std::exit(2);
-}
-
-template <typename T> T check(Result<T> result) {
-  if (!result.ok())
-    check(result.status());
-  return std::move(result).value();
 }
 
 double median(std::vector<double> &values) {
@@ -71,35 +54,6 @@ std::vector<float> makeImage(const Artifact &artifact) {
 void infer(Session &session, const std::vector<float> &image) {
   check(session.input(0).copy_from(image));
   check(session.run());
-}
-
-uint64_t residentBytes() {
-  unsigned long pages = 0;
-  if (FILE *file = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(file, "%*u %lu", &pages) != 1)
-      pages = 0;
-    std::fclose(file);
-  }
-  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-/// What `measure` returns in a process of its own; T is plain data.
-template <typename T, typename Measure> T inNewProcess(Measure measure) {
-  int ends[2];
-  if (pipe(ends) != 0)
-    std::exit(2);
-  pid_t child = fork();
-  if (child == 0) {
-    T result = measure();
-    _exit(write(ends[1], &result, sizeof result) == sizeof result ? 0 : 2);
-  }
-  close(ends[1]);
-  T result;
-  if (child < 0 || read(ends[0], &result, sizeof result) != sizeof result)
-    std::exit(2);
-  close(ends[0]);
-  waitpid(child, nullptr, 0);
-  return result;
 }
 
 //===----------------------------------------------------------------------===//

@@ -94,14 +94,16 @@ class Benchmark:
         entry, worker = {}, self.workers[name]
         result["engines"][name] = entry
         try:
+            described = {}
             if name in self.goals:
                 flags = ["--optimize", self.goals[name], *self.options.flags]
                 path = artifacts.compile_artifact(self.options.binaries, model, flags)
-                entry.update(self.describe_artifact(path))
+                described = self.describe_artifact(path)
             else:
                 path = worker.ask("prepare", model=model, folder=self.converted()).pop("path")
             outputs = os.path.join(folder, f"{name}.npz")
             entry.update(worker.ask("open", path=path, inputs=os.path.join(folder, "inputs.npz"), outputs=outputs))
+            entry.update(described)
             entry["difference"] = difference(folder, name)
             if not entry["difference"] <= TOLERANCE:
                 remark = f"its outputs are off by {entry['difference']:.1e} of their range"
@@ -122,7 +124,7 @@ class Benchmark:
         report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         full = report["capacities"][-1]
         return {"artifact": path, "macs": full["macs"], "weight_bytes": full["weight_bytes"],
-                "file_bytes": report["file_bytes"]}
+                "file_bytes": report["file_bytes"], "version": f"by {report['producer']}"}
 
     def measure(self, name):
         """Everything about one network."""
@@ -139,19 +141,26 @@ class Benchmark:
         summary.summarise(result, self.options.ping_pong_limit)
         if self.options.layers and result["verdict"] not in ("ahead", "not measured"):
             self.profile(result)
-        for label in ready:
-            self.workers[label].ask("close")
+        for worker in self.workers.values():
+            worker.close()
         return result
 
     def take_rounds(self, ready, result):
-        """Up to three times as many rounds as are wanted, until enough of them count."""
+        """Up to three times as many rounds as are wanted, until enough of them count.
+        An engine that fails meanwhile leaves `ready`."""
         counted = 0
         for number in range(3 * self.options.repeats):
-            if counted == self.options.repeats:
+            if counted == self.options.repeats or not ready:
                 break
             before = self.machine.probe(self.options.binaries, self.cpus)
             order = ready[number % len(ready):] + ready[:number % len(ready)]  # None always follows the same.
-            times = {label: self.take_turn(label) for label in order}
+            times = {}
+            for label in order:
+                try:
+                    times[label] = self.take_turn(label)
+                except RuntimeError as error:
+                    result["engines"][label]["failure"] = str(error)
+                    ready.remove(label)
             after = self.machine.probe(self.options.binaries, self.cpus)
             if max(before["ping_pong_ns"], after["ping_pong_ns"]) > self.options.ping_pong_limit:
                 result["rejected_rounds"] += 1

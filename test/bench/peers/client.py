@@ -23,7 +23,7 @@ class Worker:
 
     def ask(self, what, **request):
         """The answer to a request; RuntimeError says what went wrong in the engine."""
-        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
         try:
             self.process.stdin.write(json.dumps({"do": what, **request}) + "\n")
             self.process.stdin.flush()
@@ -32,11 +32,18 @@ class Worker:
             line = ""
         if not line:
             raise RuntimeError(f"the worker died, status {self.process.wait()}")
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
         reply = json.loads(line)
         if "error" in reply:
             raise RuntimeError(reply["error"])
         return reply
+
+    def close(self):
+        """Frees the network; a worker that died has done so already."""
+        try:
+            self.ask("close")
+        except RuntimeError:
+            pass
 
     def end(self):
         self.process.kill()
