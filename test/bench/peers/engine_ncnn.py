@@ -10,6 +10,7 @@ import ncnn
 import numpy as np
 
 from peers.engines import Engine
+from peers.ncnn_lstm import finish_lstm
 
 SHORT_STORAGE = ["use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage"]
 
@@ -31,6 +32,7 @@ class Ncnn(Engine):
                 done = subprocess.run([pnnx(), copy, "fp16=0"], capture_output=True, text=True, cwd=scratch)
                 if not os.path.exists(os.path.join(scratch, f"{name}.ncnn.param")):
                     raise RuntimeError(f"pnnx: {(done.stdout + done.stderr).strip()[-400:]}")
+                finish_lstm(os.path.join(scratch, f"{name}.ncnn"))
                 shutil.move(os.path.join(scratch, f"{name}.ncnn.bin"), converted + ".bin")
                 shutil.move(os.path.join(scratch, f"{name}.ncnn.param"), converted + ".param")
         return converted
@@ -40,7 +42,9 @@ class Ncnn(Engine):
         self.path, self.threads = path, threads
         # Without the batch, which its tensors do not have.
         self.feeds = [(name, ncnn.Mat(array[0]), array) for name, array in zip(self.net.input_names(), feeds.values())]
-        self.names, self.results = self.net.output_names(), []
+        # pnnx calls outputs so; what nobody reads is listed, too.
+        self.names = [name for name in self.net.output_names() if name.startswith("out")]
+        self.results = []
 
     @staticmethod
     def load(path, threads, lightmode=True):
