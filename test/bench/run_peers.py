@@ -25,9 +25,10 @@ import sys
 import tempfile
 import time
 
-from peers import artifacts, setup
+from peers import artifacts, environment
 
 ENGINES = ["nestor", "onnxruntime", "ncnn", "mnn", "openvino"]
+PROGRAMS = ["nestorc", "nestor", "nestor_machine_probe"]
 TOLERANCE = 1e-3  # Of the range of an output; DESIGN section 6, with Winograd.
 PEER_TOLERANCE = 1e-2  # Peers whose numerics are worse than ours may be still count, and the notes say so.
 
@@ -38,10 +39,10 @@ def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     comma = lambda text: text.split(",")
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks; all by default")
-    parser.add_argument("--networks", default=os.path.join(setup.WORK, "networks"), help="folder of the exported networks")
-    parser.add_argument("--binaries", default=os.path.join(setup.ROOT, "build", "release", "bin"))
-    parser.add_argument("--venv", default=os.path.join(setup.WORK, "venv"))
-    parser.add_argument("--engines", type=comma, default=ENGINES, help="of " + ",".join(ENGINES))
+    parser.add_argument("--networks", default=os.path.join(environment.WORK, "networks"), help="their ONNX files")
+    parser.add_argument("--binaries", default=os.path.join(environment.ROOT, "build", "release", "bin"))
+    parser.add_argument("--venv", default=os.path.join(environment.WORK, "venv"))
+    parser.add_argument("--engines", type=comma, default=ENGINES, help=f"of {','.join(ENGINES)}; nestor always is")
     parser.add_argument("--optimize", type=comma, default=["latency"], metavar="GOAL,...",
                         help="one Nestor for each; the first is compared with the peers; default latency")
     parser.add_argument("--threads", type=int, default=1)
@@ -54,7 +55,8 @@ def parse_arguments(arguments):
     parser.add_argument("--plot", metavar="FILE", help="write a picture, SVG or PNG")
     options = parser.parse_args(arguments)
     options.flags = flags
-    for what, given, known in (("engine", options.engines, ENGINES), ("network", options.names, setup.NETWORKS)):
+    options.networks, options.binaries = map(os.path.abspath, (options.networks, options.binaries))
+    for what, given, known in (("engine", options.engines, ENGINES), ("network", options.names, environment.NETWORKS)):
         if unknown := [name for name in given if name not in known]:
             parser.error(f"no {what} '{unknown[0]}'; there are: {', '.join(known)}")
     return options
@@ -79,15 +81,18 @@ class Benchmark:
         self.options, self.machine = options, machine
         self.cpus = machine.choose_cpus(options.threads)
         self.goals = {f"nestor-{goal}": goal for goal in options.optimize}
-        self.log = open(os.path.join(setup.WORK, "workers.log"), "w")
-        library = os.path.join(os.path.dirname(os.path.abspath(options.binaries)), "lib", "libnestor.so")
+        self.log = open(os.path.join(environment.WORK, "workers.log"), "w")
+        library = os.path.join(os.path.dirname(options.binaries), "lib", "libnestor.so")
+        for path in [library] + [os.path.join(options.binaries, program) for program in PROGRAMS]:
+            if not os.path.exists(path):
+                sys.exit(f"run_peers: there is no {path}; build it: ninja -C build/release nestorc nestor nestor_tool "
+                         "nestor_machine_probe")
         self.workers = {name: client.Worker(name.split("-")[0], self.cpus, self.log, {"NESTOR_LIBRARY": library})
                         for name in self.labels()}
 
     def labels(self):
         """Every column of the table."""
-        peers = [name for name in self.options.engines if name != "nestor"]
-        return (list(self.goals) if "nestor" in self.options.engines else []) + peers
+        return list(self.goals) + [name for name in self.options.engines if name != "nestor"]
 
     def load(self, name, model, folder, result):
         """Gets an engine ready; what keeps it from that is its `failure`."""
@@ -115,7 +120,7 @@ class Benchmark:
         return True
 
     def converted(self):
-        folder = os.path.join(setup.WORK, "converted")
+        folder = os.path.join(environment.WORK, "converted")
         os.makedirs(folder, exist_ok=True)
         return folder
 
@@ -133,7 +138,7 @@ class Benchmark:
         with tempfile.TemporaryDirectory() as folder:
             reference = "import sys; from peers import engine_onnxruntime as e; e.reference(*sys.argv[1:])"
             subprocess.run([sys.executable, "-c", reference, model, os.path.join(folder, "inputs.npz"),
-                            os.path.join(folder, "reference.npz")], check=True, cwd=setup.BENCH)
+                            os.path.join(folder, "reference.npz")], check=True, cwd=environment.BENCH)
             ready = [label for label in self.labels() if self.load(label, model, folder, result)]
         result["macs"] = next((e["macs"] for e in result["engines"].values() if "macs" in e), 0)
         self.take_rounds(ready, result)
@@ -181,9 +186,9 @@ class Benchmark:
     def profile(self, result):
         """The layers of Nestor and of the best peer."""
         ours, peer = result["engines"][result["compared"]], result["engines"][result["best_peer"]]
-        command = ["taskset", "-c", ",".join(map(str, self.cpus)), os.path.join(self.options.binaries, "nestor"), "bench",
-                   ours["artifact"], "--threads", str(self.options.threads), "--profile", "--json", "--seconds",
-                   str(self.options.seconds)]
+        command = ["taskset", "-c", ",".join(map(str, self.cpus)), os.path.join(self.options.binaries, "nestor"),
+                   "bench", ours["artifact"], "--threads", str(self.options.threads), "--profile", "--json",
+                   "--seconds", str(self.options.seconds)]
         report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         ours["layers"] = [(layer["layer"], layer["op"], layer["us"]) for layer in report["profile"]["layers"]]
         try:
@@ -206,10 +211,10 @@ def print_layers(result):
 
 def main():
     options = parse_arguments(sys.argv[1:])
-    os.makedirs(setup.WORK, exist_ok=True)
-    setup.enter_venv(options.venv)
-    names = options.names or setup.NETWORKS
-    setup.export_networks(options.networks, names)
+    os.makedirs(environment.WORK, exist_ok=True)
+    environment.enter_venv(options.venv)
+    names = options.names or environment.NETWORKS
+    environment.export_networks(options.networks, names)
     from peers import machine, summary
     benchmark = Benchmark(options)
     results = []
@@ -220,14 +225,14 @@ def main():
     finally:
         benchmark.end()
     described = machine.describe(benchmark.cpus)
-    print(f"{summary.table(results, benchmark.labels())}\n\n{summary.notes(results)}\n{summary.origin(results, described)}")
+    print(summary.table(results, benchmark.labels()), "", summary.notes(results), summary.origin(results, described),
+          sep="\n")
     for result in results:
         if options.layers and "ratio" in result and result["verdict"] != "ahead":
             print_layers(result)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"machine": described, "options": vars(options), "results": results}, file,
-                      indent=1)
+            json.dump({"machine": described, "options": vars(options), "results": results}, file, indent=1)
     if options.plot:
         from peers import plot
         plot.plot(results, benchmark.labels(), options.plot, f"Nestor and its peers, {options.threads} thread(s)")

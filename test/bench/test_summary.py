@@ -15,8 +15,9 @@ def engine(medians, fastest=None, others=0.0, **extra):
 
 
 def summarised(peaks=(100, 100), rejected=0, **engines):
-    result = {"network": "net", "macs": 1_000_000, "compared": "nestor", "engines": engines, "rejected_rounds": rejected,
-              "probes": [{"peak_gflops": peak, "ping_pong_ns": 100} for peak in peaks]}
+    probes = [{"peak_gflops": peak, "ping_pong_ns": 100} for peak in peaks]
+    result = {"network": "net", "macs": 1_000_000, "compared": "nestor", "engines": engines, "probes": probes,
+              "rejected_rounds": rejected}
     summary.summarise(result, 250)
     return result
 
@@ -44,7 +45,8 @@ class SummaryTest(unittest.TestCase):
         self.assertIn("ncnn does not count: wrong", summary.notes([result]))
 
     def test_nestor_with_other_outputs_is_not_ahead(self):
-        self.assertEqual(summarised(nestor=engine([50], failure="wrong"), ncnn=engine([100]))["verdict"], "outputs differ")
+        result = summarised(nestor=engine([50], failure="wrong"), ncnn=engine([100]))
+        self.assertEqual(result["verdict"], "outputs differ")
 
     def test_without_rounds_or_peers_nothing_is_measured(self):
         self.assertEqual(summarised(nestor=engine([50]))["verdict"], "not measured")
@@ -69,7 +71,8 @@ class SummaryTest(unittest.TestCase):
         result = summarised(peaks=(100, 90), rejected=2, nestor=engine([100, 130]), ncnn=engine([200, 200], others=0.4))
         text = summary.notes([result])
         for part in ("the peak moved between 90 and 100 GFLOP/s", "medians of nestor differ by 30 %",
-                     "other programs had 40 % of the CPUs while ncnn ran", "2 rounds do not count", "was not quiet during 1 of 1"):
+                     "other programs had 40 % of the CPUs while ncnn ran", "2 rounds do not count",
+                     "was not quiet during 1 of 1"):
             self.assertIn(part, text)
 
 

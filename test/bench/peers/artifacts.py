@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from peers import setup
+from peers import environment
 
 
 def modified(path):
@@ -15,7 +15,7 @@ def modified(path):
 def compile_artifact(binaries, model, flags):
     """The path of the artifact; one that is newer than compiler and model is kept."""
     nestorc = os.path.join(binaries, "nestorc")
-    folder = os.path.join(setup.WORK, "artifacts")
+    folder = os.path.join(environment.WORK, "artifacts")
     os.makedirs(folder, exist_ok=True)
     digest = hashlib.sha256(" ".join(flags).encode()).hexdigest()[:8]
     artifact = os.path.join(folder, f"{os.path.basename(model)[:-5]}.{digest}.nest")

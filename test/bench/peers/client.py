@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from peers import setup
+from peers import environment
 
 
 class Worker:
@@ -16,10 +16,10 @@ class Worker:
     up take nothing from the others.
     """
 
-    def __init__(self, engine, cpus, log, environment):
+    def __init__(self, engine, cpus, log, variables):
         self.process = subprocess.Popen(
             [sys.executable, "-m", "peers.worker", engine, ",".join(map(str, cpus))], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=log, text=True, cwd=setup.BENCH, env={**os.environ, **environment})
+            stdout=subprocess.PIPE, stderr=log, text=True, cwd=environment.BENCH, env={**os.environ, **variables})
 
     def ask(self, what, **request):
         """The answer to a request; RuntimeError says what went wrong in the engine."""

@@ -10,16 +10,13 @@ def choose_cpus(threads):
     """The last CPUs that this process may use, since interrupts prefer the first."""
     allowed = sorted(os.sched_getaffinity(0))
     if threads > len(allowed):
-        sys.exit(f"run_peers: {threads} threads need as many CPUs, and this process may use {len(allowed)}")
+        sys.exit(f"{threads} threads need as many CPUs, and this process may use {len(allowed)}")
     return allowed[len(allowed) - threads:]
 
 
 def probe(binaries, cpus):
     """{"peak_gflops", "ping_pong_ns"} of these CPUs now."""
-    program = os.path.join(binaries, "nestor_machine_probe")
-    if not os.path.exists(program):
-        sys.exit(f"run_peers: there is no {program}; build it: ninja -C build/release nestor_machine_probe")
-    command = [program, ",".join(map(str, cpus))]
+    command = [os.path.join(binaries, "nestor_machine_probe"), ",".join(map(str, cpus))]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

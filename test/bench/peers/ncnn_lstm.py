@@ -47,10 +47,12 @@ def finish_lstm(base):
         return array.reshape(4, hidden, -1)[ONNX_GATES_IN_NCNN_ORDER].tobytes()
 
     with open(base + ".bin", "wb") as file:
-        file.write(RAW + gates(input_weights) + RAW + gates(sum(np.split(biases, 2))) + RAW + gates(state_weights) + rest)
+        for weights in (input_weights, sum(np.split(biases, 2)), state_weights):
+            file.write(RAW + gates(weights))
+        file.write(rest)
     source = next(layer for layer in layers if layer.type == "Input")
     user = next(layer for layer in layers if layer.type == "InnerProduct")
     user.bottoms = ["state"]
-    kept = [source.line(), f"LSTM lstm 1 3 {source.tops[0]} all state cell 0={hidden} 1={len(input_weights)} 2=0", user.line()]
+    inner = f"LSTM lstm 1 3 {source.tops[0]} all state cell 0={hidden} 1={len(input_weights)} 2=0"
     with open(base + ".param", "w") as file:
-        file.write("\n".join([magic, "3 5", *kept]) + "\n")
+        file.write("\n".join([magic, "3 5", source.line(), inner, user.line()]) + "\n")

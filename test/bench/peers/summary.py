@@ -62,9 +62,9 @@ def noise_of(result, timed, ping_pong_limit):
 
 def table(results, engines):
     """Markdown: one row a network."""
-    lines = ["| network | MMACs | " + " | ".join(engines) + " | best peer | best peer / Nestor | lowest to highest round | "
-             "fastest runs |"]
-    lines.append("|" + "---|" * (len(engines) + 6))
+    columns = ["network", "MMACs", *engines, "best peer", "best peer / Nestor", "lowest to highest round",
+               "fastest runs"]
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for result in results:
         cells = [cell(result["engines"].get(name, {}), result["best_peer"] == name) for name in engines]
         ratio, extent, fastest = "–", "–", "–"
@@ -91,13 +91,14 @@ def cell(engine, best):
 
 def notes(results):
     """What to know before believing the table."""
-    lines = ["Cells: fastest run / median of the rounds' medians, ms (percent of the multiply-add peak, by the MACs of direct",
-             "convolution and the fastest run); bold: the best peer, by its median. The ratio is that of medians in the same",
-             "round; the last column is that of the fastest runs, of whichever peer."]
+    lines = ["Cells: fastest run / median of the rounds' medians, ms (percent of the multiply-add peak, by the MACs of",
+             "direct convolution and the fastest run); bold: the best peer, by its median. The ratio is that of medians",
+             "in the same round; the last column is that of the fastest runs, of whichever peer."]
     for result in results:
         for name, engine in result["engines"].items():
             if engine.get("remark"):
-                lines.append(f"- {result['network']}: {name} counts, although {engine['remark']}, more than Nestor may be")
+                lines.append(f"- {result['network']}: {name} counts, although {engine['remark']}, more than Nestor's "
+                             "may be")
             if engine.get("failure"):
                 lines.append(f"- {result['network']}: {name} does not count: {engine['failure']}")
         for sentence in result["noise"]:
@@ -107,7 +108,8 @@ def notes(results):
     if doubtful:
         lines.append(f"Too noisy or too close to tell who is faster: {', '.join(doubtful)}.")
     if noisy:
-        lines.append(f"The machine was not quiet during {len(noisy)} of {len(results)} networks; their times are not to be quoted.")
+        lines.append(f"The machine was not quiet during {len(noisy)} of {len(results)} networks; their times are not "
+                     "to be quoted.")
     elif any("ratio" in result for result in results):
         lines.append("The machine was quiet throughout.")
     return "\n".join(lines)
@@ -119,5 +121,6 @@ def origin(results, machine):
                 if "version" in engine}
     peaks = [result["peak_gflops"] for result in results if result["peak_gflops"]]
     peak = f", multiply-add peak {statistics.median(peaks):.0f} GFLOP/s" if peaks else ""
-    return (f"{len(machine['used'])} of {machine['cpus']} CPUs, {machine['cpu']}{peak}, load {machine['load_average']:.1f}; "
-            + ", ".join(f"{name} {version}" for name, version in versions.items()))
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (f"{len(machine['used'])} of {machine['cpus']} CPUs, {machine['cpu']}{peak}, load "
+            f"{machine['load_average']:.1f}; {listed}")
