@@ -7,7 +7,7 @@ it is not its turn. After a check that its outputs agree with ONNX Runtime's,
 the engines take turns, a round after the other; before and after each round the
 peak of the CPUs is measured, and with several threads how long a store takes
 from CPU to CPU: a round on a machine whose CPUs are far apart does not count.
-A table says who is faster only where all rounds agree.
+A table says who is faster only where all rounds and the fastest runs agree.
 
     tools/setup.sh build bench && ninja -C build/release nestorc nestor nestor_tool nestor_machine_probe
     nice -n -10 test/bench/run_peers.py [NAME...] [-- FLAGS OF NESTORC COMPILE]

@@ -57,6 +57,10 @@ class SummaryTest(unittest.TestCase):
         self.assertEqual(result["best_peer"], "ncnn")
         self.assertAlmostEqual(result["ratio_of_fastest"], 0.5)
 
+    def test_medians_that_the_fastest_runs_contradict_tell_nothing(self):
+        result = summarised(nestor=engine([100, 100], [90, 90]), ncnn=engine([110, 150], [80, 80]))
+        self.assertEqual(result["verdict"], "cannot tell")
+
     def test_percent_of_peak(self):
         # A million multiply-adds in 40 us are 50 GFLOP/s.
         result = summarised(nestor=engine([50], [40]), ncnn=engine([60]))

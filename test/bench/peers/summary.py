@@ -11,9 +11,10 @@ def summarise(result, ping_pong_limit):
     """Adds to a network's result what the table shows.
 
     `ratio` is the best peer's median over Nestor's, of the same round, in the
-    middle over the rounds: above 1 Nestor is faster. It counts only where all
-    rounds agree on who is. `ratio_of_fastest` compares the fastest runs of all
-    rounds, with whichever peer has the fastest.
+    middle over the rounds: above 1 Nestor is faster. `ratio_of_fastest` compares
+    the fastest runs of all rounds, with whichever peer has the fastest. Where all
+    rounds and the fastest runs do not agree on who is faster, nothing is told:
+    what other programs do to a few rounds can turn medians over.
     """
     timed = {name: engine for name, engine in result["engines"].items() if engine.get("rounds")}
     peaks = [moment["peak_gflops"] for moment in result["probes"]]
@@ -35,7 +36,8 @@ def summarise(result, ping_pong_limit):
     ratios = [peer["median_us"] / own["median_us"] for peer, own in zip(best["rounds"], timed[ours]["rounds"])]
     result.update(ratio=statistics.median(ratios), ratio_low=min(ratios), ratio_high=max(ratios),
                   ratio_of_fastest=min(timed[name]["min_us"] for name in peers) / timed[ours]["min_us"])
-    result["verdict"] = "ahead" if min(ratios) >= 1 else "behind" if max(ratios) < 1 else "cannot tell"
+    every = [*ratios, result["ratio_of_fastest"]]
+    result["verdict"] = "ahead" if min(every) >= 1 else "behind" if max(every) < 1 else "cannot tell"
     if timed[ours].get("failure"):
         result["verdict"] = "outputs differ"
 
