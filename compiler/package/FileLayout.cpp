@@ -8,9 +8,11 @@
 
 #include "runtime/format/header.h"
 
-#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
 
 #include <google/protobuf/io/coded_stream.h>
@@ -70,6 +72,31 @@ void writeHead(const format::Manifest &manifest, MutableArrayRef<uint8_t> file) 
   format::FileHeader header = makeHeader(bytes, file.size());
   std::memcpy(file.data(), &header, sizeof(header));
   llvm::copy(bytes, file.begin() + sizeof(header));
+}
+
+static Error writeTo(raw_fd_ostream &stream, ArrayRef<uint8_t> bytes) {
+  stream << toStringRef(bytes);
+  stream.flush();
+  std::error_code code = stream.error();
+  stream.clear_error(); // Or its destructor would end the program.
+  return errorCodeToError(code);
+}
+
+Error writeWhole(ArrayRef<uint8_t> file, StringRef path) {
+  // A device must not be renamed over; a folder gives its own error.
+  if (sys::fs::exists(path) && !sys::fs::is_regular_file(path)) {
+    std::error_code code;
+    raw_fd_ostream stream(path, code);
+    return code ? errorCodeToError(code) : writeTo(stream, file);
+  }
+  Expected<sys::fs::TempFile> temporary = sys::fs::TempFile::create(path + ".tmp%%%%%%%");
+  if (!temporary)
+    return temporary.takeError();
+  // Without a buffer, all is written in one call.
+  raw_fd_ostream stream(temporary->FD, /*shouldClose=*/false, /*unbuffered=*/true);
+  if (Error error = writeTo(stream, file))
+    return joinErrors(std::move(error), temporary->discard());
+  return temporary->keep(path);
 }
 
 } // namespace nestor::package

@@ -10,12 +10,12 @@
 #include "runtime/format/header.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/FileOutputBuffer.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/xxhash.h"
 
 #include <cstring>
 #include <map>
+#include <vector>
 
 using namespace llvm;
 
@@ -147,11 +147,8 @@ Error trimArtifact(StringRef file, const TrimOptions &options, StringRef path) {
     sources.push_back(section.offset());
 
   uint64_t size = layOutSections(manifest);
-  auto buffer = FileOutputBuffer::create(path, size);
-  if (!buffer)
-    return buffer.takeError();
-  MutableArrayRef<uint8_t> out((*buffer)->getBufferStart(), size);
-  llvm::fill(out, 0);
+  std::vector<uint8_t> contents(size);
+  MutableArrayRef<uint8_t> out(contents);
   for (auto [section, source] : zip_equal(*manifest.mutable_sections(), sources)) {
     MutableArrayRef<uint8_t> bytes = out.slice(section.offset(), section.size());
     if (!trimmer || section.kind() != format::WEIGHTS) {
@@ -167,7 +164,7 @@ Error trimArtifact(StringRef file, const TrimOptions &options, StringRef path) {
     section.set_hash(xxh3_64bits(bytes));
   }
   writeHead(manifest, out);
-  return (*buffer)->commit();
+  return writeWhole(out, path);
 }
 
 } // namespace nestor::package

@@ -9,7 +9,6 @@
 #include "compiler/package/FileLayout.h"
 #include "runtime/format/header.h"
 
-#include "llvm/Support/FileOutputBuffer.h"
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
@@ -101,11 +100,9 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
 }
 
 Error ArtifactWriter::writeFile(StringRef path) {
-  auto buffer = FileOutputBuffer::create(path, fileSize);
-  if (!buffer)
-    return buffer.takeError();
-  write({(*buffer)->getBufferStart(), fileSize});
-  return (*buffer)->commit();
+  std::vector<uint8_t> bytes(fileSize);
+  write(bytes);
+  return writeWhole(bytes, path);
 }
 
 std::unique_ptr<MemoryBuffer> toMemory(Plan &plan, ArrayRef<CodeImage> images) {

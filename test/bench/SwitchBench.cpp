@@ -12,40 +12,21 @@
 // that was never larger. Exits with 1 if a result was wrong.
 //
 //===----------------------------------------------------------------------===//
-#include "nestor/nestor.hpp"
+#include "Process.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <random>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
+#include <vector>
 
 using namespace nestor;
+using namespace nestor::bench;
 
 namespace {
 
 constexpr unsigned kThreads = 4;
-
-[[noreturn]] void fail(const Status &status) {
-  std::fprintf(stderr, "nestor_switch_bench: %s\n", status.message().c_str());
-  std::exit(2);
-}
-
-void check(const Status &status) {
-  if (!status.ok())
-    fail(status);
-}
-
-template <typename T> T check(Result<T> result) {
-  if (!result.ok())
-    fail(result.status());
-  return std::move(result).value();
-}
 
 /// Floats in [0, 1); other types stay zero.
 void fillInputs(const Artifact &artifact, Session &session) {
@@ -119,16 +100,6 @@ void measureSwitch(const Artifact &artifact) {
               times[times.size() * 99 / 100]);
 }
 
-uint64_t residentBytes() {
-  unsigned long pages = 0;
-  if (FILE *file = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(file, "%*u %lu", &pages) != 1)
-      pages = 0;
-    std::fclose(file);
-  }
-  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 struct Memory {
   uint64_t before, large, small;
 };
@@ -136,11 +107,7 @@ struct Memory {
 /// In a process of its own: what a session at the smallest capacity has
 /// resident, after runs at the largest one if `downgrade`.
 Memory measureMemory(const char *path, bool downgrade) {
-  int ends[2];
-  if (pipe(ends) != 0)
-    std::exit(2);
-  pid_t child = fork();
-  if (child == 0) {
+  return inNewProcess<Memory>([&] {
     Memory memory = {residentBytes(), 0, 0};
     Artifact artifact = check(Artifact::open(path));
     float least = artifact.capacities().front().capacity;
@@ -152,15 +119,8 @@ Memory measureMemory(const char *path, bool downgrade) {
     session.release_unused();
     check(session.run());
     memory.small = residentBytes();
-    _exit(write(ends[1], &memory, sizeof memory) == sizeof memory ? 0 : 2);
-  }
-  Memory memory = {};
-  if (child < 0 || read(ends[0], &memory, sizeof memory) != sizeof memory)
-    std::exit(2);
-  waitpid(child, nullptr, 0);
-  close(ends[0]);
-  close(ends[1]);
-  return memory;
+    return memory;
+  });
 }
 
 } // namespace
