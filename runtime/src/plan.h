@@ -75,6 +75,8 @@ struct PlanContext {
   /// its arguments become uses of the slot behind the last output.
   uint8_t *arena;
   unsigned threads; ///< Decides how fine work is cut.
+  /// Calls that one thread is done with in less time are not cut.
+  uint32_t shareAboveNs;
   /// Alignment that runs need of each slot; raised as needed.
   std::vector<uint32_t> *slotAlignment;
   BlockRange blocks;    ///< Only their steps; 0:0 where the file has none.
