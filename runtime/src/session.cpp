@@ -257,14 +257,26 @@ Status SessionState::run_all(uint32_t capacity, uint64_t *nanoseconds) {
   return run(capacity, 0, count, nanoseconds);
 }
 
+/// A look at its size takes a third of a microsecond: a tenth of the run of the
+/// smallest models. So runs that follow each other within a tick share one.
+Status SessionState::check_file() {
+  uint64_t now = clock_tick();
+  if (now == checkedAt)
+    return model->file.check_guard();
+  checkedAt = now;
+  return model->file.check();
+}
+
 Status SessionState::run(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds) {
-  Status status = model->file.check();
+  Status status = check_file();
   if (status.ok())
     status = run_range(capacity, first, end, nanoseconds);
   if (status.ok())
     status = model->file.check_guard();
-  if (!status.ok())
+  if (!status.ok()) {
+    checkedAt = 0; // What went wrong may be the file.
     return with_prefix(model->name, std::move(status));
+  }
   if (end == block_count(*model->manifest)) {
     lastRun = capacity;
     hasRun = true;
