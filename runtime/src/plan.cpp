@@ -17,8 +17,12 @@ namespace nestor::detail {
 static constexpr float kMacsPerNs = 40, kBytesPerNs = 10;
 /// Pieces for each thread: evens out cores of different speed.
 static constexpr uint32_t kPartsPerThread = 4;
-/// As many pieces a call is cut into that is only just worth it.
+/// As many pieces a call is cut into that is only just worth it, if there are
+/// threads for them.
 static constexpr float kFewestParts = 8;
+/// As many such calls have to wait for work before threads that sleep are woken,
+/// which takes some 50 us.
+static constexpr float kCallsToWake = 10;
 
 static unsigned long long ull(uint64_t value) { return value; }
 
@@ -40,7 +44,10 @@ public:
         stepsOfLayer_(capacity.layers_count, 0) {}
 
   Status build();
-  Plan take() { return std::move(plan_); }
+  Plan take() {
+    plan_.wakes = sharedNs_ >= kCallsToWake * static_cast<float>(context_.shareAboveNs);
+    return std::move(plan_);
+  }
 
 private:
   Status add_steps(uint32_t first, uint32_t end);
@@ -57,6 +64,7 @@ private:
   const nestor_format_Capacity &capacity_;
   const PlanContext &context_;
   std::vector<uint32_t> stepsOfLayer_;
+  float sharedNs_ = 0; ///< What calls take that are cut.
   Plan plan_;
 };
 
@@ -121,6 +129,8 @@ Status PlanBuilder::add_step(const nestor_format_Step &step) {
   const float ns =
       static_cast<float>(macs) / kMacsPerNs + static_cast<float>(touched) / kBytesPerNs;
   call.parts = choose_parts(call.grains, ns);
+  if (call.parts > 1)
+    sharedNs_ += ns;
   if (context_.weights) {
     context_.weights->tiles.push_back(kernel.tile_count ? kernel.tile[model_.target] : 0);
     context_.weights->ns.push_back(ns);

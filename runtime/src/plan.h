@@ -41,6 +41,8 @@ struct Plan {
   std::vector<TensorUse> uses;
   /// By block of the session, and the end: its first call.
   std::vector<uint32_t> blockCalls;
+  /// Whether its calls have enough to share to wake threads for a run.
+  bool wakes = false;
 
   /// Gives back what vectors have too much.
   void shrink();

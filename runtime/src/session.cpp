@@ -325,20 +325,20 @@ void SessionState::release_arena() {
 
 void SessionState::run_calls(const Plan &plan, uint32_t first, uint32_t end,
                              uint64_t *nanoseconds) {
-  bool shared = false; // Who has nothing to share wakes nobody.
+  bool asked = false, shared = false; // Who has nothing to share wakes nobody.
   uint64_t last = nanoseconds ? now_ns() : 0;
   for (uint32_t i = first; i < end; ++i) {
     const Call &call = plan.calls[i];
     void *const *args = plan.args.data() + call.firstArg;
     const int64_t *params = plan.params.data() + call.firstParam;
-    if (call.parts > 1) {
-      if (!shared)
-        pool.begin();
-      shared = true;
-      pool.parallel(call, args, params);
-    } else {
-      call.function(args, params, call.firstGrain, call.firstGrain + call.grains);
+    if (call.parts > 1 && !asked) {
+      shared = pool.begin(plan.wakes);
+      asked = true;
     }
+    if (call.parts > 1 && shared)
+      pool.parallel(call, args, params);
+    else
+      call.function(args, params, call.firstGrain, call.firstGrain + call.grains);
     if (nanoseconds) {
       uint64_t now = now_ns();
       nanoseconds[call.step] += now - last;

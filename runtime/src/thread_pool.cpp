@@ -58,15 +58,18 @@ ThreadPool::~ThreadPool() {
   pthread_mutex_destroy(&mutex_);
 }
 
-void ThreadPool::begin() {
+bool ThreadPool::begin(bool wake) {
+  if (!wake && parked_.load() != 0)
+    return false;
   // Sequentially consistent, as is `park`: either a worker that is about to
   // park sees `running_`, or it is counted here.
   running_.store(true);
-  if (parked_.load() == 0)
-    return;
-  pthread_mutex_lock(&mutex_);
-  pthread_cond_broadcast(&wake_);
-  pthread_mutex_unlock(&mutex_);
+  if (wake && parked_.load() != 0) {
+    pthread_mutex_lock(&mutex_);
+    pthread_cond_broadcast(&wake_);
+    pthread_mutex_unlock(&mutex_);
+  }
+  return true;
 }
 
 void ThreadPool::end() { running_.store(false); }

@@ -38,8 +38,10 @@ public:
   /// Workers that wait for a run without using a CPU.
   unsigned parked() const { return parked_.load(); }
 
-  /// Brackets a series of `parallel` calls. One thread at a time.
-  void begin();
+  /// Brackets a series of `parallel` calls. One thread at a time. `wake` is for
+  /// workers that are parked; false: there are some and they stay so, and
+  /// `parallel` and `end` are not to be called.
+  bool begin(bool wake);
   void end();
 
   /// Runs all parts of a call and returns when the last one is done.

@@ -37,7 +37,7 @@ protected:
 TEST_P(ThreadPoolTest, DoesEveryGrainOnce) {
   ThreadPool pool;
   ASSERT_TRUE(pool.start(GetParam()).ok());
-  pool.begin();
+  ASSERT_TRUE(pool.begin(true));
   for (int64_t grains : {1, 2, 3, 7, 64, 1000})
     for (uint32_t parts : {1, 2, 3, 7, 32})
       expectEachGrainOnce(pool, grains, parts);
@@ -48,7 +48,7 @@ TEST_P(ThreadPoolTest, ManyShortCalls) {
   ThreadPool pool;
   ASSERT_TRUE(pool.start(GetParam()).ok());
   for (int run = 0; run < 50; ++run) {
-    pool.begin();
+    ASSERT_TRUE(pool.begin(true));
     for (int i = 0; i < 100; ++i)
       expectEachGrainOnce(pool, 17, 5);
     pool.end();
@@ -59,7 +59,7 @@ TEST_P(ThreadPoolTest, WakesUpAfterParking) {
   ThreadPool pool;
   ASSERT_TRUE(pool.start(GetParam()).ok());
   for (int run = 0; run < 20; ++run) {
-    pool.begin();
+    ASSERT_TRUE(pool.begin(true));
     expectEachGrainOnce(pool, 100, 8);
     pool.end();
     // Around and beyond the time that workers spin after a run.
@@ -74,10 +74,31 @@ TEST_P(ThreadPoolTest, ParksWhenThereIsNothingToDo) {
   for (int run = 0; run < 3; ++run) {
     while (pool.parked() != GetParam())
       std::this_thread::yield();
-    pool.begin();
+    ASSERT_TRUE(pool.begin(true));
     expectEachGrainOnce(pool, 100, 8);
     pool.end();
   }
+}
+
+TEST(ThreadPool, WakesWorkersOnlyIfAsked) {
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(2).ok());
+  while (pool.parked() != 2)
+    std::this_thread::yield();
+  EXPECT_FALSE(pool.begin(false));
+  EXPECT_EQ(pool.parked(), 2u);
+  ASSERT_TRUE(pool.begin(true));
+  while (pool.parked() != 0)
+    std::this_thread::yield();
+  EXPECT_TRUE(pool.begin(false)) << "they are awake";
+  pool.end();
+}
+
+TEST(ThreadPool, SharesWithNobody) {
+  ThreadPool pool;
+  EXPECT_EQ(pool.threads(), 1u);
+  EXPECT_TRUE(pool.begin(false));
+  pool.end();
 }
 
 /// What the threads saw that did the parts of one call.
@@ -112,7 +133,7 @@ TEST(ThreadPool, WorkersStayOnTheirCpus) {
   ASSERT_TRUE(pool.start(2, {cpu}).ok());
   void *args[] = {&places};
   Call call = {look, 0, 0, 4, 4};
-  pool.begin();
+  ASSERT_TRUE(pool.begin(true));
   pool.parallel(call, args, nullptr);
   pool.end();
   EXPECT_GT(places.byWorkers, 0u);

@@ -56,9 +56,10 @@ public:
   /// CPUs together with an executor. Default: none named, any may be used.
   SessionOptions &affinity(std::vector<unsigned> cpus) { return cpus_ = std::move(cpus), *this; }
   /// Kernel calls are shared among threads if one would take about this time for
-  /// it, by the MACs and bytes of the call and a usual speed. For an executor that
-  /// takes long to get its threads going, more may be better. 0 shares all that can
-  /// be. It never changes results. Default: 20,000.
+  /// it, by the MACs and bytes of the call and a usual speed; and the session's own
+  /// threads, once they sleep, are woken for runs that have ten times as much to
+  /// share. For an executor that takes long to get its threads going, more may be
+  /// better. 0 shares all that can be. It never changes results. Default: 5,000.
   SessionOptions &share_above_ns(uint32_t time) { return shareAboveNs_ = time, *this; }
 
   /// Blocks [first, end) only (see `Artifact::blocks`): the session checks them
@@ -88,7 +89,7 @@ public:
 private:
   float capacity_ = 1;
   unsigned threads_ = 1;
-  uint32_t shareAboveNs_ = 20'000;
+  uint32_t shareAboveNs_ = 5'000;
   bool hasBlocks_ = false, hasBudget_ = false;
   BlockRange blocks_;
   uint64_t budget_ = 0;
