@@ -19,7 +19,7 @@ static constexpr float kMacsPerNs = 40, kBytesPerNs = 10;
 static constexpr uint32_t kPartsPerThread = 4;
 /// As many pieces a call is cut into that is only just worth it, if there are
 /// threads for them.
-static constexpr float kFewestParts = 8;
+static constexpr float kFewestParts = 4;
 /// As many such calls have to wait for work before threads that sleep are woken,
 /// which takes some 50 us.
 static constexpr float kCallsToWake = 10;
