@@ -88,7 +88,7 @@ NESTOR_ENDS_WITH(nestor_target_info, selected);
 NESTOR_ENDS_WITH(nestor_cut_info, dominated);
 NESTOR_ENDS_WITH(nestor_upgrade_info, state);
 NESTOR_ENDS_WITH(nestor_open_options, reserved2);
-NESTOR_ENDS_WITH(nestor_session_options, end_block);
+NESTOR_ENDS_WITH(nestor_session_options, reserved);
 NESTOR_ENDS_WITH(nestor_capacity_goal, accuracy);
 
 //===----------------------------------------------------------------------===//
@@ -541,15 +541,30 @@ nestor_code nestor_artifact_choose_capacity(const nestor_artifact *artifact,
 // Sessions
 //===----------------------------------------------------------------------===//
 
-static Status make_session(const Artifact &artifact, const nestor_session_options *given,
-                           nestor_session **session) {
+static Status read_session_options(const nestor_session_options *given, SessionOptions &how) {
   nestor_session_options options = NESTOR_SESSION_OPTIONS_INIT;
   NESTOR_RETURN_IF_ERROR(read_options(given, kSessionOptionsSize, options));
-  SessionOptions how = SessionOptions().capacity(options.capacity).threads(options.threads);
+  NESTOR_RETURN_IF_ERROR(check_option("reserved", options.reserved, 0));
+  how.capacity(options.capacity).threads(options.threads);
   if (options.memory_budget != 0)
     how.memory_budget(options.memory_budget);
   if (options.first_block != 0 || options.end_block != 0)
     how.blocks(options.first_block, options.end_block);
+  how.executor({options.executor, options.executor_context});
+  how.share_above_ns(options.share_above_ns);
+  if (options.cpu_count == 0)
+    return Status();
+  if (!options.cpus)
+    return detail::error(StatusCode::invalid_argument, "options: cpus is null, but cpu_count is %zu",
+                         options.cpu_count);
+  how.affinity({options.cpus, options.cpus + options.cpu_count});
+  return Status();
+}
+
+static Status make_session(const Artifact &artifact, const nestor_session_options *given,
+                           nestor_session **session) {
+  SessionOptions how;
+  NESTOR_RETURN_IF_ERROR(read_session_options(given, how));
   Result<Session> made = artifact.session(how);
   if (!made.ok())
     return made.status();

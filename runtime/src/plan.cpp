@@ -13,13 +13,16 @@
 
 namespace nestor::detail {
 
-/// Work below this much, in multiply-accumulates and bytes touched, costs less
-/// than handing it to another thread: about two microseconds.
-static constexpr uint64_t kWorkPerPart = 64 * 1024;
-/// A usual speed of one core: what streams are planned with.
+/// A usual speed of one core: what streams are planned and calls are cut with.
 static constexpr float kMacsPerNs = 40, kBytesPerNs = 10;
 /// Pieces for each thread: evens out cores of different speed.
 static constexpr uint32_t kPartsPerThread = 4;
+/// As many pieces a call is cut into that is only just worth it, if there are
+/// threads for them.
+static constexpr float kFewestParts = 4;
+/// As many such calls have to wait for work before threads that sleep are woken,
+/// which takes some 50 us.
+static constexpr float kCallsToWake = 10;
 
 static unsigned long long ull(uint64_t value) { return value; }
 
@@ -41,7 +44,10 @@ public:
         stepsOfLayer_(capacity.layers_count, 0) {}
 
   Status build();
-  Plan take() { return std::move(plan_); }
+  Plan take() {
+    plan_.wakes = sharedNs_ >= kCallsToWake * static_cast<float>(context_.shareAboveNs);
+    return std::move(plan_);
+  }
 
 private:
   Status add_steps(uint32_t first, uint32_t end);
@@ -52,12 +58,13 @@ private:
   Status find_region(const nestor_format_StepArg &arg, Region &region) const;
   Status add_weight(const nestor_format_StepArg &arg, const nestor_format_KernelArg &contract,
                     const int64_t *params, uint64_t bytes);
-  uint32_t choose_parts(int64_t grains, uint64_t work) const;
+  uint32_t choose_parts(int64_t grains, float ns) const;
 
   const Model &model_;
   const nestor_format_Capacity &capacity_;
   const PlanContext &context_;
   std::vector<uint32_t> stepsOfLayer_;
+  float sharedNs_ = 0; ///< What calls take that are cut.
   Plan plan_;
 };
 
@@ -107,23 +114,26 @@ Status PlanBuilder::add_step(const nestor_format_Step &step) {
   NESTOR_RETURN_IF_ERROR(add_params(step, kernel));
 
   const uint64_t macs = capacity_.layers[step.layer].macs / stepsOfLayer_[step.layer];
-  uint64_t work = macs;
+  uint64_t touched = 0;
   for (pb_size_t i = 0; i < step.args_count; ++i) {
     uint64_t bytes = 0;
     if (Status status = add_arg(step.args[i], kernel.args[i], step.params, bytes); !status.ok())
       return error(status.code(), "args[%u] of %.100s: %s", i, text(kernel.name),
                    status.message().c_str());
-    if (!checked_add(work, bytes, work))
-      work = UINT64_MAX;
+    if (!checked_add(touched, bytes, touched))
+      touched = UINT64_MAX;
   }
   if (!evaluate(kernel.grains, step.params, call.grains) || call.grains < 0)
     return error(StatusCode::corrupt, "grains of %.100s is negative or overflows",
                  text(kernel.name));
-  call.parts = choose_parts(call.grains, work);
+  const float ns =
+      static_cast<float>(macs) / kMacsPerNs + static_cast<float>(touched) / kBytesPerNs;
+  call.parts = choose_parts(call.grains, ns);
+  if (call.parts > 1)
+    sharedNs_ += ns;
   if (context_.weights) {
     context_.weights->tiles.push_back(kernel.tile_count ? kernel.tile[model_.target] : 0);
-    context_.weights->ns.push_back(static_cast<float>(macs) / kMacsPerNs +
-                                   static_cast<float>(work - macs) / kBytesPerNs);
+    context_.weights->ns.push_back(ns);
   }
   plan_.calls.push_back(call);
   return Status();
@@ -237,12 +247,16 @@ Status PlanBuilder::add_weight(const nestor_format_StepArg &arg,
   return Status();
 }
 
-uint32_t PlanBuilder::choose_parts(int64_t grains, uint64_t work) const {
-  if (context_.threads == 1)
+/// Handing a call to other threads and waiting for the last one costs about a
+/// microsecond with workers that spin, and much more where they have to wake.
+uint32_t PlanBuilder::choose_parts(int64_t grains, float ns) const {
+  const auto least = static_cast<float>(context_.shareAboveNs);
+  if (context_.threads == 1 || ns < least)
     return 1;
-  uint64_t parts = std::min<uint64_t>(context_.threads * kPartsPerThread, work / kWorkPerPart);
-  parts = std::min<uint64_t>(parts, static_cast<uint64_t>(grains));
-  return std::max<uint32_t>(static_cast<uint32_t>(parts), 1);
+  uint32_t parts = context_.threads * kPartsPerThread;
+  if (least > 0 && ns / least * kFewestParts < static_cast<float>(parts))
+    parts = static_cast<uint32_t>(ns / least * kFewestParts);
+  return std::max<uint32_t>(static_cast<uint32_t>(std::min<int64_t>(parts, grains)), 1);
 }
 
 } // namespace

@@ -41,6 +41,8 @@ struct Plan {
   std::vector<TensorUse> uses;
   /// By block of the session, and the end: its first call.
   std::vector<uint32_t> blockCalls;
+  /// Whether its calls have enough to share to wake threads for a run.
+  bool wakes = false;
 
   /// Gives back what vectors have too much.
   void shrink();
@@ -75,6 +77,8 @@ struct PlanContext {
   /// its arguments become uses of the slot behind the last output.
   uint8_t *arena;
   unsigned threads; ///< Decides how fine work is cut.
+  /// Calls that one thread is done with in less time are not cut.
+  uint32_t shareAboveNs;
   /// Alignment that runs need of each slot; raised as needed.
   std::vector<uint32_t> *slotAlignment;
   BlockRange blocks;    ///< Only their steps; 0:0 where the file has none.

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "session_state.h"
+#include "affinity.h"
 #include "blocks.h"
 #include "checked.h"
 #include "clock.h"
@@ -98,6 +99,22 @@ Status SessionState::choose_blocks(const SessionOptions &options) {
   return Status();
 }
 
+/// How many threads share a run, and whether they can.
+static Result<unsigned> choose_threads(const SessionOptions &options) {
+  const std::vector<unsigned> &cpus = options.affinity();
+  if (!cpus.empty() && options.executor().run)
+    return error(StatusCode::invalid_argument, "session: affinity is for threads of the session's "
+                 "own, and an executor brings the app's: leave one of the two out");
+  Result<unsigned> usable = cpus.empty() ? cpu_count() : check_cpus(cpus);
+  if (!usable.ok())
+    return with_prefix("session", usable.status());
+  unsigned threads = options.threads() == 0 ? usable.value() : options.threads();
+  if (threads > kMaxThreads)
+    return error(StatusCode::invalid_argument, "session: %u threads are more than %u", threads,
+                 kMaxThreads);
+  return threads;
+}
+
 Status SessionState::prepare(const SessionOptions &options) {
   NESTOR_RETURN_IF_ERROR(model->codeStatus);
   NESTOR_RETURN_IF_ERROR(choose_blocks(options));
@@ -105,20 +122,22 @@ Status SessionState::prepare(const SessionOptions &options) {
   if (!capacity.ok())
     return capacity.status();
   selected.set(capacity.value());
-  unsigned threads = options.threads() == 0 ? cpu_count() : options.threads();
-  if (threads > kMaxThreads)
-    return error(StatusCode::invalid_argument, "session: %u threads are more than %u", threads,
-                 kMaxThreads);
+  Result<unsigned> threads = choose_threads(options);
+  if (!threads.ok())
+    return threads.status();
   alignment.assign(model->inputs.size() + model->outputs.size() + 1, 1);
   NESTOR_RETURN_IF_ERROR(options.has_memory_budget()
-                             ? prepare_streamed(options.memory_budget(), threads)
-                             : prepare_resident(threads));
+                             ? prepare_streamed(options, threads.value())
+                             : prepare_resident(options, threads.value()));
   for (size_t slot = 0; slot < own.size(); ++slot)
     NESTOR_RETURN_IF_ERROR(bind(slot, own[slot]));
-  return pool.start(threads - 1);
+  if (!options.executor().run)
+    return pool.start(threads.value() - 1, options.affinity());
+  pool.use(options.executor(), threads.value());
+  return Status();
 }
 
-Status SessionState::prepare_resident(unsigned threads) {
+Status SessionState::prepare_resident(const SessionOptions &options, unsigned threads) {
   if (model->file.front() < model->file.size())
     return error(StatusCode::invalid_argument, "session: the artifact was opened without its "
                  "weights: a session needs a memory budget");
@@ -134,7 +153,7 @@ Status SessionState::prepare_resident(unsigned threads) {
   for (uint64_t offset : offsets)
     own.push_back(memory + offset);
   bound = own;
-  PlanContext context = {memory, threads, &alignment, blocks, nullptr};
+  PlanContext context = {memory, threads, options.share_above_ns(), &alignment, blocks, nullptr};
   for (uint32_t i = 0; i < model->capacities.size(); ++i) {
     Result<Plan> plan = make_plan(*model, i, context);
     if (!plan.ok())
@@ -144,13 +163,13 @@ Status SessionState::prepare_resident(unsigned threads) {
   return Status();
 }
 
-Status SessionState::prepare_streamed(uint64_t budget, unsigned threads) {
+Status SessionState::prepare_streamed(const SessionOptions &options, unsigned threads) {
   std::vector<uint64_t> offsets;
   uint64_t tensors = 0;
   if (!place_tensors(*model, offsets, tensors))
     return cannot_allocate(UINT64_MAX);
-  StreamSetup setup = {*model, blocks, threads, tensors};
-  Result<StreamSet> made = plan_streams(setup, budget, current(), alignment);
+  StreamSetup setup = {*model, blocks, threads, options.share_above_ns(), tensors};
+  Result<StreamSet> made = plan_streams(setup, options.memory_budget(), current(), alignment);
   if (!made.ok())
     return made.status();
   StreamSet &set = made.value();
@@ -238,14 +257,26 @@ Status SessionState::run_all(uint32_t capacity, uint64_t *nanoseconds) {
   return run(capacity, 0, count, nanoseconds);
 }
 
+/// A look at its size takes a quarter of a microsecond, more than all else that a
+/// run does between kernels. So runs that begin within one tick share a look.
+Status SessionState::check_file() {
+  uint64_t now = clock_tick();
+  if (now == checkedAt)
+    return model->file.check_guard();
+  checkedAt = now;
+  return model->file.check();
+}
+
 Status SessionState::run(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds) {
-  Status status = model->file.check();
+  Status status = check_file();
   if (status.ok())
     status = run_range(capacity, first, end, nanoseconds);
   if (status.ok())
     status = model->file.check_guard();
-  if (!status.ok())
+  if (!status.ok()) {
+    checkedAt = 0; // What went wrong may be the file.
     return with_prefix(model->name, std::move(status));
+  }
   if (end == block_count(*model->manifest)) {
     lastRun = capacity;
     hasRun = true;
@@ -294,15 +325,17 @@ void SessionState::release_arena() {
 
 void SessionState::run_calls(const Plan &plan, uint32_t first, uint32_t end,
                              uint64_t *nanoseconds) {
-  bool shared = pool.workers() != 0;
-  if (shared)
-    pool.begin();
+  bool asked = false, shared = false; // Who has nothing to share wakes nobody.
   uint64_t last = nanoseconds ? now_ns() : 0;
   for (uint32_t i = first; i < end; ++i) {
     const Call &call = plan.calls[i];
     void *const *args = plan.args.data() + call.firstArg;
     const int64_t *params = plan.params.data() + call.firstParam;
-    if (call.parts > 1)
+    if (call.parts > 1 && !asked) {
+      shared = pool.begin(plan.wakes);
+      asked = true;
+    }
+    if (call.parts > 1 && shared)
       pool.parallel(call, args, params);
     else
       call.function(args, params, call.firstGrain, call.firstGrain + call.grains);
@@ -383,7 +416,7 @@ Result<uint64_t> Artifact::minimum_budget(float capacity) const {
   uint64_t tensors = 0;
   if (!place_tensors(*model_, offsets, tensors))
     return cannot_allocate(UINT64_MAX);
-  StreamSetup setup = {*model_, present_blocks(), 1, tensors};
+  StreamSetup setup = {*model_, present_blocks(), 1, 0, tensors};
   Result<uint64_t> bytes = detail::minimum_budget(setup, index.value());
   return bytes.ok() ? bytes : with_prefix(model_->name, bytes.status());
 }
@@ -461,7 +494,7 @@ void Session::release_unused() {
   state_->model->release_unused();
 }
 
-unsigned Session::threads() const { return state_->pool.workers() + 1; }
+unsigned Session::threads() const { return state_->pool.threads(); }
 BlockRange Session::blocks() const { return state_->blocks; }
 
 uint64_t Session::memory_bytes() const {

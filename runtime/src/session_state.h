@@ -71,15 +71,19 @@ public:
   Upgrade upgrade;
 
 private:
+  uint64_t checkedAt = 0; ///< The tick of the last look at the file's size.
+
   /// The index of a capacity that this session can run.
   Result<uint32_t> find(float capacity) const;
   Status choose_blocks(const SessionOptions &options);
   Status allocate(uint64_t bytes);
-  Status prepare_resident(unsigned threads);
-  Status prepare_streamed(uint64_t budget, unsigned threads);
+  Status prepare_resident(const SessionOptions &options, unsigned threads);
+  Status prepare_streamed(const SessionOptions &options, unsigned threads);
   Status run_range(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds);
   /// As `run_range`, but blocks count from the session's first.
   Status run_streamed(uint32_t capacity, uint32_t first, uint32_t end, uint64_t *nanoseconds);
+  /// `data_loss` when the file has become shorter than it was.
+  Status check_file();
   /// Runs calls [first, end) of a plan.
   void run_calls(const Plan &plan, uint32_t first, uint32_t end, uint64_t *nanoseconds);
 };

@@ -199,7 +199,8 @@ Status StreamPlanner::draft() {
 
 Status StreamPlanner::draft(uint32_t capacity) {
   Draft &draft = drafts_.emplace_back();
-  PlanContext context = {nullptr, setup_.threads, &alignment_, setup_.blocks, &draft.weights};
+  PlanContext context = {nullptr, setup_.threads, setup_.shareAboveNs, &alignment_, setup_.blocks,
+                         &draft.weights};
   Result<Plan> plan = make_plan(setup_.model, capacity, context);
   if (!plan.ok())
     return plan.status();

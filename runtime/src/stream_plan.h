@@ -69,6 +69,7 @@ struct StreamSetup {
   const Model &model;
   BlockRange blocks;
   unsigned threads;
+  uint32_t shareAboveNs; ///< As in PlanContext.
   uint64_t tensors; ///< Bytes in front of the arena.
 };
 

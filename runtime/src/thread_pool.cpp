@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "thread_pool.h"
+#include "affinity.h"
 #include "clock.h"
 #include "error.h"
 #include "relax.h"
@@ -27,16 +28,23 @@ static int64_t part_begin(int64_t grains, uint32_t parts, uint32_t index) {
 
 ThreadPool::ThreadPool() = default;
 
-Status ThreadPool::start(unsigned count) {
-  threads_.reserve(count);
-  for (unsigned i = 0; i < count; ++i) {
+Status ThreadPool::start(unsigned workers, const std::vector<unsigned> &cpus) {
+  cpus_ = cpus;
+  workers_.reserve(workers);
+  for (unsigned i = 0; i < workers; ++i) {
     pthread_t thread;
     if (int code = pthread_create(&thread, nullptr, work, this))
       return error(StatusCode::out_of_memory, "cannot start thread %u: %s", i + 1,
                    std::strerror(code));
-    threads_.push_back(thread);
+    workers_.push_back(thread);
   }
+  threads_ = workers + 1;
   return Status();
+}
+
+void ThreadPool::use(const Executor &executor, unsigned threads) {
+  executor_ = executor;
+  threads_ = threads;
 }
 
 ThreadPool::~ThreadPool() {
@@ -44,21 +52,24 @@ ThreadPool::~ThreadPool() {
   stopping_.store(true);
   pthread_cond_broadcast(&wake_);
   pthread_mutex_unlock(&mutex_);
-  for (pthread_t thread : threads_)
+  for (pthread_t thread : workers_)
     pthread_join(thread, nullptr);
   pthread_cond_destroy(&wake_);
   pthread_mutex_destroy(&mutex_);
 }
 
-void ThreadPool::begin() {
+bool ThreadPool::begin(bool wake) {
+  if (!wake && parked_.load() != 0)
+    return false;
   // Sequentially consistent, as is `park`: either a worker that is about to
   // park sees `running_`, or it is counted here.
   running_.store(true);
-  if (parked_.load() == 0)
-    return;
-  pthread_mutex_lock(&mutex_);
-  pthread_cond_broadcast(&wake_);
-  pthread_mutex_unlock(&mutex_);
+  if (wake && parked_.load() != 0) {
+    pthread_mutex_lock(&mutex_);
+    pthread_cond_broadcast(&wake_);
+    pthread_mutex_unlock(&mutex_);
+  }
+  return true;
 }
 
 void ThreadPool::end() { running_.store(false); }
@@ -70,8 +81,9 @@ void ThreadPool::parallel(const Call &call, void *const *args, const int64_t *pa
   unfinished_.store(call.parts, std::memory_order_relaxed);
   uint64_t generation = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
   ticket_.store(generation << 32 | uint64_t{call.parts} << 16, std::memory_order_release);
-  while (take_part())
-    ;
+  if (executor_.run)
+    executor_.run(executor_.context, std::min(call.parts, threads_), take_parts, this);
+  take_parts(this);
   for (unsigned spins = 0; unfinished_.load(std::memory_order_acquire) != 0;) {
     relax();
     if (++spins % kSpinsBeforeYield == 0)
@@ -95,12 +107,19 @@ bool ThreadPool::take_part() {
   return true;
 }
 
+void ThreadPool::take_parts(void *pool) {
+  while (static_cast<ThreadPool *>(pool)->take_part())
+    ;
+}
+
 void *ThreadPool::work(void *pool) {
   static_cast<ThreadPool *>(pool)->work();
   return nullptr;
 }
 
 void ThreadPool::work() {
+  if (!cpus_.empty())
+    stay_on(cpus_);
   uint64_t idleSince = 0; // 0 while a run is going on.
   for (unsigned spins = 0; !stopping_.load(std::memory_order_relaxed);) {
     if (take_part()) {

@@ -6,6 +6,7 @@
 #ifndef NESTOR_SRC_THREAD_POOL_H
 #define NESTOR_SRC_THREAD_POOL_H
 
+#include "nestor/session.hpp"
 #include "plan.h"
 
 #include <atomic>
@@ -18,7 +19,8 @@ namespace nestor::detail {
 /// they get to them: a worker that the system has put aside delays nobody.
 ///
 /// Workers spin while a run is going on (`begin` to `end`) and for 50 us after
-/// it, since waking a thread takes longer than most layers; then they park.
+/// it, since waking a thread takes longer than most layers; then they park. An
+/// executor of the app takes the place of workers.
 class ThreadPool {
 public:
   ThreadPool();
@@ -26,12 +28,20 @@ public:
   ThreadPool &operator=(const ThreadPool &) = delete;
   ~ThreadPool();
 
-  /// Starts `count` workers. Called once.
-  Status start(unsigned count);
-  unsigned workers() const { return static_cast<unsigned>(threads_.size()); }
+  /// Starts `workers` workers, on `cpus` only, which were checked, if there are
+  /// any. Called once, or `use` is.
+  Status start(unsigned workers, const std::vector<unsigned> &cpus = {});
+  /// Shares calls among the app's threads, `threads` with the caller's.
+  void use(const Executor &executor, unsigned threads);
+  /// That share a call, the caller's included.
+  unsigned threads() const { return threads_; }
+  /// Workers that wait for a run without using a CPU.
+  unsigned parked() const { return parked_.load(); }
 
-  /// Brackets a series of `parallel` calls. One thread at a time.
-  void begin();
+  /// Brackets a series of `parallel` calls. One thread at a time. `wake` is for
+  /// workers that are parked; false: there are some and they stay so, and
+  /// `parallel` and `end` are not to be called.
+  bool begin(bool wake);
   void end();
 
   /// Runs all parts of a call and returns when the last one is done.
@@ -39,6 +49,7 @@ public:
 
 private:
   static void *work(void *pool);
+  static void take_parts(void *pool);
   void work();
   void park();
   bool take_part();
@@ -59,7 +70,10 @@ private:
 
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
   pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER;
-  std::vector<pthread_t> threads_;
+  std::vector<pthread_t> workers_;
+  std::vector<unsigned> cpus_; ///< Of the workers; none: any.
+  Executor executor_;          ///< Without `run`: there is none.
+  unsigned threads_ = 1;
 };
 
 } // namespace nestor::detail

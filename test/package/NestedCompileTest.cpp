@@ -52,7 +52,10 @@ protected:
     auto artifact = Artifact::open(bytes->getBufferStart(), size);
     EXPECT_TRUE(artifact.ok()) << artifact.status().message();
     auto session = artifact.value().session(
-        SessionOptions().capacity(artifact.value().capacities()[index].capacity).threads(threads));
+        SessionOptions()
+            .capacity(artifact.value().capacities()[index].capacity)
+            .threads(threads)
+            .share_above_ns(0));
     EXPECT_TRUE(session.ok()) << session.status().message();
     EXPECT_TRUE(session.value().input(0).copy_from(input).ok());
     EXPECT_TRUE(session.value().run().ok());
@@ -81,7 +84,8 @@ TEST_F(NestedCompileTest, EveryCapacityComputesWhatItsFunctionSays) {
   for (size_t index = 0; index < 3; ++index) {
     std::vector<float> output = run(size(), index);
     EXPECT_LE(test::relativeError(output, expected[index]), 1e-5) << "capacity " << index;
-    EXPECT_EQ(run(size(), index, /*threads=*/2), output) << "capacity " << index;
+    for (unsigned threads : {2, 3, 7})
+      EXPECT_EQ(run(size(), index, threads), output) << "capacity " << index;
   }
   EXPECT_GT(test::relativeError(expected[0], expected[2]), 0.01) << "the capacities must differ";
 }

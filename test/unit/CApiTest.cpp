@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "ArtifactBuilder.h"
 #include "nestor/nestor.h"
+#include "nestor/nestor.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <numeric>
+#include <sched.h>
 #include <thread>
 #include <unistd.h>
 
@@ -378,6 +380,51 @@ TEST_F(CApiTest, StructsOfVersionOne) {
   });
   EXPECT_EQ(info->struct_size, sizeof(FirstCapacity));
   EXPECT_EQ(info->values[0], 0.5f);
+}
+
+/// Counts its calls in *context.
+void runHere(void *context, uint32_t tasks, nestor_task task, void *data) {
+  ++*static_cast<uint32_t *>(context);
+  for (uint32_t i = 0; i < tasks; ++i)
+    task(data);
+}
+
+TEST_F(CApiTest, ThreadsOfTheApp) {
+  uint32_t calls = 0;
+  nestor_session_options options = NESTOR_SESSION_OPTIONS_INIT;
+  EXPECT_EQ(options.share_above_ns, nestor::SessionOptions().share_above_ns());
+  options.threads = 3;
+  options.executor = runHere;
+  options.executor_context = &calls;
+  options.share_above_ns = 0;
+  nestor_session_free(session);
+  expectOk([&](auto **error) {
+    return nestor_session_create(artifact, &options, &session, error);
+  });
+  EXPECT_EQ(nestor_session_threads(session), 3u);
+  EXPECT_EQ(run(), exampleResult(x));
+  EXPECT_EQ(calls, 2u);
+}
+
+TEST_F(CApiTest, ThreadsOnSomeCpus) {
+  uint32_t cpus[] = {static_cast<uint32_t>(sched_getcpu()), 100'000};
+  nestor_session_options options = NESTOR_SESSION_OPTIONS_INIT;
+  options.threads = 2;
+  options.cpus = cpus;
+  options.cpu_count = 1;
+  nestor_session *made = nullptr;
+  auto create = [&](auto **error) {
+    return nestor_session_create(artifact, &options, &made, error);
+  };
+  expectOk(create);
+  nestor_session_free(made);
+  options.cpu_count = 2;
+  expectError(NESTOR_INVALID_ARGUMENT, "cannot use CPU 100000", create);
+  options.cpus = nullptr;
+  expectError(NESTOR_INVALID_ARGUMENT, "cpus is null", create);
+  options.cpu_count = 0;
+  options.reserved = 1;
+  expectError(NESTOR_INVALID_ARGUMENT, "reserved is 1", create);
 }
 
 TEST_F(CApiTest, RefusesOptionsOutOfRange) {

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "ArtifactBuilder.h"
 #include "nestor/nestor.hpp"
+#include "runtime/src/clock.h"
 #include "runtime/src/mapping.h"
 #include "runtime/src/sha256.h"
 
@@ -30,8 +31,12 @@ protected:
   }
   void TearDown() override { std::remove(path.c_str()); }
 
-  /// Without the weights.
-  void truncateFile() const { ASSERT_EQ(truncate(path.c_str(), shortened), 0); }
+  /// Without the weights. Afterwards sessions look at it.
+  void truncateFile() const {
+    ASSERT_EQ(truncate(path.c_str(), shortened), 0);
+    for (uint64_t tick = detail::clock_tick(); detail::clock_tick() == tick;)
+      std::this_thread::yield();
+  }
 
   static void expectLoss(const Status &status) {
     EXPECT_EQ(status.code(), StatusCode::data_loss) << status.message();

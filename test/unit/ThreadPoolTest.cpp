@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <thread>
 
 using namespace nestor::detail;
@@ -36,7 +37,7 @@ protected:
 TEST_P(ThreadPoolTest, DoesEveryGrainOnce) {
   ThreadPool pool;
   ASSERT_TRUE(pool.start(GetParam()).ok());
-  pool.begin();
+  ASSERT_TRUE(pool.begin(true));
   for (int64_t grains : {1, 2, 3, 7, 64, 1000})
     for (uint32_t parts : {1, 2, 3, 7, 32})
       expectEachGrainOnce(pool, grains, parts);
@@ -47,7 +48,7 @@ TEST_P(ThreadPoolTest, ManyShortCalls) {
   ThreadPool pool;
   ASSERT_TRUE(pool.start(GetParam()).ok());
   for (int run = 0; run < 50; ++run) {
-    pool.begin();
+    ASSERT_TRUE(pool.begin(true));
     for (int i = 0; i < 100; ++i)
       expectEachGrainOnce(pool, 17, 5);
     pool.end();
@@ -58,12 +59,85 @@ TEST_P(ThreadPoolTest, WakesUpAfterParking) {
   ThreadPool pool;
   ASSERT_TRUE(pool.start(GetParam()).ok());
   for (int run = 0; run < 20; ++run) {
-    pool.begin();
+    ASSERT_TRUE(pool.begin(true));
     expectEachGrainOnce(pool, 100, 8);
     pool.end();
     // Around and beyond the time that workers spin after a run.
     std::this_thread::sleep_for(std::chrono::microseconds(20 * run));
   }
+}
+
+TEST_P(ThreadPoolTest, ParksWhenThereIsNothingToDo) {
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(GetParam()).ok());
+  EXPECT_EQ(pool.threads(), GetParam() + 1);
+  for (int run = 0; run < 3; ++run) {
+    while (pool.parked() != GetParam())
+      std::this_thread::yield();
+    ASSERT_TRUE(pool.begin(true));
+    expectEachGrainOnce(pool, 100, 8);
+    pool.end();
+  }
+}
+
+TEST(ThreadPool, WakesWorkersOnlyIfAsked) {
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(2).ok());
+  while (pool.parked() != 2)
+    std::this_thread::yield();
+  EXPECT_FALSE(pool.begin(false));
+  EXPECT_EQ(pool.parked(), 2u);
+  ASSERT_TRUE(pool.begin(true));
+  while (pool.parked() != 0)
+    std::this_thread::yield();
+  EXPECT_TRUE(pool.begin(false)) << "they are awake";
+  pool.end();
+}
+
+TEST(ThreadPool, SharesWithNobody) {
+  ThreadPool pool;
+  EXPECT_EQ(pool.threads(), 1u);
+  EXPECT_TRUE(pool.begin(false));
+  pool.end();
+}
+
+/// What the threads saw that did the parts of one call.
+struct Places {
+  std::thread::id caller;
+  std::atomic<unsigned> byWorkers{0}, elsewhere{0};
+  cpu_set_t expected;
+};
+
+/// The caller's thread waits in its part until a worker has done one.
+void look(void *const *args, const int64_t *, int64_t, int64_t) {
+  auto &places = *static_cast<Places *>(args[0]);
+  if (std::this_thread::get_id() == places.caller) {
+    while (places.byWorkers == 0)
+      std::this_thread::yield();
+    return;
+  }
+  cpu_set_t now;
+  sched_getaffinity(0, sizeof now, &now);
+  if (!CPU_EQUAL(&now, &places.expected))
+    ++places.elsewhere;
+  ++places.byWorkers;
+}
+
+TEST(ThreadPool, WorkersStayOnTheirCpus) {
+  auto cpu = static_cast<unsigned>(sched_getcpu());
+  Places places;
+  places.caller = std::this_thread::get_id();
+  CPU_ZERO(&places.expected);
+  CPU_SET(cpu, &places.expected);
+  ThreadPool pool;
+  ASSERT_TRUE(pool.start(2, {cpu}).ok());
+  void *args[] = {&places};
+  Call call = {look, 0, 0, 4, 4};
+  ASSERT_TRUE(pool.begin(true));
+  pool.parallel(call, args, nullptr);
+  pool.end();
+  EXPECT_GT(places.byWorkers, 0u);
+  EXPECT_EQ(places.elsewhere, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, ThreadPoolTest, testing::Values(0u, 1u, 2u, 5u));

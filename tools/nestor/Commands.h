@@ -28,6 +28,7 @@ struct CommonArguments {
   std::string target;    ///< Empty: the best one for this CPU.
   std::string capacity;  ///< A number; `eval` also takes `all`.
   unsigned threads = 1;
+  std::vector<unsigned> cpus; ///< Where all of these threads stay; none: anywhere.
   std::string memoryBudget; ///< Bytes, also as 8MiB or 8MB; empty: weights are mapped.
   bool json = false;
 };

@@ -8,6 +8,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <sched.h>
 
 namespace nestor::tool {
 
@@ -52,12 +53,29 @@ Expected<float> parseCapacity(const std::string &text, const char *flag) {
   return value;
 }
 
+/// Moves this thread, which runs the session, to CPUs that the session has
+/// checked. Where the system cannot do so, the session has said that.
+static void stayOn(const std::vector<unsigned> &cpus) {
+#ifdef __linux__
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (unsigned cpu : cpus)
+    CPU_SET(cpu, &set);
+  (void)sched_setaffinity(0, sizeof set, &set);
+#else
+  (void)cpus;
+#endif
+}
+
 Expected<Session> openSession(const Artifact &artifact, const CommonArguments &arguments) {
   Expected<float> capacity = arguments.capacity.empty() ? artifact.capacities().back().capacity
                                                         : parseCapacity(arguments.capacity);
   if (!capacity)
     return capacity.failure();
-  SessionOptions options = SessionOptions().capacity(*capacity).threads(arguments.threads);
+  SessionOptions options = SessionOptions()
+                               .capacity(*capacity)
+                               .threads(arguments.threads)
+                               .affinity(arguments.cpus);
   if (!arguments.memoryBudget.empty()) {
     Expected<uint64_t> budget = parseBytes("--memory-budget", arguments.memoryBudget);
     if (!budget)
@@ -67,6 +85,8 @@ Expected<Session> openSession(const Artifact &artifact, const CommonArguments &a
   Result<Session> session = artifact.session(options);
   if (!session.ok())
     return Failure(session.status());
+  if (!arguments.cpus.empty())
+    stayOn(arguments.cpus);
   return std::move(session).value();
 }
 

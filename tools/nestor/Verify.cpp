@@ -14,8 +14,9 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 Expected<Session> sessionOf(const Artifact &artifact, float capacity, unsigned threads = 1) {
-  Result<Session> session =
-      artifact.session(SessionOptions().capacity(capacity).threads(threads));
+  // Everything that can be is shared, as small as it may be.
+  Result<Session> session = artifact.session(
+      SessionOptions().capacity(capacity).threads(threads).share_above_ns(0));
   if (!session.ok())
     return Failure(session.status());
   return std::move(session).value();

@@ -32,6 +32,14 @@ void addSession(CLI::App *command, CommonArguments &common, const char *capacity
   addThreads(command, common);
 }
 
+void addCpus(CLI::App *command, CommonArguments &common) {
+  command
+      ->add_option("--cpus", common.cpus, "Run on these CPUs only, such as 0,1")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("CPU,...");
+}
+
 void addBudget(CLI::App *command, CommonArguments &common) {
   command
       ->add_option("--memory-budget", common.memoryBudget,
@@ -86,6 +94,7 @@ void addInspect(CLI::App &app, InspectArguments &inspect) {
 void addRun(CLI::App &app, RunArguments &run) {
   CLI::App *command = addCommand(app, "run", "Run an artifact once", run);
   addSession(command, run, "Size of the model, as a fraction of its MACs; default: the largest");
+  addCpus(command, run);
   command
       ->add_option("--input", run.inputs,
                    "NAME=@FILE.npy, NAME=@FILE.npz or NAME=random:SEED; repeatable. "
@@ -108,6 +117,7 @@ void addRun(CLI::App &app, RunArguments &run) {
 void addBench(CLI::App &app, BenchArguments &bench) {
   CLI::App *command = addCommand(app, "bench", "Measure latency, load time and memory", bench);
   addSession(command, bench, "Size of the model, as a fraction of its MACs; default: the largest");
+  addCpus(command, bench);
   addBudget(command, bench);
   addCut(command, bench.split);
   command->add_option("--seconds", bench.seconds, "How long to run")

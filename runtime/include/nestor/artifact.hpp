@@ -241,7 +241,8 @@ public:
   /// copy has them in any case; there this changes nothing.
   ArtifactOptions &map_weights(bool on) { return mapWeights_ = on, *this; }
   /// What to do about a file that is truncated during a run. (Between runs it is
-  /// noticed anyway, and replacing it by rename does no harm.) Without a guard
+  /// noticed anyway: by those that begin a clock tick, 10 ms at most, after the
+  /// session's last look at it. Replacing it by rename does no harm.) Without a guard
   /// the process gets SIGBUS. With one, the run fails with `data_loss`: the first
   /// guarded artifact installs a handler for SIGBUS in this process, which passes
   /// on what is not about guarded files. A handler that the app installs later

@@ -48,7 +48,7 @@
 #define NESTOR_API __attribute__((visibility("default")))
 
 /* Raised by one with each addition to this header. */
-#define NESTOR_API_VERSION 2
+#define NESTOR_API_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -322,6 +322,18 @@ NESTOR_API nestor_code nestor_artifact_choose_capacity(const nestor_artifact *ar
 /* Buffers and threads to run one artifact. Sessions share all weights. */
 typedef struct nestor_session nestor_session;
 
+/* Threads of the app that share the work of runs (API version 3). For each kernel
+   call that is worth sharing, the thread that runs the session calls an executor
+   with its context. That calls `task(data)` up to `tasks` times, on threads of its
+   choice, at the same time or one after the other, and returns once all of these
+   calls have returned. The calls take parts of the work until none is left, and
+   what they leave the session does itself: fewer calls make a run slower, not
+   wrong. Who calls how often does not change results. A session calls its executor
+   from one thread at a time; sessions that share one call it at the same time if
+   their runs overlap. A run allocates nothing if the executor does not. */
+typedef void (*nestor_task)(void *data);
+typedef void (*nestor_executor)(void *context, uint32_t tasks, nestor_task task, void *data);
+
 typedef struct nestor_session_options {
   size_t struct_size;
   float capacity;   /* To start with, within 1e-3 of a stored one. */
@@ -332,8 +344,21 @@ typedef struct nestor_session_options {
                              the run, see nestor_artifact_minimum_budget; 0: no bound. */
   uint32_t first_block;   /* Blocks [first_block, end_block) only; 0 and 0: all that the file */
   uint32_t end_block;     /* has. */
+  /* Since API version 3. */
+  nestor_executor executor; /* The app's threads; `threads` then says how many they are. Null: the
+                               session's own. */
+  void *executor_context;   /* Stays there for as long as the session. */
+  const uint32_t *cpus;     /* `cpu_count` numbers of CPUs, read by nestor_session_create: where the
+                               session's own threads for runs stay. The caller's thread is left
+                               alone. Linux and Android only, and not with an executor. */
+  size_t cpu_count;         /* 0: on any. */
+  uint32_t share_above_ns;  /* Kernel calls that take one thread less time, as estimated, are not
+                               shared, and threads that sleep are woken for runs with ten times
+                               as much to share; 0: all are shared. Results are the same. */
+  uint32_t reserved;        /* 0. */
 } nestor_session_options;
-#define NESTOR_SESSION_OPTIONS_INIT {sizeof(nestor_session_options), 1.0f, 1, 0, 0, 0}
+#define NESTOR_SESSION_OPTIONS_INIT                                              \
+  {sizeof(nestor_session_options), 1.0f, 1, 0, 0, 0, NULL, NULL, NULL, 0, 5000, 0}
 
 /* Makes a session, after checking every kernel call of its plans against the
    buffers that the call touches. */

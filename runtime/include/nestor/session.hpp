@@ -17,6 +17,26 @@ namespace detail {
 class SessionState;
 }
 
+/// Threads of the app that share the work of runs, instead of the session's own.
+///
+/// For each kernel call that is worth sharing, the thread that runs the session
+/// calls `run(context, tasks, task, data)`. That calls `task(data)` up to `tasks`
+/// times, on threads of its choice, at the same time or one after the other, and
+/// returns once all of these calls have returned; it does not throw. The calls
+/// take parts of the work until none is left, and what they leave the session
+/// does itself: fewer calls make a run slower, not wrong. Who calls how often
+/// does not change results.
+///
+/// The session calls `run` from one thread at a time and allocates nothing
+/// around it; a run allocates nothing if `run` does not. Sessions that share an
+/// executor call it at the same time if their runs overlap. `context` must be
+/// there for as long as the session.
+struct Executor {
+  using Task = void (*)(void *data);
+  void (*run)(void *context, unsigned tasks, Task task, void *data) = nullptr;
+  void *context = nullptr;
+};
+
 class SessionOptions {
 public:
   /// The capacity to start with, within 1e-3 of a stored one. Default: 1.
@@ -24,6 +44,23 @@ public:
   /// Threads that share the work of a run, the caller's included; 0 means one
   /// for every CPU that this process may use. Default: 1.
   SessionOptions &threads(unsigned count) { return threads_ = count, *this; }
+  /// The app's threads for the work of runs; `threads` then says how many they
+  /// are, the caller's included. The session starts none but those that read
+  /// weights (`memory_budget`, `Session::upgrade`). Default: its own threads.
+  SessionOptions &executor(const Executor &own) { return executor_ = own, *this; }
+  /// Keeps the session's own threads for the work of runs on these CPUs, numbered
+  /// as the system does: the fast cores of a phone, say. The caller's thread and
+  /// those that read weights stay as they are; an app that wants its thread there
+  /// too moves it itself. Makes 0 threads one for each of these CPUs. Linux and
+  /// Android only; a CPU that this process may not use is an error, and so are
+  /// CPUs together with an executor. Default: none named, any may be used.
+  SessionOptions &affinity(std::vector<unsigned> cpus) { return cpus_ = std::move(cpus), *this; }
+  /// Kernel calls are shared among threads if one would take about this time for
+  /// it, by the MACs and bytes of the call and a usual speed; and the session's own
+  /// threads, once they sleep, are woken for runs that have ten times as much to
+  /// share. For an executor that takes long to get its threads going, more may be
+  /// better. 0 shares all that can be. It never changes results. Default: 5,000.
+  SessionOptions &share_above_ns(uint32_t time) { return shareAboveNs_ = time, *this; }
 
   /// Blocks [first, end) only (see `Artifact::blocks`): the session checks them
   /// and touches no weights of others. Default: all that the file has.
@@ -41,6 +78,9 @@ public:
 
   float capacity() const { return capacity_; }
   unsigned threads() const { return threads_; }
+  const Executor &executor() const { return executor_; }
+  const std::vector<unsigned> &affinity() const { return cpus_; }
+  uint32_t share_above_ns() const { return shareAboveNs_; }
   bool has_blocks() const { return hasBlocks_; }
   BlockRange blocks() const { return blocks_; }
   bool has_memory_budget() const { return hasBudget_; }
@@ -49,9 +89,12 @@ public:
 private:
   float capacity_ = 1;
   unsigned threads_ = 1;
+  uint32_t shareAboveNs_ = 5'000;
   bool hasBlocks_ = false, hasBudget_ = false;
   BlockRange blocks_;
   uint64_t budget_ = 0;
+  Executor executor_;
+  std::vector<unsigned> cpus_;
 };
 
 /// How a session with a memory budget runs one capacity. Times are estimates,
@@ -186,6 +229,7 @@ public:
   /// With a memory budget the session keeps its memory. Like `run`, for the thread
   /// that uses the session; takes system calls.
   void release_unused();
+  /// That share the work of a run, the caller's included.
   unsigned threads() const;
   /// Blocks that the session can run; `run` needs all.
   BlockRange blocks() const;
