@@ -225,5 +225,6 @@ NB_MODULE(_nestor, module) {
   using namespace nestor::python;
   bind_descriptions(module);
   nb::class_<OpenedArtifact> artifact = bind_artifact(module);
+  bind_cuts(module, artifact);
   bind_session(module, artifact);
 }
