@@ -1,12 +1,11 @@
 # Part of Nestor. SPDX-License-Identifier: Apache-2.0
 """Heads and tails, memory budgets, upgrades: what a session does beyond whole runs."""
-import threading
 import time
 
 import nestor
 import numpy as np
 import pytest
-from conftest import ARTIFACTS
+from conftest import ARTIFACTS, run_threads
 
 
 @pytest.fixture
@@ -160,9 +159,5 @@ def test_threads_that_share_a_tail_take_turns(streamed, wide):
             if not np.array_equal(tail.run_tail(2, streams[number])["y"], expected[number]):
                 wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_threads(3, work)
     assert wrong == []
