@@ -41,12 +41,8 @@ static nb::dlpack::dtype dlpack_type(DType type) {
 }
 
 Port::Port(Tensor from) : tensor(from), name(nb::cast(from.info().name)) {
-  nb::list list;
-  for (int64_t dim : tensor.info().dims) {
-    list.append(dim);
-    dims.push_back(static_cast<size_t>(dim));
-  }
-  shape = nb::tuple(list);
+  dims.assign(tensor.info().dims.begin(), tensor.info().dims.end());
+  shape = shape_of(tensor.info().dims);
   dtype = nb::module_::import_("numpy").attr("dtype")(numpy_name(tensor.info().dtype));
 }
 

@@ -119,13 +119,6 @@ void bind_split(nb::class_<SessionHandle> &session) {
 // Descriptions
 //===----------------------------------------------------------------------===//
 
-static nb::tuple shape_of(const LiveTensorInfo &tensor) {
-  nb::list dims;
-  for (int64_t dim : tensor.dims)
-    dims.append(dim);
-  return nb::tuple(dims);
-}
-
 static std::vector<CutInfo> cuts_of(const OpenedArtifact &self, float capacity) {
   const std::vector<CapacityInfo> &known = self.artifact.capacities();
   // As sessions find them.
@@ -152,7 +145,7 @@ void bind_cuts(nb::module_ &module, nb::class_<OpenedArtifact> &artifact) {
   nb::class_<LiveTensorInfo>(module, "LiveTensor", nb::is_final())
       .def_ro("name", &LiveTensorInfo::name)
       .def_prop_ro("dtype", [](const LiveTensorInfo &t) { return to_string(t.dtype); })
-      .def_prop_ro("shape", shape_of)
+      .def_prop_ro("shape", [](const LiveTensorInfo &t) { return shape_of(t.dims); })
       .def_ro("bytes", &LiveTensorInfo::bytes);
   nb::class_<CutInfo>(module, "Cut", nb::is_final())
       .def_ro("index", &CutInfo::index)
