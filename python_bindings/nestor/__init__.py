@@ -13,10 +13,12 @@ from importlib.metadata import version as _version
 from ._compile import compile
 from ._error import NestorError
 from ._inference_session import InferenceSession, NodeArg, SessionOptions
-from ._nestor import Artifact, Capacity, Session, Target, TensorInfo
+from ._nestor import (
+    Artifact, Capacity, Cut, LiveTensor, Mixed, Session, StreamPrediction, Target, TensorInfo, UpgradeProgress,
+)
 
 __version__ = _version("nestor")
 __all__ = [
-    "Artifact", "Capacity", "InferenceSession", "NestorError", "NodeArg", "Session", "SessionOptions", "Target",
-    "TensorInfo", "compile",
+    "Artifact", "Capacity", "Cut", "InferenceSession", "LiveTensor", "Mixed", "NestorError", "NodeArg", "Session",
+    "SessionOptions", "StreamPrediction", "Target", "TensorInfo", "UpgradeProgress", "compile",
 ]

@@ -30,6 +30,11 @@ const char *numpy_name(DType type);
 /// "float32 [1, 3, 16, 16]", as messages say it.
 std::string describe(const TensorInfo &tensor);
 
+/// Dimensions as a tuple.
+nb::tuple shape_of(const std::vector<int64_t> &dims);
+
+/// Adds what an artifact says of its cuts.
+void bind_cuts(nb::module_ &module, nb::class_<OpenedArtifact> &artifact);
 /// Adds the class Session, and `Artifact.session`.
 void bind_session(nb::module_ &module, nb::class_<OpenedArtifact> &artifact);
 

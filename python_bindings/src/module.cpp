@@ -90,18 +90,18 @@ template <typename T> static std::optional<T> given(bool has, T value) {
   return has ? std::optional<T>(value) : std::nullopt;
 }
 
-static nb::tuple shape_of(const TensorInfo &tensor) {
-  nb::list dims;
-  for (int64_t dim : tensor.dims)
-    dims.append(dim);
-  return nb::tuple(dims);
+nb::tuple shape_of(const std::vector<int64_t> &dims) {
+  nb::list list;
+  for (int64_t dim : dims)
+    list.append(dim);
+  return nb::tuple(list);
 }
 
 static void bind_descriptions(nb::module_ &module) {
   nb::class_<TensorInfo>(module, "TensorInfo", nb::is_final())
       .def_ro("name", &TensorInfo::name)
       .def_prop_ro("dtype", [](const TensorInfo &t) { return to_string(t.dtype); })
-      .def_prop_ro("shape", shape_of)
+      .def_prop_ro("shape", [](const TensorInfo &t) { return shape_of(t.dims); })
       .def_ro("bytes", &TensorInfo::bytes)
       .def("__repr__", [](const TensorInfo &t) {
         return "<nestor.TensorInfo '" + t.name + "': " + describe(t) + ">";
@@ -225,5 +225,6 @@ NB_MODULE(_nestor, module) {
   using namespace nestor::python;
   bind_descriptions(module);
   nb::class_<OpenedArtifact> artifact = bind_artifact(module);
+  bind_cuts(module, artifact);
   bind_session(module, artifact);
 }

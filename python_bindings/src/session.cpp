@@ -3,46 +3,16 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#include "binding.h"
+#include "session.h"
 
 #include <cstring>
-#include <mutex>
-#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/variant.h>
 
 namespace nestor::python {
-
-namespace {
-
-using Array = nb::ndarray<nb::ro>;
-/// An index or a name.
-using Key = std::variant<int64_t, std::string>;
-
-/// An input or an output, and what its arrays are made with.
-struct Port {
-  explicit Port(Tensor from);
-
-  Tensor tensor;
-  nb::object name, shape, dtype; ///< Arguments of numpy.empty.
-  std::vector<size_t> dims;
-};
-
-struct SessionHandle {
-  SessionHandle(const OpenedArtifact &opened, Session made);
-
-  const Port &find(const std::vector<Port> &ports, const char *kind, const Key &key) const;
-
-  std::shared_ptr<void> memory; ///< Outlives the session.
-  Session session;
-  std::vector<Port> inputs, outputs;
-  /// Held without the GIL while a run uses the buffers, so that Python threads
-  /// that share a session take turns.
-  std::mutex running;
-};
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Arrays
@@ -71,12 +41,8 @@ static nb::dlpack::dtype dlpack_type(DType type) {
 }
 
 Port::Port(Tensor from) : tensor(from), name(nb::cast(from.info().name)) {
-  nb::list list;
-  for (int64_t dim : tensor.info().dims) {
-    list.append(dim);
-    dims.push_back(static_cast<size_t>(dim));
-  }
-  shape = nb::tuple(list);
+  dims.assign(tensor.info().dims.begin(), tensor.info().dims.end());
+  shape = shape_of(tensor.info().dims);
   dtype = nb::module_::import_("numpy").attr("dtype")(numpy_name(tensor.info().dtype));
 }
 
@@ -146,8 +112,8 @@ static Array read_array(const Port &port, nb::handle value) {
 // Sessions
 //===----------------------------------------------------------------------===//
 
-SessionHandle::SessionHandle(const OpenedArtifact &opened, Session made)
-    : memory(opened.memory), session(std::move(made)) {
+SessionHandle::SessionHandle(const OpenedArtifact &from, Session made)
+    : opened(from), session(std::move(made)) {
   for (size_t i = 0; i < opened.artifact.inputs().size(); ++i)
     inputs.emplace_back(session.input(i));
   for (size_t i = 0; i < opened.artifact.outputs().size(); ++i)
@@ -172,8 +138,7 @@ const Port &SessionHandle::find(const std::vector<Port> &ports, const char *kind
                                   "; there are: " + names_of(ports));
 }
 
-/// Feeds in the order of the inputs.
-static std::vector<Array> read_feeds(const SessionHandle &self, const nb::dict &feeds) {
+std::vector<Array> read_feeds(const SessionHandle &self, const nb::dict &feeds) {
   std::vector<Array> arrays;
   for (const Port &port : self.inputs) {
     PyObject *value = PyDict_GetItemWithError(feeds.ptr(), port.name.ptr());
@@ -191,30 +156,33 @@ static std::vector<Array> read_feeds(const SessionHandle &self, const nb::dict &
   return arrays;
 }
 
-/// The outputs to return: those named, or all for None.
-static std::vector<const Port *> read_names(const SessionHandle &self, nb::handle names) {
-  std::vector<const Port *> wanted;
+Results::Results(const SessionHandle &session, nb::handle names) {
   if (names.is_none())
-    for (const Port &port : self.outputs)
-      wanted.push_back(&port);
+    for (const Port &port : session.outputs)
+      ports.push_back(&port);
   else
     for (nb::handle name : names)
-      wanted.push_back(&self.find(self.outputs, "output", text_of(name)));
-  return wanted;
+      ports.push_back(&session.find(session.outputs, "output", text_of(name)));
+  nb::object empty = nb::module_::import_("numpy").attr("empty");
+  for (const Port *port : ports) {
+    nb::object array = empty(port->shape, port->dtype);
+    targets.push_back(nb::cast<nb::ndarray<>>(array).data());
+    arrays[port->name] = array;
+    made.push_back(std::move(array));
+  }
 }
 
-static Status run_locked(SessionHandle &self, const std::vector<Array> &feeds,
-                         const std::vector<const Port *> &wanted,
-                         const std::vector<void *> &targets) {
-  std::lock_guard<std::mutex> lock(self.running);
-  for (size_t i = 0; i < feeds.size(); ++i)
-    if (Status status = self.inputs[i].tensor.copy_from(feeds[i].data(), feeds[i].nbytes());
+Status Results::copy() const {
+  for (size_t i = 0; i < ports.size(); ++i)
+    if (Status status = ports[i]->tensor.copy_to(targets[i], ports[i]->tensor.bytes());
         !status.ok())
       return status;
-  if (Status status = self.session.run(); !status.ok())
-    return status;
-  for (size_t i = 0; i < wanted.size(); ++i)
-    if (Status status = wanted[i]->tensor.copy_to(targets[i], wanted[i]->tensor.bytes());
+  return Status();
+}
+
+Status copy_feeds(SessionHandle &self, const std::vector<Array> &feeds) {
+  for (size_t i = 0; i < feeds.size(); ++i)
+    if (Status status = self.inputs[i].tensor.copy_from(feeds[i].data(), feeds[i].nbytes());
         !status.ok())
       return status;
   return Status();
@@ -222,41 +190,34 @@ static Status run_locked(SessionHandle &self, const std::vector<Array> &feeds,
 
 static nb::dict run(SessionHandle &self, const nb::dict &feeds, nb::handle names) {
   std::vector<Array> arrays = read_feeds(self, feeds);
-  std::vector<const Port *> wanted = read_names(self, names);
-  nb::object empty = nb::module_::import_("numpy").attr("empty");
-  nb::dict results;
-  std::vector<nb::object> made; // An output that is named twice has two.
-  std::vector<void *> targets;
-  for (const Port *port : wanted) {
-    nb::object result = empty(port->shape, port->dtype);
-    targets.push_back(nb::cast<nb::ndarray<>>(result).data());
-    results[port->name] = result;
-    made.push_back(std::move(result));
-  }
-  Status status = [&] {
-    nb::gil_scoped_release release;
-    return run_locked(self, arrays, wanted, targets);
-  }();
-  check(status);
-  return results;
+  Results results(self, names);
+  run_unlocked(self, [&] {
+    Status status = copy_feeds(self, arrays);
+    status = status.ok() ? self.session.run() : status;
+    return status.ok() ? results.copy() : status;
+  });
+  return results.arrays;
 }
 
 static void run_in_place(SessionHandle &self) {
-  Status status = [&] {
-    nb::gil_scoped_release release;
-    return run_locked(self, {}, {}, {});
-  }();
-  check(status);
+  run_unlocked(self, [&] { return self.session.run(); });
 }
 
+using BlockPair = std::optional<std::pair<uint32_t, uint32_t>>;
+
 static std::unique_ptr<SessionHandle> make_session(const OpenedArtifact &self, float capacity,
-                                                   int64_t threads) {
+                                                   int64_t threads, std::optional<uint64_t> budget,
+                                                   BlockPair blocks) {
   if (threads < 0 || threads > UINT32_MAX)
     fail(StatusCode::invalid_argument,
          "session: threads is " + std::to_string(threads) +
              ": pass 1 or more, or 0 for one on every CPU");
   SessionOptions options;
   options.capacity(capacity).threads(static_cast<unsigned>(threads));
+  if (budget)
+    options.memory_budget(*budget);
+  if (blocks)
+    options.blocks(blocks->first, blocks->second);
   Result<Session> made = [&] {
     nb::gil_scoped_release release;
     return self.artifact.session(options);
@@ -275,8 +236,8 @@ void bind_session(nb::module_ &module, nb::class_<OpenedArtifact> &artifact) {
     auto &handle = nb::cast<SessionHandle &>(self);
     return view(self, handle.find(handle.outputs, "output", key));
   };
-  nb::class_<SessionHandle>(module, "Session", nb::is_final())
-      .def("run", run, nb::arg("feeds"), nb::arg("outputs") = nb::none())
+  nb::class_<SessionHandle> session(module, "Session", nb::is_final());
+  session.def("run", run, nb::arg("feeds"), nb::arg("outputs") = nb::none())
       .def("run_in_place", run_in_place)
       .def("input", input, nb::arg("key"))
       .def("output", output, nb::arg("key"))
@@ -286,8 +247,11 @@ void bind_session(nb::module_ &module, nb::class_<OpenedArtifact> &artifact) {
       .def_prop_ro("threads", [](const SessionHandle &self) { return self.session.threads(); })
       .def_prop_ro("memory_bytes",
                    [](const SessionHandle &self) { return self.session.memory_bytes(); });
+  bind_split(session);
+  bind_upgrade(module, session);
   artifact.def("session", make_session, nb::kw_only(), nb::arg("capacity") = 1.0f,
-               nb::arg("threads") = 1);
+               nb::arg("threads") = 1, nb::arg("memory_budget") = nb::none(),
+               nb::arg("blocks") = nb::none());
 }
 
 } // namespace nestor::python

@@ -86,6 +86,7 @@ NESTOR_ENDS_WITH(nestor_tensor_info, reserved);
 NESTOR_ENDS_WITH(nestor_capacity_info, resident_bytes);
 NESTOR_ENDS_WITH(nestor_target_info, selected);
 NESTOR_ENDS_WITH(nestor_cut_info, dominated);
+NESTOR_ENDS_WITH(nestor_mixed_info, cut);
 NESTOR_ENDS_WITH(nestor_upgrade_info, state);
 NESTOR_ENDS_WITH(nestor_open_options, reserved2);
 NESTOR_ENDS_WITH(nestor_session_options, reserved);
@@ -218,6 +219,7 @@ static constexpr size_t kTargetInfoSize = offsetof(nestor_target_info, selected)
 static constexpr size_t kOpenOptionsSize = offsetof(nestor_open_options, reserved) + 4;
 static constexpr size_t kSessionOptionsSize = offsetof(nestor_session_options, threads) + 4;
 static constexpr size_t kCutInfoSize = offsetof(nestor_cut_info, dominated) + 4;
+static constexpr size_t kMixedInfoSize = offsetof(nestor_mixed_info, cut) + 4;
 static constexpr size_t kUpgradeInfoSize = offsetof(nestor_upgrade_info, state) + 4;
 static constexpr size_t kCapacityGoalSize = offsetof(nestor_capacity_goal, accuracy) + 4;
 
@@ -256,6 +258,15 @@ static Status write_target(const CodeTarget &target, nestor_target_info *out) {
   info.runnable = target.runnable;
   info.selected = target.selected;
   return write_info(info, kTargetInfoSize, out);
+}
+
+static Status write_mixed(const MixedInfo &pair, nestor_mixed_info *out) {
+  nestor_mixed_info info = NESTOR_MIXED_INFO_INIT;
+  info.head = pair.head;
+  info.tail = pair.tail;
+  info.accuracy = pair.accuracy;
+  info.cut = pair.cut;
+  return write_info(info, kMixedInfoSize, out);
 }
 
 static Status write_cut(const CutInfo &cut, nestor_cut_info *out) {
@@ -466,6 +477,18 @@ nestor_code nestor_artifact_cut(const nestor_artifact *artifact, size_t capacity
   if (capacity >= artifact->cuts.size())
     return finish(no_such("capacity", capacity, artifact->cuts.size()), error);
   return finish(write_element(artifact->cuts[capacity], "cut", index, write_cut, info), error);
+}
+
+size_t nestor_artifact_mixed_count(const nestor_artifact *artifact) {
+  return artifact ? artifact->artifact.mixed().size() : 0;
+}
+
+nestor_code nestor_artifact_mixed(const nestor_artifact *artifact, size_t index,
+                                  nestor_mixed_info *info, nestor_error **error) {
+  NESTOR_REQUIRE(artifact);
+  NESTOR_REQUIRE(info);
+  return finish(
+      write_element(artifact->artifact.mixed(), "mixed pair", index, write_mixed, info), error);
 }
 
 nestor_code nestor_artifact_refresh(const nestor_artifact *artifact, nestor_artifact **refreshed,

@@ -113,6 +113,20 @@ std::vector<CutInfo> Artifact::cuts(size_t index) const {
   return cuts;
 }
 
+std::vector<MixedInfo> Artifact::mixed() const {
+  const Manifest &manifest = *model_->manifest;
+  const std::vector<CapacityInfo> &known = model_->capacities;
+  std::vector<MixedInfo> pairs;
+  for (pb_size_t i = 0; i < manifest.mixed_count; ++i) {
+    const nestor_format_MixedPair &pair = manifest.mixed[i];
+    // The file may end before its largest capacities.
+    if (pair.head < known.size() && pair.tail < known.size() && pair.cut < manifest.cuts_count)
+      pairs.push_back({known[pair.head].capacity, known[pair.tail].capacity, pair.cut,
+                       pair.accuracy});
+  }
+  return pairs;
+}
+
 BlockRange Artifact::present_blocks() const {
   const Manifest &manifest = *model_->manifest;
   if (manifest.has_present)

@@ -8,8 +8,6 @@
 #include "error.h"
 #include "tensor_stream.h"
 
-#include <cstring>
-
 namespace nestor {
 
 using namespace detail;
@@ -96,6 +94,14 @@ Result<uint32_t> SessionState::tail_capacity(uint32_t cut, uint32_t head) const 
                static_cast<double>(model->capacities[tail].capacity), cut);
 }
 
+static Status check_follows(const nestor_format_Cut &head, const nestor_format_Cut &tail,
+                            uint32_t cut) {
+  if (can_follow(head, tail))
+    return Status();
+  return error(StatusCode::invalid_argument, "the tensors of cut %u have other types or shapes "
+               "here, and not only other channels", cut);
+}
+
 Status SessionState::accept(uint32_t cut, const LiveTensors &from, uint32_t &capacity) {
   if (!from.valid() || from.cut() != cut)
     return error(StatusCode::invalid_argument, "these are tensors of cut %d, not of cut %u",
@@ -112,12 +118,11 @@ Status SessionState::accept(uint32_t cut, const LiveTensors &from, uint32_t &cap
     return tail.status();
   const nestor_format_Cut &there = cut_of(other, capacity, cut);
   const nestor_format_Cut &here = cut_of(*model, tail.value(), cut);
+  NESTOR_RETURN_IF_ERROR(check_follows(there, here, cut));
   capacity = tail.value();
-  if (!same_live(there, here))
-    return error(StatusCode::invalid_argument, "these tensors have other shapes than cut %u", cut);
   for (pb_size_t i = 0; i < here.live_count; ++i)
-    if (uint64_t bytes = live_bytes(here.live[i]); bytes != 0)
-      std::memcpy(live_data(here.live[i]), from.session_->live_data(there.live[i]), bytes);
+    copy_live(there.live[i], from.session_->live_data(there.live[i]), here.live[i],
+              live_data(here.live[i]));
   return Status();
 }
 
@@ -130,11 +135,13 @@ Status SessionState::accept(uint32_t cut, const TensorSource &from, uint32_t &ca
     return tail.status();
   capacity = tail.value();
   StreamReader reader(from.data_, from.size_, header);
+  const nestor_format_Cut &there = cut_of(*model, header.capacity, cut);
   const nestor_format_Cut &here = cut_of(*model, capacity, cut);
   // Nothing is written before all of it was found to fit.
-  NESTOR_RETURN_IF_ERROR(reader.check(here));
+  NESTOR_RETURN_IF_ERROR(reader.check(there));
+  NESTOR_RETURN_IF_ERROR(check_follows(there, here, cut));
   for (pb_size_t i = 0; i < here.live_count; ++i)
-    reader.decode(here.live[i], live_data(here.live[i]));
+    reader.decode(there.live[i], here.live[i], live_data(here.live[i]));
   return Status();
 }
 

@@ -27,7 +27,7 @@ static constexpr size_t kStackBytes = 256 << 10;
 Streamer::Streamer(const Model &model, uint8_t *memory, StreamSet &&set)
     : model_(model), memory_(memory), streams_(std::move(set.streams)),
       heapBytes_(set.heapBytes), verifyAlways_(model.options.verify() == Verify::all),
-      checked_(model.manifest->block_weights_count, 0) {
+      checked_(model.manifest->block_weights_count) {
   size_t pieces = 0;
   for (const StreamPlan &stream : streams_)
     pieces = std::max(pieces, stream.pieces.size());
@@ -108,7 +108,13 @@ void Streamer::begin(uint32_t capacity, uint32_t first, uint32_t end) {
   capacity_ = capacity;
   first_ = first;
   end_ = end;
-  status_ = Status();
+  // The arena of another capacity may lie where pinned pieces were.
+  if (residentOf_ != capacity) {
+    std::fill(resident_.begin(), resident_.end(), 0);
+    residentOf_ = capacity;
+  }
+  status_ = runStatus_ = Status();
+  taken_.store(first);
   loaded_.store(first);
   ran_.store(first);
   failed_.store(false);
@@ -117,7 +123,11 @@ void Streamer::begin(uint32_t capacity, uint32_t first, uint32_t end) {
   wake();
 }
 
-bool Streamer::wait_for(uint32_t piece) {
+bool Streamer::fetch(uint32_t piece) {
+  if (take(piece)) {
+    runStatus_ = read_piece(piece);
+    return runStatus_.ok();
+  }
   wait_until([&] { return loaded_.load() > piece || failed_.load(); });
   return loaded_.load() > piece;
 }
@@ -131,7 +141,7 @@ Status Streamer::finish() {
   cancelled_.store(true);
   wake();
   wait_until([&] { return turn_.load() % 2 == 0; });
-  return std::move(status_);
+  return std::move(runStatus_.ok() ? status_ : runStatus_);
 }
 
 StreamRun::StreamRun(Streamer &streamer, Plan &plan, uint32_t capacity, uint32_t first,
@@ -145,7 +155,7 @@ const Piece *StreamRun::next() {
   if (running_)
     streamer_.done(at_ - 1);
   running_ = false;
-  if (at_ == end_ || !streamer_.wait_for(at_))
+  if (at_ == end_ || !streamer_.fetch(at_))
     return nullptr;
   const Piece &piece = stream_.pieces[at_++];
   const uintptr_t start = reinterpret_cast<uintptr_t>(streamer_.memory()) + piece.place;
@@ -175,40 +185,42 @@ void Streamer::work() {
   }
 }
 
+/// Whether what was where the piece goes has run.
+bool Streamer::is_free(const Piece &piece) const {
+  return piece.after == kNoPiece || piece.after < first_ || ran_.load() > piece.after;
+}
+
 void Streamer::read_pieces() {
-  // The arena of another capacity may lie where pinned pieces were.
-  if (residentOf_ != capacity_) {
-    std::fill(resident_.begin(), resident_.end(), 0);
-    residentOf_ = capacity_;
-  }
   const StreamPlan &stream = streams_[capacity_];
-  for (uint32_t i = first_; i < end_; ++i) {
+  for (uint32_t i = taken_.load(); i < end_; i = taken_.load()) {
     const Piece &piece = stream.pieces[i];
-    wait_until([&] {
-      return piece.after == kNoPiece || ran_.load() > piece.after || cancelled_.load() ||
-             piece.after < first_;
-    });
+    wait_until([&] { return is_free(piece) || taken_.load() != i || cancelled_.load(); });
     if (cancelled_.load())
       return;
-    if (piece.bytes != 0 && !resident_[i]) {
-      if (Status status = read_piece(piece); !status.ok()) {
-        status_ = std::move(status);
-        failed_.store(true);
-        wake();
-        return;
-      }
-      resident_[i] = piece.pinned;
+    if (!take(i))
+      continue; // The run has.
+    if (Status status = read_piece(i); !status.ok()) {
+      status_ = std::move(status);
+      failed_.store(true);
+      wake();
+      return;
     }
     loaded_.store(i + 1);
     wake();
   }
 }
 
-Status Streamer::read_piece(const Piece &piece) {
+/// The run comes here only for a piece whose place is free, since it has run all
+/// those before it.
+Status Streamer::read_piece(uint32_t index) {
+  const Piece &piece = streams_[capacity_].pieces[index];
+  if (piece.bytes == 0 || resident_[index])
+    return Status();
   std::vector<StreamRange> &ranges = streams_[capacity_].ranges;
   for (uint32_t i = piece.firstRange; i < piece.endRange; ++i)
     NESTOR_RETURN_IF_ERROR(
         read_range(ranges[i], memory_ + piece.place + ranges[i].place));
+  resident_[index] = piece.pinned;
   return Status();
 }
 

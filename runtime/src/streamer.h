@@ -16,9 +16,14 @@ namespace nestor::detail {
 /// A thread that reads the weights of pieces ahead of the run, in their order,
 /// as soon as the memory that they go to is free.
 ///
-/// Two counters go up during a run: pieces that are read, and pieces that have
-/// run. Either side waits for the other one by spinning for a while, since
-/// waking a thread takes longer than many pieces, and then sleeps.
+/// The run does not wait for a piece that nobody reads yet: it reads it itself,
+/// while the thread goes on with the next one. So a thread that gets no CPU, on a
+/// busy device or one with a single core, costs no more than the reading does.
+///
+/// Three counters go up during a run: pieces that someone has taken to read, that
+/// the thread has read, and that have run. Either side waits for the other one by
+/// spinning for a while, since waking a thread takes longer than many pieces, and
+/// then sleeps.
 class Streamer {
 public:
   Streamer(const Model &model, uint8_t *memory, StreamSet &&set);
@@ -37,19 +42,23 @@ public:
   // One run at a time, of one thread.
   /// Starts to read pieces [first, end).
   void begin(uint32_t capacity, uint32_t first, uint32_t end);
-  /// Waits until a piece is there; false if it cannot be read.
-  bool wait_for(uint32_t piece);
+  /// Brings a piece in, the next one of the run, or waits until the thread has;
+  /// false if it cannot be read.
+  bool fetch(uint32_t piece);
   /// The piece has run; its memory may be used again.
   void done(uint32_t piece);
   /// Ends the run, early if need be; afterwards nothing is being read. Says why
-  /// `wait_for` failed.
+  /// `fetch` failed.
   Status finish();
 
 private:
   static void *work(void *streamer);
   void work();
   void read_pieces();
-  Status read_piece(const Piece &piece);
+  bool is_free(const Piece &piece) const;
+  /// Whether the caller is the one that reads the piece.
+  bool take(uint32_t piece) { return taken_.compare_exchange_strong(piece, piece + 1); }
+  Status read_piece(uint32_t index);
   Status read_range(StreamRange &range, uint8_t *target);
   Status check_entry(uint32_t entry);
   Status damaged(uint32_t entry) const;
@@ -62,15 +71,21 @@ private:
   uint64_t heapBytes_;
   bool verifyAlways_; ///< Weights are checked whenever they are read.
 
-  // Of the reading thread: which entries of Manifest::block_weights were found
-  // whole, the capacity whose pinned pieces are in memory, and which are.
-  std::vector<uint8_t> checked_, resident_;
+  /// Which entries of Manifest::block_weights were found whole. Pieces on both
+  /// sides may be of one.
+  std::vector<std::atomic<uint8_t>> checked_;
+  // The capacity whose pinned pieces are in memory, and which are; of a piece only
+  // who has taken it asks and tells.
+  std::vector<uint8_t> resident_;
   uint32_t residentOf_ = UINT32_MAX;
 
   // The run at hand. Written by `begin` while nothing is read.
   uint32_t capacity_ = 0, first_ = 0, end_ = 0;
-  Status status_; ///< Written by the reading thread before `failed_`.
-  alignas(64) std::atomic<uint32_t> loaded_{0}; ///< Pieces before this one are there.
+  Status status_;    ///< Written by the reading thread before `failed_`.
+  Status runStatus_; ///< Of what the run itself has read.
+  alignas(64) std::atomic<uint32_t> taken_{0};  ///< The next piece that nobody has taken.
+  /// Pieces before this one are there, apart from what the run reads itself.
+  alignas(64) std::atomic<uint32_t> loaded_{0};
   std::atomic<bool> failed_{false};
   alignas(64) std::atomic<uint32_t> ran_{0};    ///< Pieces before this one have run.
   std::atomic<bool> cancelled_{false};

@@ -90,12 +90,55 @@ uint64_t stream_bytes(const nestor_format_Cut &cut, TensorEncoding encoding) {
   return bytes;
 }
 
-bool same_live(const nestor_format_Cut &a, const nestor_format_Cut &b) {
-  auto same = [](const nestor_format_LiveTensor &x, const nestor_format_LiveTensor &y) {
-    return raw(x.dtype) == raw(y.dtype) &&
-           std::equal(x.dims, x.dims + x.dims_count, y.dims, y.dims + y.dims_count);
+//===----------------------------------------------------------------------===//
+// Tensors of different capacities
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// How the elements of one tensor lie in another one that has more or fewer
+/// channels: as rows that begin alike.
+struct Rows {
+  uint64_t count = 1;
+  uint64_t from = 0, to = 0; ///< Elements of a row.
+};
+
+} // namespace
+
+/// Elements of dimensions [first, end).
+static uint64_t product(const nestor_format_LiveTensor &tensor, pb_size_t first, pb_size_t end) {
+  uint64_t elements = 1;
+  for (pb_size_t i = first; i < end; ++i)
+    elements *= static_cast<uint64_t>(tensor.dims[i]); // Checked with the manifest.
+  return elements;
+}
+
+/// False where the types differ, or more than one dimension.
+static bool find_rows(const nestor_format_LiveTensor &head, const nestor_format_LiveTensor &tail,
+                      Rows &rows) {
+  if (raw(head.dtype) != raw(tail.dtype) || head.dims_count != tail.dims_count)
+    return false;
+  const pb_size_t rank = head.dims_count;
+  pb_size_t first = 0; // That differs.
+  while (first < rank && head.dims[first] == tail.dims[first])
+    ++first;
+  if (first == rank)
+    first = 0; // One row: all of it.
+  else if (!std::equal(head.dims + first + 1, head.dims + rank, tail.dims + first + 1))
+    return false;
+  rows.count = product(head, 0, first);
+  rows.from = product(head, first, rank);
+  rows.to = product(tail, first, rank);
+  return true;
+}
+
+bool can_follow(const nestor_format_Cut &head, const nestor_format_Cut &tail) {
+  auto follows = [](const nestor_format_LiveTensor &a, const nestor_format_LiveTensor &b) {
+    Rows rows;
+    return find_rows(a, b, rows);
   };
-  return std::equal(a.live, a.live + a.live_count, b.live, b.live + b.live_count, same);
+  return std::equal(head.live, head.live + head.live_count, tail.live,
+                    tail.live + tail.live_count, follows);
 }
 
 //===----------------------------------------------------------------------===//
@@ -321,21 +364,48 @@ Status StreamReader::check(const nestor_format_Cut &cut) {
   return Status();
 }
 
-void StreamReader::decode(const nestor_format_LiveTensor &tensor, void *elements) {
-  uint8_t *to = static_cast<uint8_t *>(elements);
-  TensorEncoding encoding = static_cast<TensorEncoding>(descriptor_[1]);
-  uint64_t count = elements_of(tensor), bytes = encoded_bytes(tensor, encoding);
-  float scale = get<float>(descriptor_ + 4);
-  if (encoding == TensorEncoding::exact && bytes != 0)
-    std::memcpy(to, at_, bytes);
+static void decode_elements(DType type, TensorEncoding encoding, float scale, const uint8_t *from,
+                            uint64_t count, uint8_t *to) {
+  if (encoding == TensorEncoding::exact && count != 0)
+    std::memcpy(to, from, count * size_of(type));
   if (encoding == TensorEncoding::f16)
-    with_float_type(dtype_of(tensor),
-                    [&](auto t) { decode_f16<decltype(t)>(at_, count, to); });
+    with_float_type(type, [&](auto t) { decode_f16<decltype(t)>(from, count, to); });
   if (encoding == TensorEncoding::int8)
-    with_float_type(dtype_of(tensor),
-                    [&](auto t) { decode_int8<decltype(t)>(at_, count, scale, to); });
-  at_ += bytes;
-  descriptor_ += descriptor_bytes(tensor);
+    with_float_type(type, [&](auto t) { decode_int8<decltype(t)>(from, count, scale, to); });
+}
+
+/// The elements that both tensors have, and zeros for what only the tail has.
+static void decode_rows(const nestor_format_LiveTensor &head, TensorEncoding encoding, float scale,
+                        const uint8_t *from, const nestor_format_LiveTensor &tail, uint8_t *to) {
+  Rows rows;
+  (void)find_rows(head, tail, rows); // `can_follow` has said so.
+  const DType type = dtype_of(head);
+  const uint64_t size = size_of(type), kept = std::min(rows.from, rows.to);
+  const uint64_t stride = encoding == TensorEncoding::f16    ? 2
+                          : encoding == TensorEncoding::int8 ? 1
+                                                             : size;
+  for (uint64_t row = 0; row < rows.count; ++row) {
+    decode_elements(type, encoding, scale, from, kept, to);
+    if (kept < rows.to)
+      std::memset(to + kept * size, 0, (rows.to - kept) * size);
+    from += rows.from * stride;
+    to += rows.to * size;
+  }
+}
+
+void copy_live(const nestor_format_LiveTensor &head, const void *from,
+               const nestor_format_LiveTensor &tail, void *to) {
+  decode_rows(head, TensorEncoding::exact, 1, static_cast<const uint8_t *>(from), tail,
+              static_cast<uint8_t *>(to));
+}
+
+void StreamReader::decode(const nestor_format_LiveTensor &head,
+                          const nestor_format_LiveTensor &tail, void *elements) {
+  TensorEncoding encoding = static_cast<TensorEncoding>(descriptor_[1]);
+  decode_rows(head, encoding, get<float>(descriptor_ + 4), at_, tail,
+              static_cast<uint8_t *>(elements));
+  at_ += encoded_bytes(head, encoding);
+  descriptor_ += descriptor_bytes(head);
 }
 
 } // namespace detail

@@ -42,8 +42,16 @@ Status check_header(const StreamHeader &header, const Model &model, uint32_t cut
 
 /// Size of the stream of a cut's tensors.
 uint64_t stream_bytes(const nestor_format_Cut &cut, TensorEncoding encoding);
-/// Whether the tensors of two cuts have the same types and shapes.
-bool same_live(const nestor_format_Cut &a, const nestor_format_Cut &b);
+/// Whether a tail can go on with the tensors of a head: they have the same types
+/// and shapes, or such of different capacities, which differ in one dimension,
+/// their channels.
+bool can_follow(const nestor_format_Cut &head, const nestor_format_Cut &tail);
+/// Writes a tensor of the head to where the tail has it. A tail with fewer channels
+/// gets the first ones, one with more gets zeros for those that the head lacks:
+/// smaller capacities are the first channels of larger ones. For tensors of cuts
+/// that `can_follow` each other.
+void copy_live(const nestor_format_LiveTensor &head, const void *from,
+               const nestor_format_LiveTensor &tail, void *to);
 
 /// Writes into memory of `stream_bytes`.
 class StreamWriter {
@@ -63,8 +71,10 @@ public:
   StreamReader(const void *data, size_t size, const StreamHeader &header);
   /// Whether the stream is exactly the tensors of the cut. Reads descriptors only.
   Status check(const nestor_format_Cut &cut);
-  /// After a successful `check`, for each tensor in turn.
-  void decode(const nestor_format_LiveTensor &tensor, void *elements);
+  /// After a successful `check`, for each tensor in turn; written as `copy_live`
+  /// does, to where the tail has it.
+  void decode(const nestor_format_LiveTensor &head, const nestor_format_LiveTensor &tail,
+              void *elements);
 
 private:
   Status check_tensor(const nestor_format_LiveTensor &tensor, const uint8_t *from,

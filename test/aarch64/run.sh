@@ -30,6 +30,23 @@ check() { # MODEL [nestorc flags]: compares the outputs of random inputs
 
 check "$root/examples/quickstart/fashion_resnet.onnx"
 
+# The head on this machine, the tail on the other one, through a pipe; and back.
+over_a_pipe() { # NAME CUT: of a model that was checked
+  local nest=$scratch/$1.nest cut=$2
+  local arm_run=(timeout 120 qemu-aarch64 -L /usr/aarch64-linux-gnu "$arm/nestor" run "$nest")
+  local same=(--expect "$scratch/$1.npz" --atol 1e-4 --rtol 1e-4)
+  "$host/nestor" run "$nest" --head "$cut" --live-out - | "${arm_run[@]}" --tail "$cut" --live-in - "${same[@]}" &&
+    "${arm_run[@]}" --head "$cut" --live-out - | "$host/nestor" run "$nest" --tail "$cut" --live-in - "${same[@]}"
+}
+for cut in 2 5; do
+  if over_a_pipe fashion_resnet $cut; then
+    echo "ok: fashion_resnet over a pipe at cut $cut"
+  else
+    echo "FAILED: fashion_resnet over a pipe at cut $cut"
+    failed=1
+  fi
+done
+
 # An Android app, built with this toolchain in the place of the NDK's and one
 # thread, since Debian 12's qemu-user starts no more. The model is an asset of
 # its package, aligned so that it is mapped and so that it has to be read.

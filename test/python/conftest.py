@@ -2,6 +2,7 @@
 """What the tests share. run.sh sets the environment and writes the artifacts of test/unit/write_artifacts.cpp."""
 import os
 import pathlib
+import threading
 
 import nestor
 import numpy as np
@@ -14,6 +15,15 @@ ARTIFACTS = pathlib.Path(os.environ["NESTOR_TEST_ARTIFACTS"])
 def expected(x):
     """What two.nest and large.nest compute."""
     return x * np.arange(1, 17, dtype=np.float32) + np.tile(np.float32([0.5, 0.75]), 8)
+
+
+def run_threads(count, work):
+    """work(0), work(1), ... at the same time."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import nestor
 import numpy as np
 import pytest
-from conftest import ARTIFACTS, ROOT, expected
+from conftest import ARTIFACTS, ROOT, expected, run_threads
 
 
 def test_runs_on_arrays(artifact, x):
@@ -165,11 +165,7 @@ def test_threads_that_share_a_session_take_turns():
             if not np.array_equal(session.run({"x": x})["y"], expected(x)):
                 wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_threads(4, work)
     assert wrong == []
 
 

@@ -189,7 +189,8 @@ Message encodeManifest(const ArtifactSpec &spec, const std::vector<uint64_t> &ha
   if (!spec.present.empty())
     manifest.message(17, Message().varint(1, spec.present[0]).varint(2, spec.present[1]));
   for (const MixedSpec &pair : spec.mixed)
-    manifest.message(16, Message().varint(1, pair.head).varint(2, pair.tail).varint(3, pair.cut));
+    manifest.message(16, Message().varint(1, pair.head).varint(2, pair.tail).varint(3, pair.cut)
+                             .fixed32(4, pair.accuracy));
   if (spec.identity)
     manifest.fixed64(18, spec.identity);
   manifest.bytes += spec.extraManifestBytes;

@@ -106,6 +106,7 @@ struct BlockWeightsSpec {
 };
 struct MixedSpec {
   uint32_t head = 0, tail = 0, cut = 0;
+  float accuracy = 0;
 };
 
 constexpr uint32_t kCode = 1, kWeights = 2;                        // SectionKind

@@ -556,7 +556,13 @@ protected:
     return std::vector<float>(y, y + streamedInput(spec).size());
   }
 
-  const ArtifactSpec spec = streamedArtifact(2, 2, 256);
+  static ArtifactSpec mixedArtifact() {
+    ArtifactSpec mixed = streamedArtifact(2, 2, 256);
+    mixed.mixed = {{0, 1, 1, 0.75f}};
+    return mixed;
+  }
+
+  const ArtifactSpec spec = mixedArtifact();
   const std::vector<uint8_t> bytes = spec.build();
   const std::string path = testing::TempDir() + "c_split" + std::to_string(getpid()) + ".nest";
   nestor_artifact *artifact = nullptr;
@@ -619,6 +625,21 @@ TEST_F(CApiSplitTest, TellsItsCuts) {
               [&](auto **error) { return nestor_artifact_cut(artifact, 1, 3, &cut, error); });
   expectError(NESTOR_NOT_FOUND, "no capacity 2",
               [&](auto **error) { return nestor_artifact_cut(artifact, 2, 0, &cut, error); });
+}
+
+TEST_F(CApiSplitTest, TellsWhichCapacitiesFitEachOther) {
+  EXPECT_EQ(nestor_artifact_mixed_count(nullptr), 0u);
+  ASSERT_EQ(nestor_artifact_mixed_count(artifact), 1u);
+  nestor_mixed_info pair = NESTOR_MIXED_INFO_INIT;
+  expectOk([&](auto **error) { return nestor_artifact_mixed(artifact, 0, &pair, error); });
+  EXPECT_EQ(pair.head, 0.5f);
+  EXPECT_EQ(pair.tail, 1.0f);
+  EXPECT_EQ(pair.cut, 1u);
+  EXPECT_EQ(pair.accuracy, 0.75f);
+  expectError(NESTOR_NOT_FOUND, "no mixed pair 1",
+              [&](auto **error) { return nestor_artifact_mixed(artifact, 1, &pair, error); });
+  expectError(NESTOR_INVALID_ARGUMENT, "info",
+              [&](auto **error) { return nestor_artifact_mixed(artifact, 0, nullptr, error); });
 }
 
 TEST_F(CApiSplitTest, SeesHowItsFileChanges) {

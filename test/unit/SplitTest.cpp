@@ -7,6 +7,7 @@
 #include "ArtifactBuilder.h"
 #include "nestor/nestor.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -150,16 +151,70 @@ TEST_F(SplitTest, CapacitiesThatWereNotMeasuredTogetherAreRefused) {
   std::vector<uint8_t> wire = head(big, 2);
   EXPECT_REFUSED(small.run_tail(2, TensorSource(wire.data(), wire.size())), invalid_argument,
                  "does not list the two as measured together at cut 2");
-  // Listed, but of other shapes.
+  // Listed, but of other shapes than channels explain.
   spec.mixed = {{1, 0, 2}};
+  spec.capacities[0].cuts[2].live[0].tensor.dims = {2, 2048};
   artifact = open(spec);
   Session head2 = sessionOf(artifact), tail2 = sessionOf(artifact, SessionOptions().capacity(0.5f));
   wire = head(head2, 2);
   EXPECT_REFUSED(tail2.run_tail(2, TensorSource(wire.data(), wire.size())), invalid_argument,
-                 "another type or shape than 'live'");
+                 "not only other channels");
   LiveTensors live;
   ASSERT_TRUE(head2.run_head(2, live).ok());
-  EXPECT_REFUSED(tail2.run_tail(2, live), invalid_argument, "other shapes");
+  EXPECT_REFUSED(tail2.run_tail(2, live), invalid_argument, "not only other channels");
+}
+
+/// Every column is computed from its own, so that a tail which gets the first
+/// channels computes what its capacity does, and one that gets zeros has them.
+TEST_F(SplitTest, TailsTakeTheChannelsThatTheyHave) {
+  spec.mixed = {{0, 1, 2}, {1, 0, 2}};
+  artifact = open(spec);
+  const std::vector<float> expected = whole(0.5f);
+  for (float capacity : {0.5f, 1.0f}) {
+    const bool grows = capacity == 0.5f;
+    SCOPED_TRACE(grows ? "zeros" : "a prefix");
+    Session front = sessionOf(artifact, SessionOptions().capacity(capacity));
+    Session back = sessionOf(artifact, SessionOptions().capacity(1.5f - capacity));
+    // What the tail held before must not show.
+    ASSERT_TRUE(back.input(0).copy_from(x).ok());
+    ASSERT_TRUE(back.run().ok());
+    std::vector<uint8_t> wire = head(front, 2);
+    ASSERT_TRUE(back.run_tail(2, TensorSource(wire.data(), wire.size())).ok());
+    std::vector<float> y = outputOf(back);
+    EXPECT_TRUE(std::equal(y.begin(), y.begin() + 4096, expected.begin()));
+    EXPECT_TRUE(!grows || std::count(y.begin() + 4096, y.end(), 0.0f) == 4096);
+    EXPECT_EQ(back.last_capacity(), 1.5f - capacity);
+    // From memory to memory.
+    LiveTensors live;
+    ASSERT_TRUE(front.run_head(2, live).ok());
+    ASSERT_TRUE(back.run_tail(2, live).ok());
+    EXPECT_EQ(outputOf(back), y);
+    // As halves and bytes: near, and zeros stay zeros.
+    for (TensorEncoding encoding : {TensorEncoding::f16, TensorEncoding::int8}) {
+      wire = head(front, 2, encoding);
+      ASSERT_TRUE(back.run_tail(2, TensorSource(wire.data(), wire.size())).ok());
+      std::vector<float> near = outputOf(back);
+      float largest = *std::max_element(y.begin(), y.end());
+      for (size_t i = 0; i < 4096; ++i)
+        ASSERT_NEAR(near[i], y[i], largest / 40) << i;
+      EXPECT_TRUE(!grows || std::equal(y.begin() + 4096, y.end(), near.begin() + 4096));
+    }
+  }
+}
+
+TEST_F(SplitTest, TellsWhichCapacitiesWereMeasuredTogether) {
+  EXPECT_TRUE(artifact.mixed().empty());
+  // The last two name a capacity and a cut that there are not.
+  spec.mixed = {{0, 1, 2, 0.25f}, {1, 0, 3, 0.5f}, {2, 0, 1, 1}, {0, 1, 5, 1}};
+  artifact = open(spec);
+  std::vector<MixedInfo> pairs = artifact.mixed();
+  ASSERT_EQ(pairs.size(), 2u);
+  EXPECT_EQ(pairs[0].head, 0.5f);
+  EXPECT_EQ(pairs[0].tail, 1.0f);
+  EXPECT_EQ(pairs[0].cut, 2u);
+  EXPECT_EQ(pairs[0].accuracy, 0.25f);
+  EXPECT_EQ(pairs[1].head, 1.0f);
+  EXPECT_EQ(pairs[1].cut, 3u);
 }
 
 /// Two capacities of exampleWithBlocks whose tensors have one shape.

@@ -33,6 +33,9 @@ int main(int argc, char **argv) {
   writeBytes(folder + "two.nest", twoCapacities(8).build()); // y = f(x), see exampleArtifact.
   writeBytes(folder + "large.nest", twoCapacities(20'000).build());
   writeBytes(folder + "types.nest", everyType().build());
+  ArtifactSpec streamed = streamedArtifact(); // Has blocks, of which every column is on its own.
+  streamed.mixed = {{0, 1, 2, 0.25f}, {1, 0, 2, 0.5f}};
+  writeBytes(folder + "streamed.nest", streamed.build());
   ArtifactSpec foreign = exampleArtifact();
   foreign.targets = {{"z80", "z80", {}}};
   writeBytes(folder + "foreign.nest", foreign.build());

@@ -160,7 +160,11 @@ ExitStatus runBench(const BenchArguments &arguments) {
       return made.exitStatus();
     split = std::move(*made);
   }
-  auto run = [&] { return split ? split->run(*session) : session->run(); };
+  Expected<std::optional<Session>> other = openTail(*artifact, arguments, arguments.split);
+  if (!other)
+    return other.exitStatus();
+  Session &tail = *other ? **other : *session;
+  auto run = [&] { return split ? split->run(*session, tail) : session->run(); };
   start = Clock::now();
   if (Status status = run(); !status.ok())
     return Failure(status).exitStatus();
@@ -184,6 +188,8 @@ ExitStatus runBench(const BenchArguments &arguments) {
                  {"session_bytes", session->memory_bytes()}};
   if (split)
     report.update({{"cut", arguments.split.cut}, {"live_bytes", split->liveBytes()}});
+  if (*other)
+    report["tail_capacity"] = tail.capacity();
   if (!arguments.memoryBudget.empty())
     report["stream"] = describeStream(session->predicted());
   std::optional<Profile> profile;

@@ -38,6 +38,7 @@ struct SplitArguments {
   int cut = -1;             ///< Head and tail in this process.
   int head = -1, tail = -1; ///< Only one of them.
   std::string liveDtype = "f32";
+  std::string tailCapacity; ///< Of --cut; empty: that of the head.
   std::string liveOut, liveIn; ///< Files, or - for the standard streams.
 };
 

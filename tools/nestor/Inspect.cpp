@@ -108,6 +108,7 @@ void printReport(const Artifact &artifact, bool withPlan) {
              {"present_blocks", describePresent(artifact)},
              {"blocks", describeBlocks(artifact, artifact.capacities().size() - 1)},
              {"cuts", describeCuts(artifact, artifact.capacities().size() - 1)},
+             {"mixed", describeMixed(artifact)},
              {"groups", describeGroups(artifact)},
              {"whole", describeWhole(artifact)},
              {"targets", std::move(targets)},
@@ -226,6 +227,7 @@ ExitStatus runInspect(const InspectArguments &arguments) {
   printCapacities(*artifact);
   std::printf("\n");
   printCuts(*artifact);
+  printMixed(*artifact);
   printGroups(*artifact);
   printTargets(*artifact);
   std::printf("\n");

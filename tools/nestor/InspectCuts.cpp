@@ -61,6 +61,29 @@ Json describeBlocks(const Artifact &artifact, size_t index) {
   return list;
 }
 
+Json describeMixed(const Artifact &artifact) {
+  Json list = Json::array();
+  for (const MixedInfo &pair : artifact.mixed())
+    list.push_back({{"cut", pair.cut},
+                    {"head", pair.head},
+                    {"tail", pair.tail},
+                    {"accuracy", pair.accuracy}});
+  return list;
+}
+
+void printMixed(const Artifact &artifact) {
+  std::vector<MixedInfo> pairs = artifact.mixed();
+  if (pairs.empty())
+    return;
+  Table table({"mixed at cut", "head", "tail", "accuracy"}, 0);
+  for (const MixedInfo &pair : pairs)
+    table.add({std::to_string(pair.cut), format("%g", static_cast<double>(pair.head)),
+               format("%g", static_cast<double>(pair.tail)),
+               format("%.2f %%", 100 * static_cast<double>(pair.accuracy))});
+  table.print();
+  std::printf("\n");
+}
+
 void printCuts(const Artifact &artifact) {
   size_t full = artifact.capacities().size() - 1;
   std::vector<CutInfo> cuts = artifact.cuts(full);

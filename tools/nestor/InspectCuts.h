@@ -17,6 +17,10 @@ Json describeCuts(const Artifact &artifact, size_t index);
 /// The cuts of the full capacity and the blocks between them.
 void printCuts(const Artifact &artifact);
 
+/// Head and tail of different capacities.
+Json describeMixed(const Artifact &artifact);
+void printMixed(const Artifact &artifact);
+
 /// The layers of the full capacity by block, with the tensors that flow between
 /// them and the cuts, as a graph for Graphviz's dot.
 void printDot(const Artifact &artifact);

@@ -231,17 +231,23 @@ ExitStatus runRun(const RunArguments &arguments) {
     return session.exitStatus();
   if (ExitStatus status = setInputs(*session, *artifact, arguments.inputs); status != exitOk)
     return status;
+  Expected<std::optional<Session>> other = openTail(*artifact, arguments, arguments.split);
+  if (!other)
+    return other.exitStatus();
+  Session &last = *other ? **other : *session; // What has the outputs.
   Json report = {{"capacity", session->capacity()}, {"threads", session->threads()}};
-  ExitStatus result = runParts(*session, *artifact, arguments.split, report);
+  if (*other)
+    report["tail_capacity"] = last.capacity();
+  ExitStatus result = runParts(*session, last, *artifact, arguments.split, report);
   if (result != exitOk || arguments.split.head >= 0)
     return result; // Standard output may be the tensors of a head.
 
   report["session_bytes"] = session->memory_bytes();
-  report["outputs"] = summarize(*session, *artifact);
+  report["outputs"] = summarize(last, *artifact);
   if (!arguments.output.empty())
-    result = writeOutputs(*session, *artifact, arguments.output);
+    result = writeOutputs(last, *artifact, arguments.output);
   if (result == exitOk && !arguments.expect.empty())
-    result = compareOutputs(*session, *artifact, arguments, report);
+    result = compareOutputs(last, *artifact, arguments, report);
   if (arguments.json)
     printJson(std::move(report));
   else

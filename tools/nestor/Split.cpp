@@ -113,15 +113,26 @@ Expected<SplitRunner> SplitRunner::create(const Artifact &artifact, uint32_t cut
   return runner;
 }
 
-Status SplitRunner::run(Session &session) {
+Status SplitRunner::run(Session &head, Session &tail) {
   TensorSink sink(stream.data(), stream.size(), encoding);
-  if (Status status = session.run_head(cut, sink); !status.ok())
+  if (Status status = head.run_head(cut, sink); !status.ok())
     return status;
   used = sink.size();
-  return session.run_tail(cut, TensorSource(stream.data(), used));
+  return tail.run_tail(cut, TensorSource(stream.data(), used));
 }
 
-ExitStatus runParts(Session &session, const Artifact &artifact, const SplitArguments &split,
+Expected<std::optional<Session>> openTail(const Artifact &artifact, CommonArguments arguments,
+                                          const SplitArguments &split) {
+  if (split.tailCapacity.empty())
+    return std::optional<Session>();
+  arguments.capacity = split.tailCapacity;
+  Expected<Session> session = openSession(artifact, arguments);
+  if (!session)
+    return session.failure();
+  return std::optional<Session>(std::move(*session));
+}
+
+ExitStatus runParts(Session &session, Session &tail, const Artifact &artifact, const SplitArguments &split,
                     Json &report) {
   int cut = std::max({split.cut, split.head, split.tail});
   if (cut < 0) {
@@ -139,7 +150,7 @@ ExitStatus runParts(Session &session, const Artifact &artifact, const SplitArgum
                                                        parseEncoding(split.liveDtype));
     if (!runner)
       return runner.exitStatus();
-    Status status = runner->run(session);
+    Status status = runner->run(session, tail);
     result = status.ok() ? exitOk : Failure(status).exitStatus();
     bytes = runner->liveBytes();
   }

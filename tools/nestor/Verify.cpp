@@ -49,14 +49,26 @@ Expected<Bytes> runOnce(const Artifact &artifact, float capacity, unsigned threa
   return outputsOf(*session, artifact);
 }
 
+/// What a tail does not get it must not need.
+void clearTensors(Session &session, const Artifact &artifact) {
+  auto clear = [](const Tensor &tensor) { std::memset(tensor.data(), 0, tensor.bytes()); };
+  for (size_t i = 0; i < artifact.inputs().size(); ++i)
+    clear(session.input(i));
+  for (size_t i = 0; i < artifact.outputs().size(); ++i)
+    clear(session.output(i));
+}
+
 /// Whether head and tail at every cut compute the bytes of the whole, in two
-/// sessions with a stream between them.
+/// sessions with a stream between them. From the last cut to the first, so that
+/// no tail finds in its memory what an earlier one has computed in front of it.
 ExitStatus verifyCuts(const Artifact &artifact, size_t index, const Bytes &whole) {
   const float capacity = artifact.capacities()[index].capacity;
   Expected<Session> head = sessionOf(artifact, capacity), tail = sessionOf(artifact, capacity);
   if (!head || !tail)
     return (head ? tail : head).exitStatus();
-  for (const CutInfo &cut : artifact.cuts(index)) {
+  const std::vector<CutInfo> cuts = artifact.cuts(index);
+  for (auto at = cuts.rbegin(); at != cuts.rend(); ++at) {
+    const CutInfo &cut = *at;
     Result<uint64_t> room = artifact.stream_bytes(cut.index, TensorEncoding::exact);
     if (!room.ok())
       return Failure(room.status()).exitStatus();
@@ -65,9 +77,7 @@ ExitStatus verifyCuts(const Artifact &artifact, size_t index, const Bytes &whole
     fillInputs(*head, artifact);
     if (Status status = head->run_head(cut.index, sink); !status.ok())
       return Failure(status).exitStatus();
-    // What the tail does not get it must not need.
-    for (size_t i = 0; i < artifact.inputs().size(); ++i)
-      std::memset(tail->input(i).data(), 0, tail->input(i).bytes());
+    clearTensors(*tail, artifact);
     if (Status status = tail->run_tail(cut.index, TensorSource(stream.data(), sink.size()));
         !status.ok())
       return Failure(status).exitStatus();

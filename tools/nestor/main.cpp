@@ -49,9 +49,16 @@ void addBudget(CLI::App *command, CommonArguments &common) {
 }
 
 void addCut(CLI::App *command, SplitArguments &split) {
-  command->add_option("--cut", split.cut,
-                      "Run head and tail one after the other, tensors between them as a stream")
-      ->check(CLI::NonNegativeNumber);
+  CLI::Option *cut = command
+                         ->add_option("--cut", split.cut,
+                                      "Run head and tail one after the other, tensors between them "
+                                      "as a stream")
+                         ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--tail-capacity", split.tailCapacity,
+                   "Capacity of the tail, where it is not that of the head: one that compile "
+                   "--mixed has measured with it")
+      ->needs(cut);
   command
       ->add_option("--live-dtype", split.liveDtype,
                    "How floats are kept between head and tail")

@@ -23,7 +23,7 @@ namespace {
 /// The text of the flags of one run, before it is checked.
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
-  std::string blocks, triple;
+  std::string blocks, triple, mixed;
   NestFlags nest;
 };
 
@@ -122,6 +122,10 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
   command->add_flag("--store-latency", compile.storeLatency,
                     "Store the measured latencies in the artifact, which then differs from run to "
                     "run");
+  command->add_flag("--mixed{auto}", raw.mixed,
+                    "Also measure what head and tail of different capacities are worth together: at "
+                    "every cut of one tensor that is smaller than at earlier ones, or, by "
+                    "--mixed=3,7, at these. Only measured pairs run");
   const std::map<std::string, nestor::driver::Stage> stages{
       {"import", nestor::driver::Stage::Import},
       {"optimize", nestor::driver::Stage::Optimize},
@@ -247,6 +251,25 @@ void finishObject(CompileArguments &compile, const std::string &triple) {
                            ": an object is for one architecture");
 }
 
+void finishMixed(CompileArguments &compile, const std::string &text) {
+  compile.mixed = !text.empty();
+  if (!compile.mixed)
+    return;
+  if (compile.nest.data.empty() && compile.nest.eval.empty())
+    fail("--mixed", "what head and tail are worth together is measured with samples; give them with "
+                    "--eval E.npz or --data D.npz");
+  if (compile.nest.capacities.size() == 1)
+    fail("--mixed", "the full model is the only capacity; list smaller ones with --capacities");
+  llvm::SmallVector<llvm::StringRef> numbers;
+  if (text != "auto")
+    llvm::StringRef(text).split(numbers, ',');
+  for (llvm::StringRef number : numbers)
+    if (number.getAsInteger(10, compile.mixedCuts.emplace_back()))
+      fail("--mixed", "'" + number.str() + "' is not the number of a cut, as in --mixed=3,7");
+  llvm::sort(compile.mixedCuts);
+  compile.mixedCuts.erase(llvm::unique(compile.mixedCuts), compile.mixedCuts.end());
+}
+
 void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishModel(compile.model, raw);
   if (compile.output.empty() && compile.emit >= nestor::driver::Stage::Artifact)
@@ -259,6 +282,7 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   }
   finishObject(compile, raw.triple);
   finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
+  finishMixed(compile, raw.mixed);
   nestor::learn::Normalization normalization =
       compile.nest.normalization.value_or(nestor::learn::Normalization());
   for (const std::string &name : raw.cameraInputs) {

@@ -56,6 +56,8 @@ struct CompileArguments {
   bool json = false;
   bool storeLatency = false;
   llvm::Triple triple; ///< Of Stage::Object.
+  bool mixed = false;              ///< Measure heads and tails of different capacities,
+  std::vector<uint32_t> mixedCuts; ///< at these cuts; empty: at those that are chosen.
 };
 
 struct CheckArguments {

@@ -70,6 +70,7 @@ private:
   ExitStatus compile();
   ExitStatus writeOutput(uint64_t &fileBytes, uint64_t &codeBytes);
   ExitStatus write();
+  void warnOfMixed() const;
 
   const CompileArguments &arguments;
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
@@ -181,6 +182,17 @@ ExitStatus Compile::write() {
   return checkWritten(writeReport(document, arguments.report), arguments.report);
 }
 
+/// About cuts at which there was nothing to measure.
+void Compile::warnOfMixed() const {
+  const StringRef reason = ": there is no such cut with a head and a tail, or the tensors of the "
+                           "capacities differ in more than their channels\n";
+  for (uint32_t cut : arguments.mixedCuts)
+    if (none_of(measurement.mixed, [&](const auto &pair) { return pair.cut == cut; }))
+      errs() << "warning: --mixed measured nothing at cut " << cut << reason;
+  if (arguments.mixed && arguments.mixedCuts.empty() && measurement.mixed.empty())
+    errs() << "warning: --mixed measured nothing" << reason;
+}
+
 ExitStatus Compile::run() {
   options.targets = arguments.targets;
   options.fuseAcrossCuts = arguments.fuseAcrossCuts;
@@ -207,6 +219,7 @@ ExitStatus Compile::run() {
   progress.reset();
   if (status != ExitStatus::Ok)
     return status;
+  warnOfMixed();
   storeMeasurement(measurement, arguments.storeLatency, result.plan.manifest);
   return write();
 }

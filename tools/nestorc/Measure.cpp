@@ -6,8 +6,11 @@
 
 #include "Measure.h"
 
+#include "Mixed.h"
+
 #include "compiler/package/Writer.h"
 #include "tools/support/Latency.h"
+#include "tools/support/MixedEvaluation.h"
 
 using namespace llvm;
 namespace driver = nestor::driver;
@@ -38,6 +41,7 @@ private:
   nestor::Status measureLatency(const nestor::Artifact &artifact);
   nestor::Status measureScores(const nestor::Artifact &artifact, mlir::ModuleOp original,
                                bool topChanged);
+  nestor::Status measureMixed(const nestor::Artifact &artifact);
   nestor::Result<support::Classes> classifyOriginal(mlir::ModuleOp original,
                                                     const support::Samples &samples);
 
@@ -149,7 +153,30 @@ nestor::Status Measurer::measureScores(const nestor::Artifact &artifact, mlir::M
   return nestor::Status();
 }
 
+nestor::Status Measurer::measureMixed(const nestor::Artifact &artifact) {
+  auto samples = support::Samples::make(artifact, data.measured, flagsOf(arguments.nest));
+  if (!samples.ok())
+    return samples.status();
+  support::MixedOptions options;
+  options.threads = arguments.nest.threads;
+  progress("measuring heads and tails");
+  options.progress = [&](int64_t done, int64_t total) {
+    progress(("measuring heads and tails, sample " + Twine(done) + " of " + Twine(total)).str());
+  };
+  auto shares = support::evaluateMixed(artifact, samples.value(), options);
+  if (!shares.ok())
+    return shares.status();
+  measurement.mixed = artifact.mixed();
+  for (auto [pair, share] : zip_equal(measurement.mixed, shares.value()))
+    pair.accuracy = float(share);
+  return nestor::Status();
+}
+
 nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp original) {
+  nestor::format::Manifest &manifest = result.plan.manifest;
+  if (arguments.mixed)
+    addMixedPairs(arguments.mixedCuts.empty() ? chooseMixedCuts(manifest) : arguments.mixedCuts,
+                  manifest);
   Runnable runnable;
   if (nestor::Status status = open(result, runnable); !status.ok())
     return status;
@@ -161,7 +188,9 @@ nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp origi
     return status;
   if (data.measured.empty())
     return nestor::Status();
-  return measureScores(*runnable.artifact, original, result.nesting.recovery.topChanged);
+  nestor::Status status =
+      measureScores(*runnable.artifact, original, result.nesting.recovery.topChanged);
+  return status.ok() && manifest.mixed_size() ? measureMixed(*runnable.artifact) : status;
 }
 
 } // namespace
@@ -192,6 +221,8 @@ void storeMeasurement(const Measurement &measurement, bool withLatency,
       capacity.set_accuracy(*score.top1);
     }
   }
+  for (auto [pair, measured] : zip_equal(*manifest.mutable_mixed(), measurement.mixed))
+    pair.set_accuracy(measured.accuracy);
 }
 
 } // namespace nestorc

@@ -21,18 +21,20 @@ struct Measurement {
   std::optional<double> originalTop1; ///< Of the original model.
   std::vector<std::vector<nestor::BlockInfo>> blocks;
   std::vector<std::vector<nestor::CutInfo>> cuts;
+  std::vector<nestor::MixedInfo> mixed; ///< As the manifest has them.
 };
 
 /// Runs every capacity of `result` on this machine: with its own code or, where
-/// that is for other machines, with code made for the purpose. `original` is
-/// the imported model, which is compiled for comparison where recovery changed
+/// that is for other machines, with code made for the purpose. With --mixed the
+/// manifest gets pairs to measure. `original` is the imported model, which is compiled for comparison where recovery changed
 /// the full capacity. `progress` is told what is being done. Says what went
 /// wrong and returns a status other than Ok.
 ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
                    nestor::driver::CompileResult &result, mlir::ModuleOp original,
                    llvm::function_ref<void(llvm::StringRef)> progress, Measurement &measurement);
 
-/// Stores accuracy and agreement, and latency where `withLatency`.
+/// Stores accuracy and agreement, also of mixed pairs, and latency where
+/// `withLatency`.
 void storeMeasurement(const Measurement &measurement, bool withLatency,
                       nestor::format::Manifest &manifest);
 

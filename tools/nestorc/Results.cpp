@@ -7,6 +7,7 @@
 #include "Results.h"
 
 #include "CutResults.h"
+#include "Mixed.h"
 #include "NestDefaults.h"
 #include "Progress.h"
 
@@ -73,6 +74,16 @@ json::Array describeResults(ArrayRef<Score> scores) {
                                 {"samples", score.samples},
                                 {"top1", score.top1 ? json::Value(*score.top1) : nullptr},
                                 {"agreement", score.agreement}});
+  return list;
+}
+
+json::Array describeMixed(ArrayRef<nestor::MixedInfo> pairs) {
+  json::Array list;
+  for (const nestor::MixedInfo &pair : pairs)
+    list.push_back(json::Object{{"cut", pair.cut},
+                                {"head", number(pair.head)},
+                                {"tail", number(pair.tail)},
+                                {"accuracy", number(pair.accuracy)}});
   return list;
 }
 
@@ -185,6 +196,7 @@ json::Object describe(const CompileSummary &summary) {
                       {"eval_samples_seen", std::move(seen)},
                       {"blocks", describe(summary.measurement.blocks.back())},
                       {"cuts", describe(summary.measurement.cuts.back())},
+                      {"mixed", describeMixed(summary.measurement.mixed)},
                       {"groups", describeGroups(report)},
                       {"whole", describeWhole(report)},
                       {"recovery", describeRecovery(summary)},
@@ -218,6 +230,7 @@ void printTable(const CompileSummary &summary) {
     outs() << formatv(
         "shared weights {0}, {1:F3} x the model's {2}\n", humanBytes(full.weight_bytes()),
         double(full.weight_bytes()) / double(summary.modelBytes), humanBytes(summary.modelBytes));
+  printMixed(measurement.mixed);
   if (summary.result.nesting.recovery.topChanged && measurement.originalTop1)
     outs() << formatv("the original model: {0}\n", percent(*measurement.originalTop1));
 }

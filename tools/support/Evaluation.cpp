@@ -11,26 +11,38 @@
 
 namespace nestor::support {
 
-Result<Classes> classify(Session &session, const Samples &samples, const SampleProgress &progress) {
+Result<Classifier> Classifier::make(const Session &session, int64_t batch) {
   Tensor output = session.output(0);
-  size_t total = output.bytes() / size_of(output.info().dtype);
-  size_t batch = static_cast<size_t>(samples.batch());
-  size_t classes = total / batch;
-  std::string dtype = npyDtype(output.info().dtype);
-  if (classes == 0 || classes * batch != total || dtype.empty())
+  Classifier classifier;
+  classifier.dtype = npyDtype(output.info().dtype);
+  classifier.elements = output.bytes() / size_of(output.info().dtype);
+  classifier.classCount = classifier.elements / static_cast<size_t>(batch);
+  bool whole = classifier.classCount * static_cast<size_t>(batch) == classifier.elements;
+  if (classifier.classCount == 0 || !whole || classifier.dtype.empty())
     return Status(StatusCode::invalid_argument, "output '" + output.info().name + "' is " +
                                                     describe(output.info()) +
                                                     ", not scores for each sample");
+  return classifier;
+}
+
+void Classifier::read(const Session &session, int64_t count, Classes &classes) const {
+  std::vector<double> scores = toDoubles(dtype, session.output(0).data(), elements);
+  for (int64_t i = 0; i < count; ++i) {
+    auto begin = scores.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(i) * classCount);
+    classes.push_back(std::max_element(begin, begin + static_cast<ptrdiff_t>(classCount)) - begin);
+  }
+}
+
+Result<Classes> classify(Session &session, const Samples &samples, const SampleProgress &progress) {
+  Result<Classifier> classifier = Classifier::make(session, samples.batch());
+  if (!classifier.ok())
+    return classifier.status();
   Classes result;
   for (int64_t first = 0; first < samples.count(); first += samples.batch()) {
     samples.write(first, session);
     if (Status status = session.run(); !status.ok())
       return status;
-    std::vector<double> scores = toDoubles(dtype, output.data(), total);
-    for (int64_t i = 0; i < std::min(samples.batch(), samples.count() - first); ++i) {
-      auto begin = scores.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(i) * classes);
-      result.push_back(std::max_element(begin, begin + static_cast<ptrdiff_t>(classes)) - begin);
-    }
+    classifier.value().read(session, std::min(samples.batch(), samples.count() - first), result);
     if (progress && first % 100 < samples.batch())
       progress(first, samples.count());
   }

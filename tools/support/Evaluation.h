@@ -23,8 +23,21 @@ using Classes = std::vector<int64_t>;
 /// Called now and then with the number of samples done and their total.
 using SampleProgress = std::function<void(int64_t, int64_t)>;
 
-/// The class that the session's capacity gives each sample: the largest value
-/// of the sample's part of the first output.
+/// Reads classes from the first output of a session: the largest value of each
+/// sample's part.
+class Classifier {
+public:
+  /// Fails for outputs that are not scores for each sample of a batch.
+  static Result<Classifier> make(const Session &session, int64_t batch);
+  /// Appends the classes of the first `count` samples of the last run.
+  void read(const Session &session, int64_t count, Classes &classes) const;
+
+private:
+  std::string dtype;
+  size_t elements = 0, classCount = 0; ///< Of the output, and of one sample.
+};
+
+/// The class that the session's capacity gives each sample.
 Result<Classes> classify(Session &session, const Samples &samples, const SampleProgress &progress);
 
 /// Share of equal elements; both have the same size, which is not 0.

@@ -217,6 +217,16 @@ struct CutInfo {
   std::vector<LiveTensorInfo> live;
 };
 
+/// Head and tail of different capacities that were measured together at a cut.
+/// Where the tail has fewer channels there than the head, it reads the first ones;
+/// where it has more, the others are zero.
+struct MixedInfo {
+  float head = 1; ///< Capacities.
+  float tail = 1;
+  uint32_t cut = 0;
+  float accuracy = 0; ///< Top-1, or without labels the agreement with the full capacity.
+};
+
 /// How much of a file `Artifact::open` checks.
 enum class Verify : uint8_t {
   code, ///< Header, manifest and the selected code image; weights stay untouched.
@@ -324,6 +334,9 @@ public:
   /// beyond the last capacity and for files that cannot be cut.
   std::vector<BlockInfo> blocks(size_t index) const;
   std::vector<CutInfo> cuts(size_t index) const;
+  /// Which capacities a tail may go on with that are not its head's, and what that
+  /// is worth: what `nestorc compile --mixed` has measured.
+  std::vector<MixedInfo> mixed() const;
   /// The blocks that can run: all, unless `nestorc trim --blocks` left some out.
   BlockRange present_blocks() const;
   /// Room for the tensors alive at a cut as a stream (nestor/tensors.hpp), at

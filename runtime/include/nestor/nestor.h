@@ -171,6 +171,18 @@ typedef struct nestor_cut_info {
 } nestor_cut_info;
 #define NESTOR_CUT_INFO_INIT {sizeof(nestor_cut_info), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
+/* Head and tail of different capacities that were measured together (API version
+   2). Where the tail has fewer channels at the cut than the head, it reads the
+   first ones; where it has more, the others are zero. */
+typedef struct nestor_mixed_info {
+  size_t struct_size;
+  float head; /* Capacities. */
+  float tail;
+  float accuracy; /* Top-1, or without labels the agreement with the full capacity. */
+  uint32_t cut;
+} nestor_mixed_info;
+#define NESTOR_MIXED_INFO_INIT {sizeof(nestor_mixed_info), 0, 0, 0, 0}
+
 /*===-- Artifacts -----------------------------------------------------------===*/
 
 /* An opened .nest file: immutable. Native code in it is trusted like a shared
@@ -265,6 +277,12 @@ NESTOR_API size_t nestor_artifact_cut_count(const nestor_artifact *artifact);
 NESTOR_API nestor_code nestor_artifact_cut(const nestor_artifact *artifact, size_t capacity,
                                            size_t index, nestor_cut_info *info,
                                            nestor_error **error);
+
+/* The pairs of capacities that head and tail may have when they are not the same;
+   0 unless the model was compiled with --mixed. */
+NESTOR_API size_t nestor_artifact_mixed_count(const nestor_artifact *artifact);
+NESTOR_API nestor_code nestor_artifact_mixed(const nestor_artifact *artifact, size_t index,
+                                             nestor_mixed_info *info, nestor_error **error);
 
 /* The same artifact with the capacities that have arrived in its file since: for
    a file that a download appends to, or renames over. The new part is checked;
