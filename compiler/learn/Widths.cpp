@@ -159,11 +159,12 @@ void Planner::judgeBlocks() {
 
 CapacityPlan Planner::run() {
   judgeBlocks();
-  // Two places tell whether the fast count is right.
+  // Two places tell whether the fast count is right. Where no block may be left
+  // out, it need not know what skips make unused.
   WidthChoice half = problem.full();
   for (int64_t &width : half.widths)
     width = (width + 1) / 2;
-  half.skipped.assign(blocks.size(), true);
+  half.skipped.assign(blocks.size(), options.allowSkips);
   for (const WidthChoice &choice : {problem.full(), half})
     isExact &= cost.macs(choice.widths, choice.skipped) == slowMacs(choice);
 
