@@ -7,6 +7,8 @@
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
+#include "compiler/ir/Winograd.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -40,10 +42,14 @@ private:
     int64_t taps = 1;
     for (int64_t extent : conv.getKernel())
       taps *= extent;
+    if (int64_t tile = nest::winogradTile(conv))
+      taps = nest::Winograd(tile).positions();
     OpBuilder builder(conv);
     auto type = tensorType(conv.getFilter()).clone({panels, taps, inputs, kPanel});
-    conv.getFilterMutable().assign(nest::PackOp::create(builder, conv.getLoc(), type,
-                                                        conv.getFilter(), groups, depthwise));
+    auto pack = nest::PackOp::create(builder, conv.getLoc(), type, conv.getFilter(), groups,
+                                     depthwise);
+    nest::setWinogradTile(pack, nest::winogradTile(conv));
+    conv.getFilterMutable().assign(pack);
     conv.setPacked(true);
   }
 };

@@ -54,7 +54,11 @@ private:
   LogicalResult optimize();
   LogicalResult findCuts();
   bool nests() const { return options.nest.capacities.size() > 1; }
+  std::vector<const kernels::TargetInfo *> targets() const {
+    return options.targets.empty() ? std::vector{&kernels::hostTarget()} : options.targets;
+  }
   LogicalResult nest();
+  LogicalResult chooseAlgorithms();
   void describeNesting();
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
   LogicalResult checkCapacities();
@@ -102,7 +106,8 @@ LogicalResult Compilation::runPasses(llvm::function_ref<void(OpPassManager &)> b
 
 LogicalResult Compilation::optimize() {
   begin("optimizing");
-  if (failed(runPasses(buildPreparePipeline)) || failed(findCuts()) || failed(nest()))
+  if (failed(runPasses(buildPreparePipeline)) || failed(findCuts()) || failed(nest()) ||
+      failed(chooseAlgorithms()))
     return failure();
   prepared = result.module->clone();
   if (result.nesting.recovery.topChanged)
@@ -139,6 +144,18 @@ LogicalResult Compilation::nest() {
   if (options.cameraInputs.empty())
     return success();
   return failed(prepareInputs()) ? failure() : runPasses(buildPreparePipeline);
+}
+
+/// Before the graph section's copy is made, so that it says how filters are stored.
+LogicalResult Compilation::chooseAlgorithms() {
+  if (!options.winograd || options.optimize == Optimize::Size)
+    return success();
+  constexpr double balancedGrowth = 0.25;
+  ChooseWinogradPassOptions choice;
+  choice.growth = options.optimize == Optimize::Balanced ? balancedGrowth : -1;
+  for (const kernels::TargetInfo *target : targets())
+    choice.targets.push_back(target->name);
+  return runPasses([&](OpPassManager &manager) { manager.addPass(createChooseWinogradPass(choice)); });
 }
 
 /// Puts into the manifest what only those know who made the capacities.
@@ -219,10 +236,7 @@ LogicalResult Compilation::generate() {
     return failure();
 
   begin("generating code");
-  std::vector<const kernels::TargetInfo *> targets = options.targets;
-  if (targets.empty())
-    targets.push_back(&kernels::hostTarget());
-  auto images = package::buildCodeImages(result.plan.kernels, targets, context);
+  auto images = package::buildCodeImages(result.plan.kernels, targets(), context);
   if (failed(images))
     return fail(ExitStatus::Internal);
   result.images = std::move(*images);

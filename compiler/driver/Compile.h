@@ -45,6 +45,13 @@ enum class Stage {
   Object,   ///< For static linking; the compile is the same as for an artifact.
 };
 
+/// How much room weights may take to be faster.
+enum class Optimize {
+  Size,     ///< None: every weight is stored once, as it is.
+  Balanced, ///< A quarter more, where that saves most time.
+  Latency,  ///< Whatever is fastest.
+};
+
 struct CompileOptions {
   import::ImportOptions import;
   std::vector<CameraInput> cameraInputs;
@@ -54,6 +61,10 @@ struct CompileOptions {
   learn::NestOptions nest;
   /// Fuse also what a cut lies between; the cut is then lost.
   bool fuseAcrossCuts = false;
+  Optimize optimize = Optimize::Balanced;
+  /// Whether convolutions may be computed by Winograd's algorithm, which rounds
+  /// more and spreads infinities to neighbours.
+  bool winograd = true;
   /// How uint8 images became floats; stored in the artifact for `eval`.
   std::optional<learn::Normalization> normalization;
   Stage stopAt = Stage::Artifact;

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Verify.h"
+#include "compiler/ir/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -135,13 +136,24 @@ LogicalResult nestor::nest::verifyWindow(Operation *op, Value input, Value resul
 /// The shape of a filter packed into panels of 16 outputs. In a depthwise
 /// filter panels run across the groups, otherwise each group has its own.
 static SmallVector<int64_t> packedShape(ArrayRef<int64_t> kernel, int64_t inputs, int64_t outputs,
-                                        int64_t groups, bool depthwise) {
+                                        int64_t groups, bool depthwise, int64_t winograd) {
   int64_t panels = depthwise ? llvm::divideCeil(outputs, 16)
                              : groups * llvm::divideCeil(outputs / groups, 16);
   int64_t taps = 1;
   for (int64_t extent : kernel)
     taps *= extent;
-  return {panels, taps, inputs, 16};
+  return {panels, winograd ? Winograd(winograd).positions() : taps, inputs, 16};
+}
+
+static LogicalResult verifyWinograd(Operation *op, int64_t winograd, ArrayRef<int64_t> kernel,
+                                    int64_t groups, Type element) {
+  if (winograd == 0)
+    return success();
+  if (!Winograd::hasTile(winograd))
+    return op->emitOpError("winograd computes tiles of 2, 4 or 6 outputs, not ") << winograd;
+  if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !element.isF32())
+    return op->emitOpError("winograd is for f32 filters of 3x3 taps and one group");
+  return success();
 }
 
 LogicalResult ConvOp::verify() {
@@ -153,11 +165,17 @@ LogicalResult ConvOp::verify() {
   if (groups < 1 || channels % groups || outputs % groups)
     return emitOpError("groups ") << groups << " must divide " << channels << " inputs and "
                                   << outputs << " outputs";
+  if (failed(verifyWinograd(*this, winogradTile(*this), getKernel(), groups,
+                            getFilter().getType().getElementType())))
+    return failure();
+  auto isOne = [](int64_t step) { return step == 1; };
+  if (winogradTile(*this) && !(llvm::all_of(getStrides(), isOne) && llvm::all_of(getDilations(), isOne)))
+    return emitOpError("winograd has no strides and no dilations");
   SmallVector<int64_t> filter(getKernel());
   filter.append({channels / groups, outputs});
   if (getPacked())
     filter = packedShape(getKernel(), channels / groups, outputs, groups,
-                         /*depthwise=*/groups == channels && groups == outputs);
+                         /*depthwise=*/groups == channels && groups == outputs, winogradTile(*this));
   if (failed(verifyShape(*this, "filter", getFilter(), filter)))
     return failure();
   for (Value vector : {getScale(), getBias()})
@@ -218,10 +236,13 @@ LogicalResult PackOp::verify() {
     return emitOpError("groups ") << groups << " must divide " << outputs << " outputs";
   if (getDepthwise() && (inputs != 1 || groups != outputs))
     return emitOpError("a depthwise filter is [K.., 1, C] with C groups");
-  if (failed(verifySameElements(*this, getFilter(), getResult())))
+  if (failed(verifySameElements(*this, getFilter(), getResult())) ||
+      failed(verifyWinograd(*this, winogradTile(*this), filter.drop_back(2), groups,
+                            getFilter().getType().getElementType())))
     return failure();
   return verifyShape(*this, "result", getResult(),
-                     packedShape(filter.drop_back(2), inputs, outputs, groups, getDepthwise()));
+                     packedShape(filter.drop_back(2), inputs, outputs, groups, getDepthwise(),
+                                 winogradTile(*this)));
 }
 
 LogicalResult PoolOp::verify() {

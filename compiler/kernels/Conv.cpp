@@ -4,12 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Winograd.h"
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/PackSpec.h"
 #include "compiler/kernels/PlainConv.h"
 #include "compiler/kernels/TileTable.h"
+#include "compiler/kernels/Winograd.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -118,6 +120,8 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   if (shared && shared->blocks.shells() > 1)
     spec.nesting = {shared->blocks.shells(), unsigned(llvm::PowerOf2Ceil(shared->blocks.inputParts())),
                     shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1};
+  if (int64_t tile = op.getPacked() ? nest::winogradTile(op) : 0)
+    planWinograd(spec, tile, fullInputs);
   return spec;
 }
 
@@ -133,7 +137,7 @@ static void describeRanges(KernelCall &call, const ConvSpec &spec, const Polynom
 static void describeExtents(KernelCall &call, const ConvSpec &spec) {
   const ConvGeometry &g = spec.geometry;
   Polynomial channels, input, filter, result;
-  int64_t filterFloats = 4 * g.taps() * panelWidth;
+  int64_t filterFloats = 4 * spec.taps() * panelWidth;
   if (spec.depthwise) {
     // Parameters: channels, panels.
     channels = {{4, {0}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {0}}};
@@ -163,7 +167,7 @@ static SmallVector<GrainRun, 0> blockRuns(const ConvSpec &spec, unsigned shell) 
     smaller.grains.push_back({1, {nesting.panels(i)}});
   for (unsigned i = 0; i <= shell && i < nesting.inputShells(); ++i)
     for (unsigned part = 0; part < nesting.parts; ++part) {
-      Term inputs{4 * spec.geometry.taps() * panelWidth, {nesting.inputs(part, i)}};
+      Term inputs{4 * spec.taps() * panelWidth, {nesting.inputs(part, i)}};
       own.bytes.push_back(inputs);
       if (i == shell)
         smaller.bytes.push_back(inputs);
@@ -189,7 +193,7 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
     auto add = [&](unsigned panelShell, unsigned inputShell) {
       for (unsigned part = 0; part < nesting.parts && inputShell < nesting.inputShells(); ++part)
         block.push_back(
-            {4 * g.taps() * panelWidth, {nesting.panels(panelShell), nesting.inputs(part, inputShell)}});
+            {4 * spec.taps() * panelWidth, {nesting.panels(panelShell), nesting.inputs(part, inputShell)}});
     };
     for (unsigned smaller = 0; smaller < shell; ++smaller)
       add(smaller, shell), add(shell, smaller);
@@ -207,15 +211,21 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
 }
 
 static void nameKernel(KernelCall &call, const ConvSpec &spec) {
-  std::string kind = spec.depthwise ? "depthwise" : "conv";
+  std::string kind = spec.depthwise ? "depthwise" : spec.winograd ? "winograd" : "conv";
   call.spec.name = kernelName(kind, spec.identity());
+  if (spec.winograd)
+    kind += " F(" + std::to_string(spec.winograd) + ")";
   call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
-    call.spec.tile = [spec](const TargetInfo &target) { return panelsTogether(target, spec); };
+    call.spec.tile = [spec](const TargetInfo &target) {
+      return spec.winograd ? winogradPanelsTogether(spec) : panelsTogether(target, spec);
+    };
   call.spec.emit = [spec](func::FuncOp func, const TargetInfo &target) {
-    return spec.depthwise ? emitDepthwiseConv(func, target, spec) : emitDirectConv(func, target, spec);
+    return spec.depthwise  ? emitDepthwiseConv(func, target, spec)
+           : spec.winograd ? emitWinogradConv(func, target, spec)
+                           : emitDirectConv(func, target, spec);
   };
 }
 
@@ -248,6 +258,8 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
     call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * inputs;
     firstChannel += outputs;
   }
+  if (spec.winograd)
+    finishWinogradCalls(spec, inputs, calls);
   return calls;
 }
 
@@ -282,5 +294,7 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
               (spec.depthwise ? 1 : inputs);
   calls.push_back(std::move(call));
+  if (spec.winograd)
+    finishWinogradCalls(spec, inputs, calls);
   return calls;
 }

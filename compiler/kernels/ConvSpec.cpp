@@ -90,6 +90,8 @@ std::string ConvSpec::identity() const {
     text += llvm::formatv("shells {0} {1} {2} {3}", nesting.shells, nesting.parts, int(nesting.wholeInputs),
                           int(nesting.slice))
                 .str();
+  if (winograd)
+    text += llvm::formatv("winograd {0} {1} ", winograd, winogradBlock).str();
   return text + epilogue.identity();
 }
 

@@ -49,6 +49,25 @@ enum class ConvGrain {
   Panels, ///< One panel of output channels, all pixels.
 };
 
+/// How the outputs of a Winograd convolution (Winograd.h) are cut into tiles of
+/// m x m, numbered by image, row and column.
+struct WinogradTiles {
+  int64_t m, rows, columns, count;
+  int64_t block; ///< Tiles that go through all steps together; the last may be less.
+
+  int64_t extent() const { return m + 2; }
+  int64_t positions() const { return extent() * extent(); }
+  int64_t blocks() const { return (count + block - 1) / block; }
+  /// Of a call that does all steps; each is about as many blocks.
+  int64_t grains() const;
+
+  /// Floats from one tile to the next between the steps, beyond its channels:
+  /// rows that are a power of two apart would share cache lines.
+  static constexpr int64_t rowPadding = 16;
+  /// Outputs whose products are kept at a time.
+  static constexpr int64_t groupOutputs = 32;
+};
+
 struct ConvSpec {
   ConvGeometry geometry;
   EpilogueSpec epilogue;
@@ -57,6 +76,13 @@ struct ConvSpec {
   bool aliased = false; ///< See `matmulTile`.
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;
+  /// Winograd tiles of so many outputs squared, and how many of them are a block;
+  /// 0: computed directly.
+  int64_t winograd = 0, winogradBlock = 0;
+
+  WinogradTiles winogradTiles() const;
+  /// Of the packed filter.
+  int64_t taps() const { return winograd ? winogradTiles().positions() : geometry.taps(); }
 
   /// Arguments before it: input, filter (or its blocks).
   unsigned epilogueArg() const { return nesting.shells ? nesting.firstBlock() + nesting.shells : 2; }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/FilterBlocks.h"
+#include "compiler/ir/Winograd.h"
 #include "compiler/kernels/TileTable.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -42,14 +43,16 @@ static bool isFilter(nest::GlobalOp global) {
   return global.getValue().getElementType().isF32() && shapeOf(global).size() >= 3;
 }
 
-static int64_t tapsOf(nest::GlobalOp global) {
+static int64_t tapsOf(nest::GlobalOp global, int64_t winograd) {
+  if (winograd)
+    return nest::Winograd(winograd).positions();
   int64_t taps = 1;
   for (int64_t extent : shapeOf(global).drop_back(2))
     taps *= extent;
   return taps;
 }
 
-std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global) {
+std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, int64_t winograd) {
   if (!isFilter(global))
     return std::nullopt;
   unsigned rank = shapeOf(global).size();
@@ -59,7 +62,8 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global) {
   if (!shrinks(global, rank - 2) && !shrinks(global, rank - 1))
     return std::nullopt;
   FilterBlocks blocks;
-  blocks.tapCount = tapsOf(global);
+  blocks.tapCount = tapsOf(global, winograd);
+  blocks.winogradTile = winograd;
   size_t shells = nest::capacityCount(global);
   blocks.inputs = edgesOf(global, rank - 2, shells);
   if (blocks.wholeInputs())
@@ -70,7 +74,7 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global) {
   return blocks;
 }
 
-std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t groupOutputs) {
+std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t groupOutputs, int64_t winograd) {
   if (!isFilter(global))
     return std::nullopt;
   unsigned rank = shapeOf(global).size();
@@ -82,7 +86,8 @@ std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t g
   if (!inOnePart || outputs % groupOutputs != 0)
     return std::nullopt;
   FilterBlocks blocks;
-  blocks.tapCount = tapsOf(global);
+  blocks.tapCount = tapsOf(global, winograd);
+  blocks.winogradTile = winograd;
   blocks.inputs = {{shapeOf(global)[rank - 2]}};
   blocks.outputs.assign(outputs / groupOutputs, {groupOutputs});
   return blocks;
@@ -164,7 +169,7 @@ uint64_t FilterBlocks::floats(unsigned block) const {
 std::string FilterBlocks::identity() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << tapCount << ' ' << directionCount << ' ' << gateCount;
+  os << tapCount << ' ' << directionCount << ' ' << gateCount << ' ' << winogradTile;
   for (const Edges *parts : {&inputs, &outputs}) {
     os << ';';
     for (const auto &edges : *parts)
@@ -173,7 +178,7 @@ std::string FilterBlocks::identity() const {
   return text;
 }
 
-void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(int64_t, int64_t, int64_t)> body) const {
+void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(const Run &)> body) const {
   unsigned part = block / shells(), shell = block % shells();
   const int64_t inputCount = allInputs(), outputCount = allOutputs();
   const int64_t partStart = lastOf(ArrayRef(outputs).take_front(part));
@@ -184,15 +189,17 @@ void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(int64_t, i
   int64_t smaller = shell ? panelsUpTo(part, shell - 1) : 0, place = 0;
   auto runPanel = [&](int64_t direction, int64_t panel) {
     int64_t output = panel * panelWidth, length = std::min(panelWidth, outputs[part].back() - output);
-    for (int64_t tap = 0; tap < tapCount; ++tap) {
-      int64_t input = tap * inputCount;
-      for (const auto &edges : inputs) {
-        for (int64_t i = panel < smaller ? edges[shell - 1] : 0; i < edges[shell]; ++i)
-          for (int64_t gate = 0; gate < rowFloats() / panelWidth; ++gate, place += panelWidth)
-            body(place, placeInFilter(direction, gate, input + i, partStart + output), length);
-        input += edges.back();
-      }
+    auto firstInput = [&](ArrayRef<int64_t> edges) { return panel < smaller ? edges[shell - 1] : 0; };
+    int64_t tapFloats = 0, input = 0;
+    for (const auto &edges : inputs)
+      tapFloats += (edges[shell] - firstInput(edges)) * rowFloats();
+    for (const auto &edges : inputs) {
+      for (int64_t i = firstInput(edges); i < edges[shell]; ++i)
+        for (int64_t gate = 0; gate < rowFloats() / panelWidth; ++gate, place += panelWidth)
+          body({place, placeInFilter(direction, gate, input + i, partStart + output), length, tapFloats});
+      input += edges.back();
     }
+    place += (tapCount - 1) * tapFloats; // The other taps of the same runs.
   };
   for (int64_t direction = 0; direction < directionCount; ++direction)
     for (int64_t panel = 0; panel < panelsUpTo(part, shell); ++panel)
@@ -202,19 +209,37 @@ void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(int64_t, i
 void FilterBlocks::pack(unsigned block, ArrayRef<float> filter, MutableArrayRef<float> out) const {
   assert(out.size() == floats(block) && "the memory must fit the block");
   llvm::fill(out, 0.0f);
-  const int64_t stride = outputStride();
-  forEachRun(block, [&](int64_t place, int64_t from, int64_t length) {
-    for (int64_t i = 0; i < length; ++i)
-      out[place + i] = filter[from + i * stride];
+  const int64_t stride = outputStride(), plane = planeFloats();
+  std::optional<nest::Winograd> transform;
+  if (winogradTile)
+    transform.emplace(winogradTile);
+  forEachRun(block, [&](const Run &run) {
+    for (int64_t tap = 0; tap < tapCount; ++tap) {
+      MutableArrayRef<float> to = out.slice(run.place + tap * run.tapFloats, run.length);
+      if (transform)
+        transform->transformFilters(tap, filter.data() + run.from, plane, to);
+      else
+        for (int64_t i = 0; i < run.length; ++i)
+          to[i] = filter[run.from + tap * plane + i * stride];
+    }
   });
 }
 
 void FilterBlocks::unpack(unsigned block, ArrayRef<float> in, MutableArrayRef<float> filter) const {
   assert(in.size() == floats(block) && "the memory must fit the block");
-  const int64_t stride = outputStride();
-  forEachRun(block, [&](int64_t place, int64_t to, int64_t length) {
-    for (int64_t i = 0; i < length; ++i)
-      filter[to + i * stride] = in[place + i];
+  const int64_t stride = outputStride(), plane = planeFloats();
+  std::optional<nest::Winograd> transform;
+  if (winogradTile)
+    transform.emplace(winogradTile);
+  forEachRun(block, [&](const Run &run) {
+    for (int64_t tap = 0; tap < (transform ? transform->taps() : tapCount); ++tap) {
+      int64_t to = run.from + tap * plane;
+      if (transform)
+        transform->restoreFilters(tap, in.data() + run.place, run.tapFloats, filter.slice(to, run.length));
+      else
+        for (int64_t i = 0; i < run.length; ++i)
+          filter[to + i * stride] = in[run.place + tap * run.tapFloats + i];
+    }
   });
 }
 
@@ -223,9 +248,10 @@ static std::optional<FilterBlocks> blocksOf(nest::PackOp pack, nest::WeightOp we
   nest::GlobalOp global = nest::globalOf(weight);
   int64_t outputs = weight.getType().getShape().back();
   if (pack.getGroups() == 1 && !pack.getDepthwise())
-    if (std::optional<FilterBlocks> blocks = FilterBlocks::nested(global))
+    if (std::optional<FilterBlocks> blocks = FilterBlocks::nested(global, nest::winogradTile(pack)))
       return blocks;
-  return FilterBlocks::whole(global, pack.getDepthwise() ? shapeOf(global).back() : outputs / pack.getGroups());
+  return FilterBlocks::whole(global, pack.getDepthwise() ? shapeOf(global).back() : outputs / pack.getGroups(),
+                             nest::winogradTile(pack));
 }
 
 std::optional<SharedFilter> SharedFilter::get(Value packed) {

@@ -17,6 +17,9 @@
 // input channels of a panel are one run for all shells up to its own, and one
 // run more for each later shell and part.
 //
+// What Winograd convolutions read of a filter (compiler/ir/Winograd.h) lies the
+// same way, with the positions of transformed taps for taps.
+//
 // The weights of a recurrent layer lie the same way: hidden units are the
 // outputs, there is one tap, and for each input there are the 16 units of the
 // panel once for every gate. A block has that for one direction after the other.
@@ -38,12 +41,13 @@ class FilterBlocks {
 public:
   /// How convolutions of one group read `global`; none if it does not shrink
   /// or in a way that kernels cannot follow (then every capacity has a copy).
-  static std::optional<FilterBlocks> nested(nest::GlobalOp global);
+  /// `winograd`: see `nest::winogradTile`.
+  static std::optional<FilterBlocks> nested(nest::GlobalOp global, int64_t winograd = 0);
 
   /// One block for all capacities: the packed filter (`nest.pack`) of a global
   /// of which they read whole panels from the first one on, `groupOutputs`
   /// outputs to a group (a depthwise filter: one group). None otherwise.
-  static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs);
+  static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs, int64_t winograd = 0);
 
   /// How layers of `gates` gates read their weights or recurrence `global`,
   /// [D, G*H, I]; one shell if it does not shrink. None if the hidden units
@@ -66,6 +70,8 @@ public:
   unsigned block(unsigned outputPart, unsigned shell) const { return outputPart * shells() + shell; }
 
   int64_t taps() const { return tapCount; }
+  /// Outputs of a tile in each dimension; 0: no transform.
+  int64_t winograd() const { return winogradTile; }
   int64_t directions() const { return directionCount; }
   /// 0: a filter.
   int64_t gates() const { return gateCount; }
@@ -87,21 +93,27 @@ public:
 
   /// Fills a block from a filter [K1.., Kn, I, O] or a matrix [D, G*H, I].
   void pack(unsigned block, llvm::ArrayRef<float> filter, llvm::MutableArrayRef<float> out) const;
-  /// Puts what a block holds where it lies in a filter.
+  /// Puts what a block holds where it lies in a filter. What was transformed
+  /// comes back with the rounding of `nest::Winograd::restoreFilters`.
   void unpack(unsigned block, llvm::ArrayRef<float> in, llvm::MutableArrayRef<float> filter) const;
 
 private:
   using Edges = llvm::SmallVector<llvm::SmallVector<int64_t>, 1>; ///< [part][shell]
 
-  /// Calls `body` with the place in the block, the place in the filter and the
-  /// length of each run of outputs: side by side in the block, `outputStride`
-  /// apart in the filter.
-  void forEachRun(unsigned block, llvm::function_ref<void(int64_t, int64_t, int64_t)> body) const;
+  /// Outputs of one input, for all taps: side by side in the block,
+  /// `outputStride` apart in the filter.
+  struct Run {
+    int64_t place, from, length; ///< In the block and in the filter, of the first tap.
+    int64_t tapFloats;           ///< From one tap to the next in the block.
+  };
+  void forEachRun(unsigned block, llvm::function_ref<void(const Run &)> body) const;
   int64_t allInputs() const;
   int64_t allOutputs() const;
   int64_t outputStride() const { return gateCount ? allInputs() : 1; }
+  /// From one tap to the next in the filter.
+  int64_t planeFloats() const { return allInputs() * allOutputs(); }
 
-  int64_t tapCount = 1, directionCount = 1, gateCount = 0;
+  int64_t tapCount = 1, directionCount = 1, gateCount = 0, winogradTile = 0;
   Edges inputs, outputs;
 };
 

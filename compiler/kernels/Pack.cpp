@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Winograd.h"
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/PackSpec.h"
@@ -69,6 +70,8 @@ FailureOr<Calls> nestor::kernels::describePack(nest::PackOp op) {
   auto filter = cast<RankedTensorType>(op.getFilter().getType());
   if (!filter.getElementType().isF32())
     return op.emitError("only f32 filters are packed");
+  if (nest::winogradTile(op))
+    return op.emitError("only constant filters are transformed for Winograd's algorithm");
   ArrayRef<int64_t> shape = filter.getShape();
   int64_t groups = op.getDepthwise() ? 1 : op.getGroups();
   int64_t inputs = shape[shape.size() - 2], outputs = shape.back() / groups;

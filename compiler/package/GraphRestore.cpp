@@ -13,6 +13,7 @@
 #include "compiler/package/GraphSection.h"
 
 #include "compiler/ir/Nested.h"
+#include "compiler/ir/Winograd.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -142,7 +143,12 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   auto type = cast<RankedTensorType>(op.getValue().getType());
   if (places.empty() || places[0] < -kMostGates || type.getRank() < 3)
     return impossible();
-  const int64_t form = places[0];
+  const int64_t form = places[0], winograd = nest::winogradTile(op);
+  bool canBeWinograd = form >= 0 && type.getRank() == 4 && type.getDimSize(0) == 3 &&
+                       type.getDimSize(1) == 3 && nest::Winograd::hasTile(winograd);
+  if (winograd && !canBeWinograd)
+    return impossible();
+  nest::setWinogradTile(op, 0);
   bool inShells = form <= 0 && capacity < nest::capacityCount(op);
   ArrayAttr edges = op.getEdgesAttr();
   SmallVector<int64_t> shape(type.getShape());
@@ -153,8 +159,8 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   if (!size || !*size)
     return impossible();
   std::optional<FilterBlocks> blocks = form < 0    ? FilterBlocks::recurrent(op, -form)
-                                       : form == 0 ? FilterBlocks::nested(op)
-                                                   : FilterBlocks::whole(op, form);
+                                       : form == 0 ? FilterBlocks::nested(op, winograd)
+                                                   : FilterBlocks::whole(op, form, winograd);
   if (!blocks || places.size() != 1 + 2 * size_t(blocks->count()))
     return impossible();
 

@@ -7,6 +7,7 @@
 #include "compiler/package/Graph.h"
 #include "compiler/package/GraphSection.h"
 
+#include "compiler/ir/Winograd.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/IR/OperationSupport.h"
@@ -45,7 +46,7 @@ public:
 private:
   void shareFilter(nest::ConvOp conv);
   template <typename OpTy> void shareMatrices(OpTy layer, int64_t gates);
-  void share(OpOperand &operand, int64_t form);
+  void share(OpOperand &operand, int64_t form, int64_t winograd = 0);
   void store(nest::ConstOp op);
   void store(nest::GlobalOp op);
   bool storeBlocks(nest::GlobalOp op);
@@ -57,8 +58,9 @@ private:
   const WeightPlan &plan;
   OpBuilder builder;
   std::multimap<uint64_t, const Weight *> byContents;
-  /// Of globals that were a constant: the form (kBlocksAttr) that is packed.
-  llvm::DenseMap<Operation *, int64_t> forms;
+  /// Of globals that were a constant: the form (kBlocksAttr) that is packed, and
+  /// the outputs of a Winograd tile.
+  llvm::DenseMap<Operation *, std::pair<int64_t, int64_t>> forms;
   GraphContents contents;
 };
 
@@ -82,7 +84,7 @@ SmallVector<int64_t> GraphStore::place(StringRef bytes) {
 void GraphStore::shareFilter(nest::ConvOp conv) {
   int64_t outputs = conv.getFilter().getType().getShape().back(), groups = conv.getGroups();
   bool depthwise = groups == outputs && groups == conv.getInput().getType().getShape().back();
-  share(conv.getFilterMutable(), depthwise ? outputs : outputs / groups);
+  share(conv.getFilterMutable(), depthwise ? outputs : outputs / groups, nest::winogradTile(conv));
 }
 
 template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gates) {
@@ -92,7 +94,7 @@ template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gate
 
 /// A constant filter becomes a global of which the operation reads all, so that
 /// there is one way in which the shells have filters.
-void GraphStore::share(OpOperand &operand, int64_t form) {
+void GraphStore::share(OpOperand &operand, int64_t form, int64_t winograd) {
   auto constant = operand.get().getDefiningOp<nest::ConstOp>();
   auto type = cast<RankedTensorType>(operand.get().getType());
   if (!constant || !type.getElementType().isF32() || type.getRank() < 3)
@@ -102,7 +104,7 @@ void GraphStore::share(OpOperand &operand, int64_t form) {
   auto global =
       nest::GlobalOp::create(builder, constant.getLoc(), "constant_" + std::to_string(forms.size()),
                              constant.getValue(), builder.getArrayAttr(edges));
-  forms[global] = form;
+  forms[global] = {form, winograd};
   builder.setInsertionPoint(constant);
   auto weight = nest::WeightOp::create(builder, constant.getLoc(), type, global.getSymName(), 0);
   constant.replaceAllUsesWith(weight.getResult());
@@ -122,6 +124,7 @@ bool GraphStore::storeBlocks(nest::GlobalOp op) {
       places.push_back(weight ? weight->offset : 0);
     }
     op->setAttr(kBlocksAttr, builder.getDenseI64ArrayAttr(places));
+    nest::setWinogradTile(op, filter.blocks.winograd());
     return true;
   }
   return false;
@@ -132,9 +135,9 @@ bool GraphStore::storePacked(nest::GlobalOp op) {
   auto found = forms.find(op);
   if (found == forms.end())
     return false;
-  int64_t form = found->second;
+  auto [form, winograd] = found->second;
   std::optional<FilterBlocks> blocks =
-      form < 0 ? FilterBlocks::recurrent(op, -form) : FilterBlocks::whole(op, form);
+      form < 0 ? FilterBlocks::recurrent(op, -form) : FilterBlocks::whole(op, form, winograd);
   if (!blocks)
     return false;
   TensorValue value = TensorValue::fromAttr(op.getValue());
@@ -152,6 +155,7 @@ bool GraphStore::storePacked(nest::GlobalOp op) {
   for (unsigned block = 0; block < blocks->count(); offset += blocks->bytes(block++))
     places.append({int64_t(weight->shell), offset});
   op->setAttr(kBlocksAttr, builder.getDenseI64ArrayAttr(places));
+  nest::setWinogradTile(op, winograd);
   return true;
 }
 

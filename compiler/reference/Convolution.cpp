@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Winograd.h"
 #include "compiler/reference/Families.h"
 #include "compiler/reference/Indices.h"
 
@@ -90,8 +91,36 @@ struct PanelLayout {
 
 } // namespace
 
+/// Calls `f(plain, packed, count)` for each run of outputs of a Winograd filter
+/// of one input, with the offsets of its first tap and position.
+template <typename F>
+static void forEachWinogradRun(int64_t positions, int64_t inputs, int64_t outputs, F &&f) {
+  for (int64_t panel = 0; panel < llvm::divideCeil(outputs, kPanel); ++panel)
+    for (int64_t i = 0; i < inputs; ++i)
+      f(i * outputs + panel * kPanel, (panel * positions * inputs + i) * kPanel,
+        std::min(kPanel, outputs - panel * kPanel));
+}
+
+/// The filter of a Winograd convolution as [9, inputs, outputs].
+static std::vector<double> restoredFilter(ConvOp op, const TensorValue &filter) {
+  Winograd transform(winogradTile(op));
+  int64_t inputs = op.getInput().getType().getShape().back();
+  int64_t outputs = op.getType().getShape().back(), plane = inputs * outputs;
+  std::vector<float> plain(transform.taps() * plane);
+  const float *packed = filter.as<float>().data();
+  forEachWinogradRun(
+      transform.positions(), inputs, outputs, [&](int64_t to, int64_t from, int64_t count) {
+        for (int64_t tap = 0; tap < transform.taps(); ++tap)
+          transform.restoreFilters(tap, packed + from, inputs * kPanel,
+                                   MutableArrayRef(plain).slice(tap * plane + to, count));
+      });
+  return {plain.begin(), plain.end()};
+}
+
 /// The filter of `op` as [taps, inputs per group, outputs], unpacked.
 static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
+  if (op.getPacked() && winogradTile(op))
+    return restoredFilter(op, filter);
   std::vector<double> values = toVector<double>(filter);
   if (!op.getPacked())
     return values;
@@ -195,6 +224,20 @@ TensorValue nestor::reference::evaluatePack(PackOp op, const Operands &operands)
   ArrayRef<int64_t> shape = op.getFilter().getType().getShape();
   const TensorValue &filter = operands[op.getFilter()];
   TensorValue packed = TensorValue::zeros(op.getType());
+  if (winogradTile(op)) {
+    Winograd transform(winogradTile(op));
+    int64_t inputs = shape[2], outputs = shape[3];
+    const float *plain = filter.as<float>().data();
+    MutableArrayRef<float> floats = packed.as<float>();
+    forEachWinogradRun(
+        transform.positions(), inputs, outputs, [&](int64_t from, int64_t to, int64_t count) {
+          for (int64_t position = 0; position < transform.positions(); ++position)
+            transform.transformFilters(
+                position, plain + from, inputs * outputs,
+                floats.slice(to + position * inputs * kPanel, count));
+        });
+    return packed;
+  }
   int64_t unit = elementBytes(op.getType().getElementType());
   PanelLayout(product(shape.drop_back(2)), shape[shape.size() - 2], shape.back(), op.getGroups(),
               op.getDepthwise())

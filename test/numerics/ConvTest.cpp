@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Passes.h"
 #include "test/numerics/KernelRunner.h"
 
 #include "gtest/gtest.h"
@@ -34,7 +35,7 @@ enum class Epilogue { None, Relu, HardSwish, Gelu, Residual, SlopePerChannel, Sc
 /// A convolution in words, printed as a function.
 struct Conv {
   std::vector<int64_t> in, kernel, strides, dilations, padBegin, padEnd;
-  int64_t batch = 1, inputs = 1, outputs = 1, groups = 1;
+  int64_t batch = 1, inputs = 1, outputs = 1, groups = 1, winograd = 0;
   bool scale = false, bias = false, packed = true;
   Epilogue epilogue = Epilogue::None;
   std::string element = "f32", filterElement = "f32", resultElement = "f32";
@@ -122,7 +123,8 @@ struct Conv {
     return "func.func @f(" + arguments + ") -> " + result + " {\n %y = nest.conv " + operands + " {kernel = array<i64: " +
            list(kernel) + ">, strides = array<i64: " + list(strides) + ">, dilations = array<i64: " + list(dilations) +
            ">, padBegin = array<i64: " + list(padBegin) + ">, padEnd = array<i64: " + list(padEnd) +
-           ">, groups = " + std::to_string(groups) + " : i64" + (packed ? ", packed" : "") + "} : (" + types + ") -> " +
+           ">, groups = " + std::to_string(groups) + " : i64" + (packed ? ", packed" : "") +
+           (winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "") + "} : (" + types + ") -> " +
            result + " " + region() + "\n return %y : " + result + "\n}\n";
   }
 };
@@ -245,6 +247,48 @@ TEST(ConvTest, FilterKnownAtRunTime) {
     conv.packed = false;
     drawEpilogue(draw, conv);
     checkOperation(conv.print(), seed);
+  }
+}
+
+/// One of 3x3 taps, with the filter transformed by the pass that packs it.
+Conv drawWinograd(Draw &draw, int64_t tile) {
+  Conv conv;
+  conv.kernel = {3, 3};
+  conv.strides = conv.dilations = {1, 1};
+  for (int i = 0; i < 2; ++i) {
+    conv.padBegin.push_back(draw(0, 2));
+    conv.padEnd.push_back(draw(0, 2));
+    conv.in.push_back(draw(3, 20));
+  }
+  conv.batch = draw(1, 2);
+  conv.inputs = draw.oneOf<int64_t>({1, 3, 8, 16, 19, 33});
+  conv.outputs = draw.oneOf<int64_t>({1, 7, 16, 17, 32, 40, 58});
+  conv.packed = false;
+  conv.winograd = tile;
+  drawEpilogue(draw, conv);
+  return conv;
+}
+
+/// Tiles of 6 round most, and their products are the largest.
+constexpr double winogradTolerance = 1e-4;
+
+TEST(ConvTest, Winograd) {
+  for (uint64_t seed = 800; seed < 809; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWinograd(draw, 2 + 2 * int64_t(seed % 3));
+    checkOperation(conv.print(), seed, winogradTolerance, {}, nestor::createPackFiltersPass());
+  }
+}
+
+/// So many tiles that each grain of the work has blocks of its own.
+TEST(ConvTest, WinogradInBlocks) {
+  for (uint64_t seed = 820; seed < 823; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWinograd(draw, 2 + 2 * int64_t(seed % 3));
+    conv.in = {draw(10, 12) * conv.winograd, draw(10, 12) * conv.winograd + draw(1, 5)};
+    conv.batch = 1;
+    conv.inputs = draw(1, 9), conv.outputs = draw(1, 40);
+    checkOperation(conv.print(), seed, winogradTolerance, {}, nestor::createPackFiltersPass());
   }
 }
 

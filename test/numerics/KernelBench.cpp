@@ -8,11 +8,13 @@
 // thread, weights and activations warm, and prints GFLOP/s of each. Compare
 // numbers of one run only.
 //
-//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N]
+//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N] [--winograd]
 //
 // --dump writes each target's code, one ELF image a layer, for check_spills.py.
 // --shells times the full width of each layer with its filter in one piece and
 // in N shells of equal width, in turns.
+// --winograd times 3x3 layers directly and in tiles of 2, 4 and 6, in turns: what
+// passes/WinogradCost.cpp has its table from.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,6 +38,11 @@ using namespace nestor;
 using namespace nestor::test;
 
 namespace {
+
+/// How the filter of a layer lies.
+struct Variant {
+  int64_t shells = 0, winograd = 0; ///< See sourceOf.
+};
 
 /// A square convolution; groups == channels when depthwise.
 struct Layer {
@@ -85,8 +92,11 @@ std::string edgesOf(int64_t channels, int64_t shells) {
   return text + ">]";
 }
 
-/// With 0 shells the filter is an argument in one piece.
-std::string sourceOf(const Layer &l, int64_t shells) {
+bool canBeWinograd(const Layer &l) { return l.kernel == 3 && l.stride == 1 && !l.depthwise; }
+
+/// With 0 shells the filter is an argument in one piece. `winograd`: the outputs
+/// of a tile; 0: direct.
+std::string sourceOf(const Layer &l, int64_t shells, int64_t winograd) {
   int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1;
   auto tensor = [](std::initializer_list<int64_t> dims) {
     std::string text = "tensor<";
@@ -95,22 +105,23 @@ std::string sourceOf(const Layer &l, int64_t shells) {
     return text + "f32>";
   };
   auto pair = [](int64_t v) { return "array<i64: " + std::to_string(v) + ", " + std::to_string(v) + ">"; };
-  int64_t panels = (l.outputs + 15) / 16;
+  int64_t panels = (l.outputs + 15) / 16, taps = winograd ? (winograd + 2) * (winograd + 2) : l.kernel * l.kernel;
+  std::string tile = winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "";
   std::string x = tensor({1, l.extent, l.extent, l.inputs}), y = tensor({1, out, out, l.outputs});
-  std::string w = tensor({panels, l.kernel * l.kernel, l.depthwise ? 1 : l.inputs, 16}), b = tensor({l.outputs});
+  std::string w = tensor({panels, taps, l.depthwise ? 1 : l.inputs, 16}), b = tensor({l.outputs});
   std::string global, weight, argument = ", %w: " + w;
   if (shells > 0) {
     std::string filter = tensor({l.kernel, l.kernel, l.inputs, l.outputs});
     std::string inputs = l.inputs > 3 ? edgesOf(l.inputs, shells) : "[]";
     global = "nest.global @g = dense<0.5> : " + filter + " edges [[], [], " + inputs + ", " + edgesOf(l.outputs, shells) + "]\n";
     weight = " %g = nest.weight @g at " + std::to_string(shells - 1) + " : " + filter +
-             "\n %w = nest.pack %g {groups = 1 : i64} : (" + filter + ") -> " + w + "\n";
+             "\n %w = nest.pack %g {groups = 1 : i64" + tile + "} : (" + filter + ") -> " + w + "\n";
     argument.clear();
   }
   return global + "func.func @f(%x: " + x + argument + ", %b: " + b + ") -> " + y + " {\n" + weight + " %y = nest.conv %x, %w bias %b {kernel = " +
          pair(l.kernel) + ", strides = " + pair(l.stride) + ", dilations = " + pair(1) + ", padBegin = " + pair(l.pad) +
          ", padEnd = " + pair(l.pad) + ", groups = " + std::to_string(l.depthwise ? l.inputs : 1) +
-         " : i64, packed} : (" + x + ", " + w + ", " + b + ") -> " + y +
+         " : i64, packed" + tile + "} : (" + x + ", " + w + ", " + b + ") -> " + y +
          " {\n^bb0(%a: f32):\n %z = arith.constant 0.0 : f32\n %r = arith.maximumf %a, %z : f32\n nest.yield %r : f32 }\n return %y : " + y + "\n}\n";
 }
 
@@ -172,15 +183,21 @@ std::vector<double> measure(std::deque<Runner> &runners) {
   return best;
 }
 
-void dumpImage(StringRef directory, const Layer &layer, Operation *op, const kernels::TargetInfo &target) {
+void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, Operation *op,
+               const kernels::TargetInfo &target) {
   auto calls = kernels::describeCalls(op);
   if (failed(calls))
     return;
-  auto images = package::buildCodeImages(calls->front().spec, &target, *op->getContext());
+  std::vector<kernels::KernelSpec> specs;
+  for (const kernels::KernelCall &call : *calls)
+    specs.push_back(call.spec);
+  auto images = package::buildCodeImages(specs, &target, *op->getContext());
   if (failed(images))
     return;
   std::string name = layer.name;
   std::replace(name.begin(), name.end(), ' ', '_');
+  if (variant.winograd)
+    name += "_winograd" + std::to_string(variant.winograd);
   std::error_code error;
   llvm::raw_fd_ostream file((directory + "/" + name + "." + target.name + ".so").str(), error);
   file << images->front().elf;
@@ -192,6 +209,7 @@ int main(int argc, char **argv) {
   std::vector<const kernels::TargetInfo *> targets;
   std::string directory, filter;
   int64_t shells = 0;
+  bool winograd = false;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--dump") && i + 1 < argc)
       directory = argv[++i];
@@ -199,6 +217,8 @@ int main(int argc, char **argv) {
       filter = argv[++i];
     else if (!std::strcmp(argv[i], "--shells") && i + 1 < argc)
       shells = std::atoi(argv[++i]);
+    else if (!std::strcmp(argv[i], "--winograd"))
+      winograd = true;
     else if (const kernels::TargetInfo *target = kernels::findTarget(argv[i]))
       targets.push_back(target);
     else
@@ -211,19 +231,26 @@ int main(int argc, char **argv) {
   kernels::registerKernelDialects(registry);
   MLIRContext context(registry);
   for (const Layer &layer : layers) {
-    if (!StringRef(layer.name).contains(filter) || (shells && layer.depthwise))
+    if (!StringRef(layer.name).contains(filter) || (shells && layer.depthwise) || (winograd && !canBeWinograd(layer)))
       continue;
+    std::vector<Variant> variants{{}};
+    if (shells)
+      variants.push_back({shells, 0});
+    for (int64_t tile : {2, 4, 6})
+      if (winograd || (!directory.empty() && canBeWinograd(layer)))
+        variants.push_back({0, tile});
     std::vector<OwningOpRef<ModuleOp>> modules;
     std::vector<Operation *> ops;
-    for (int64_t count : shells ? std::vector<int64_t>{0, shells} : std::vector<int64_t>{0}) {
-      modules.push_back(parseSourceString<ModuleOp>(sourceOf(layer, count), &context));
+    for (const Variant &variant : variants) {
+      modules.push_back(
+          parseSourceString<ModuleOp>(sourceOf(layer, variant.shells, variant.winograd), &context));
       ops.push_back((*modules.back()->getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode());
     }
     llvm::outs() << llvm::format("%-26s", layer.name);
     for (const kernels::TargetInfo *target : targets) {
       if (!directory.empty()) {
-        for (Operation *op : ops)
-          dumpImage(directory, layer, op, *target);
+        for (auto [variant, op] : llvm::zip(variants, ops))
+          dumpImage(directory, layer, variant, op, *target);
         continue;
       }
       double compileStart = seconds();
@@ -234,9 +261,11 @@ int main(int argc, char **argv) {
       std::vector<double> times = measure(runners);
       llvm::outs() << llvm::format("  %s %7.1f GF/s %8.1f us", target->name.c_str(),
                                    2e-9 * runners.front().macs() / times.front(), times.front() * 1e6);
+      for (size_t i = 1; winograd && i < times.size(); ++i)
+        llvm::outs() << llvm::format(", F(%d) %.1f us", int(variants[i].winograd), times[i] * 1e6);
       if (shells)
         llvm::outs() << llvm::format(", in shells %+5.1f %%", 100 * (times.back() / times.front() - 1));
-      else
+      else if (!winograd)
         llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);
     }
     llvm::outs() << "\n";

@@ -104,8 +104,10 @@ CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) {
     functions.push_back(handle ? reinterpret_cast<Function>(dlsym(handle, call.spec.name.c_str())) : nullptr);
     for (const CallArg &arg : call.args)
       if (arg.kind == CallArg::Scratch)
-        while (scratch.size() <= arg.index)
+        while (scratch.size() <= arg.index) {
           scratch.emplace_back(arg.scratchBytes, 64);
+          std::memset(scratch.back().data(), 0xff, scratch.back().size()); // NaN: nothing to rely on.
+        }
   }
 }
 

@@ -27,6 +27,7 @@ struct NestedConv {
   Dims in = {6, 5}, kernel = {3, 3}, strides = {1, 1}, dilations = {1, 1}, pads = {1, 1};
   Edges inputs, outputs;
   bool shrinksInputs = true, shrinksOutputs = true, residual = false;
+  int64_t winograd = 0;
   uint64_t seed = 1;
 
   int64_t shells() const { return inputs.front().size(); }
@@ -51,18 +52,23 @@ struct NestedConv {
       taps *= kernel[d];
     }
     x.push_back(i), y.push_back(o), w.insert(w.end(), {i, o});
+    std::string tile;
+    if (winograd) {
+      taps = (winograd + 2) * (winograd + 2);
+      tile = ", nest.winograd = " + std::to_string(winograd) + " : i64";
+    }
     std::string packed = tensorType({(o + 15) / 16, taps, i, 16}), bias = tensorType({o});
     std::string conv = "%y = nest.conv %x, %p bias %b" + std::string(residual ? " extras(%r)" : "") +
                        " {kernel = " + arrayAttr(kernel) + ", strides = " + arrayAttr(strides) +
                        ", dilations = " + arrayAttr(dilations) + ", padBegin = " + arrayAttr(pads) +
-                       ", padEnd = " + arrayAttr(pads) + ", groups = 1 : i64, packed} : (" + tensorType(x) + ", " +
+                       ", padEnd = " + arrayAttr(pads) + ", groups = 1 : i64, packed" + tile + "} : (" + tensorType(x) + ", " +
                        packed + ", " + bias + (residual ? ", " + tensorType(y) : "") + ") -> " + tensorType(y);
     if (residual)
       conv += " {\n^bb0(%a: f32, %c: f32):\n %s = arith.addf %a, %c : f32\n nest.yield %s : f32 }";
     return filter() + "func.func @f(%x: " + tensorType(x) + ", %b: " + bias +
            (residual ? ", %r: " + tensorType(y) : "") + ") -> " + tensorType(y) + " {\n %w = nest.weight @w at " +
            std::to_string(capacity) + " : " + tensorType(w) +
-           "\n %p = nest.pack %w {groups = 1 : i64} : (" + tensorType(w) + ") -> " + packed + "\n " + conv +
+           "\n %p = nest.pack %w {groups = 1 : i64" + tile + "} : (" + tensorType(w) + ") -> " + packed + "\n " + conv +
            "\n return %y : " + tensorType(y) + "\n}\n";
   }
 };
@@ -107,6 +113,27 @@ TEST(NestedConvTest, Pointwise) {
   }
 }
 
+/// The same structures, each with 3x3 taps and some tile.
+NestedConv drawWinograd(uint64_t seed) {
+  NestedConv conv = drawConv(seed);
+  conv.kernel = {3, 3};
+  conv.strides = conv.dilations = {1, 1};
+  conv.pads = {int64_t(seed) % 3, 1};
+  for (int64_t &extent : conv.in)
+    extent = std::max<int64_t>(extent, 3);
+  conv.winograd = 2 + 2 * (int64_t(seed / 3) % 3);
+  return conv;
+}
+
+TEST(NestedConvTest, Winograd) {
+  for (uint64_t seed = 120; seed < 129; ++seed) {
+    NestedConv conv = drawWinograd(seed);
+    if (seed % 4 == 0)
+      conv.in = {8 * conv.winograd + 1, 9 * conv.winograd}; // Blocks of tiles.
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed, /*tolerance=*/1e-4);
+  }
+}
+
 class FilterBlocksTest : public testing::Test {
 protected:
   FilterBlocksTest() {
@@ -116,11 +143,33 @@ protected:
     context.appendDialectRegistry(registry);
   }
   OwningOpRef<ModuleOp> parse(const std::string &text) { return parseSourceString<ModuleOp>(text, &context); }
+  void expectExactExtents(const NestedConv &conv);
   static Operation *convOf(ModuleOp module) {
     return (*module.getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode();
   }
   MLIRContext context;
 };
+
+void FilterBlocksTest::expectExactExtents(const NestedConv &conv) {
+  for (int64_t capacity = 0; capacity < conv.shells(); ++capacity) {
+    auto module = parse(conv.print(capacity));
+    ASSERT_TRUE(module);
+    auto op = cast<nest::ConvOp>(convOf(*module));
+    std::optional<SharedFilter> shared = SharedFilter::get(op.getFilter());
+    ASSERT_TRUE(shared);
+    auto calls = describeCalls(op);
+    ASSERT_TRUE(succeeded(calls));
+    for (const KernelCall &call : *calls) {
+      if (call.args[1].kind != CallArg::Block)
+        continue; // It transforms the input.
+      for (int64_t shell = 0; shell < shared->blocks.shells(); ++shell) {
+        uint64_t extent = evaluatePolynomial(call.spec.args[1 + shell].bytes, call.params);
+        EXPECT_EQ(extent, shell <= capacity ? shared->blocks.bytes(call.args[1 + shell].block) : 0)
+            << "seed " << conv.seed << ", capacity " << capacity << ", shell " << shell;
+      }
+    }
+  }
+}
 
 TEST_F(FilterBlocksTest, AllCapacitiesShareOneKernel) {
   NestedConv conv;
@@ -140,24 +189,34 @@ TEST_F(FilterBlocksTest, AllCapacitiesShareOneKernel) {
 
 /// What a kernel declares to read of a block is all of it, or nothing.
 TEST_F(FilterBlocksTest, ExtentsAreExact) {
-  for (uint64_t seed = 200; seed < 220; ++seed) {
-    NestedConv conv = drawConv(seed);
-    for (int64_t capacity = 0; capacity < conv.shells(); ++capacity) {
-      auto module = parse(conv.print(capacity));
-      ASSERT_TRUE(module);
-      auto op = cast<nest::ConvOp>(convOf(*module));
-      std::optional<SharedFilter> shared = SharedFilter::get(op.getFilter());
-      ASSERT_TRUE(shared);
-      auto calls = describeCalls(op);
-      ASSERT_TRUE(succeeded(calls));
-      for (const KernelCall &call : *calls) {
-        for (int64_t shell = 0; shell < shared->blocks.shells(); ++shell) {
-          uint64_t extent = evaluatePolynomial(call.spec.args[1 + shell].bytes, call.params);
-          EXPECT_EQ(extent, shell <= capacity ? shared->blocks.bytes(call.args[1 + shell].block) : 0)
-              << "seed " << seed << ", capacity " << capacity << ", shell " << shell;
-        }
-      }
+  for (uint64_t seed = 200; seed < 220; ++seed)
+    expectExactExtents(drawConv(seed));
+}
+
+/// Also of what a transformed filter has of each block.
+TEST_F(FilterBlocksTest, WinogradExtentsAreExact) {
+  for (uint64_t seed = 220; seed < 230; ++seed)
+    expectExactExtents(drawWinograd(seed));
+}
+
+TEST_F(FilterBlocksTest, WinogradFiltersComeBack) {
+  for (uint64_t seed = 320; seed < 330; ++seed) {
+    NestedConv conv = drawWinograd(seed);
+    auto module = parse(conv.filter());
+    ASSERT_TRUE(module);
+    nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
+    auto blocks = FilterBlocks::nested(global, conv.winograd);
+    ASSERT_TRUE(blocks);
+    std::vector<float> filter(global.getValue().getNumElements()), back(filter.size());
+    for (size_t i = 0; i < filter.size(); ++i)
+      filter[i] = float(int64_t(i * 37 % 101) - 50) / 64;
+    for (unsigned block = 0; block < blocks->count(); ++block) {
+      std::vector<float> packed(blocks->bytes(block) / sizeof(float), -1.0f);
+      blocks->pack(block, filter, packed);
+      blocks->unpack(block, packed, back);
     }
+    for (size_t i = 0; i < filter.size(); ++i)
+      ASSERT_NEAR(filter[i], back[i], 1e-6) << "seed " << seed << ", element " << i;
   }
 }
 

@@ -23,7 +23,7 @@ namespace {
 /// The text of the flags of one run, before it is checked.
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
-  std::string blocks, triple, mixed;
+  std::string blocks, triple, mixed, fastMath;
   NestFlags nest;
 };
 
@@ -55,6 +55,13 @@ const nestor::kernels::TargetInfo *parseTarget(const std::string &name) {
   for (const auto &target : nestor::kernels::allTargets())
     known += (known.empty() ? "" : ", ") + target.name;
   fail("--target", "'" + name + "' is not a target; there are " + known);
+}
+
+/// Whether Winograd's algorithm may be used.
+bool parseFastMath(const std::string &text) {
+  if (text != "winograd=on" && text != "winograd=off")
+    fail("--fast-math", "'" + text + "' is neither winograd=on nor winograd=off");
+  return text == "winograd=on";
 }
 
 void addImportOptions(CLI::App &command, RawArguments &raw) {
@@ -104,10 +111,16 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
   addNestFlags(*command, raw.nest);
   command
       ->add_option("--optimize", compile.optimize,
-                   "How much room weights may take to be faster; default balanced. No kernel has "
-                   "weights of its own yet, so all three store every weight once")
+                   "How much room weights may take to be faster: none; a quarter more, where it "
+                   "saves most; or any. Default balanced")
       ->check(CLI::IsMember({"size", "balanced", "latency"}))
       ->type_name("size|balanced|latency");
+  command
+      ->add_option("--fast-math", raw.fastMath,
+                   "Whether 3x3 convolutions may be computed by Winograd's algorithm: results are "
+                   "then within 1e-3 of an output's range, otherwise within 1e-4; default "
+                   "winograd=on")
+      ->type_name("winograd=on|off");
   const std::map<std::string, bool> fusions{{"cuts", false}, {"max", true}};
   command
       ->add_option("--fusion", compile.fuseAcrossCuts,
@@ -179,7 +192,8 @@ CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
       ->needs(data);
   command->add_option("--seed", verify.seed, "Of random inputs; default 0")->excludes(data);
   command->add_option("--tolerance", verify.tolerance,
-                      "Error to allow, as a fraction of an output's range; default 1e-4");
+                      "Error to allow, as a fraction of an output's range; default 1e-4, or 1e-3 "
+                      "where convolutions are computed by Winograd's algorithm");
   command->add_option("--target", verify.target, "Code to run; default: the best for this CPU")
       ->type_name("FEATURES");
   command->add_flag("--json", verify.json, "Answer as JSON on stdout");
@@ -281,6 +295,8 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
     compile.targets.push_back(target);
   }
   finishObject(compile, raw.triple);
+  if (!raw.fastMath.empty())
+    compile.winograd = parseFastMath(raw.fastMath);
   finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
   finishMixed(compile, raw.mixed);
   nestor::learn::Normalization normalization =

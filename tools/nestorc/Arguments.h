@@ -49,6 +49,7 @@ struct CompileArguments {
   std::string report; ///< Empty: none.
   /// How much room weights may take to be faster: size, balanced or latency.
   std::string optimize = "balanced";
+  bool winograd = true;
   bool fuseAcrossCuts = false;
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;
@@ -75,7 +76,7 @@ struct VerifyArguments {
   std::string data; ///< Empty: random inputs.
   size_t samples = 8;
   uint64_t seed = 0;
-  double tolerance = 1e-4;
+  std::optional<double> tolerance; ///< None: depends on the algorithms in the artifact.
   std::string target; ///< Empty: the best one for this CPU.
   bool json = false;
 };

@@ -13,6 +13,7 @@
 #include "compiler/ir/NestDialect.h"
 #include "compiler/package/Writer.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -197,6 +198,11 @@ ExitStatus Compile::run() {
   options.targets = arguments.targets;
   options.fuseAcrossCuts = arguments.fuseAcrossCuts;
   options.cameraInputs = arguments.cameraInputs;
+  options.optimize = StringSwitch<driver::Optimize>(arguments.optimize)
+                         .Case("size", driver::Optimize::Size)
+                         .Case("latency", driver::Optimize::Latency)
+                         .Default(driver::Optimize::Balanced);
+  options.winograd = arguments.winograd;
   options.stopAt = arguments.emit;
   std::string header = arguments.emit == driver::Stage::Object ? headerPath(arguments) : "";
   for (const std::string &path : {arguments.output, arguments.report, header})

@@ -7,6 +7,8 @@
 #include "Commands.h"
 
 #include "compiler/driver/Verify.h"
+#include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Winograd.h"
 #include "compiler/package/Graph.h"
 
 #include "llvm/Support/Format.h"
@@ -100,6 +102,15 @@ readGraph(StringRef path, const nestor::Artifact &artifact, mlir::MLIRContext &c
   return file->readGraph(artifact.capacities().size() - 1, context);
 }
 
+/// What the kernels of an artifact promise; `graph` is null where it stores none.
+double defaultTolerance(mlir::ModuleOp graph) {
+  constexpr double direct = 1e-4, winograd = 1e-3;
+  bool found = false;
+  if (graph)
+    graph.walk([&](nestor::nest::ConvOp conv) { found |= nestor::nest::winogradTile(conv) != 0; });
+  return found ? winograd : direct;
+}
+
 } // namespace
 
 ExitStatus runVerify(const VerifyArguments &arguments) {
@@ -140,16 +151,17 @@ ExitStatus runVerify(const VerifyArguments &arguments) {
   auto graph = readGraph(arguments.artifact, artifact, *context);
   if (!graph)
     return report(ExitStatus::Corrupt, arguments.artifact + ": " + toString(graph.takeError()));
-  auto capacities = driver::verifyArtifact(*imported.module, graph->get(), artifact, samples,
-                                           arguments.tolerance);
+  double tolerance = arguments.tolerance.value_or(defaultTolerance(graph->get()));
+  auto capacities =
+      driver::verifyArtifact(*imported.module, graph->get(), artifact, samples, tolerance);
   if (!capacities)
     return report(ExitStatus::Usage, toString(capacities.takeError()));
 
   bool passed = all_of(*capacities, [](const auto &capacity) { return capacity.passed(); });
   if (arguments.json)
-    printJson(*capacities, samples.size(), arguments.tolerance, passed);
+    printJson(*capacities, samples.size(), tolerance, passed);
   else
-    printTable(*capacities, samples.size(), arguments.tolerance);
+    printTable(*capacities, samples.size(), tolerance);
   return passed ? ExitStatus::Ok : ExitStatus::CheckFailed;
 }
 

@@ -104,3 +104,31 @@ func.func @matmul(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) -> tensor<2x5xf32> {
   %0 = nest.matmul %a, %b : (tensor<2x3xf32>, tensor<4x5xf32>) -> tensor<2x5xf32>
   return %0 : tensor<2x5xf32>
 }
+
+// -----
+
+func.func @winograd_tile(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) -> tensor<1x6x6x4xf32> {
+  // expected-error @+1 {{winograd computes tiles of 2, 4 or 6 outputs, not 3}}
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 3 : i64} : (tensor<1x8x8x4xf32>, tensor<3x3x4x4xf32>) -> tensor<1x6x6x4xf32>
+  return %0 : tensor<1x6x6x4xf32>
+}
+
+// -----
+
+func.func @winograd_strides(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) -> tensor<1x3x3x4xf32> {
+  // expected-error @+1 {{winograd has no strides and no dilations}}
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 2 : i64} : (tensor<1x8x8x4xf32>, tensor<3x3x4x4xf32>) -> tensor<1x3x3x4xf32>
+  return %0 : tensor<1x3x3x4xf32>
+}
+
+// -----
+
+func.func @winograd_kernel(%f: tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32> {
+  // expected-error @+1 {{winograd is for f32 filters of 3x3 taps and one group}}
+  %0 = nest.pack %f {groups = 1, nest.winograd = 2 : i64} : (tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32>
+  return %0 : tensor<1x16x4x16xf32>
+}

@@ -43,3 +43,16 @@ func.func @doubles_stay(%x: tensor<1x5x8xf64>, %f: tensor<3x8x20xf64>) -> tensor
     : (tensor<1x5x8xf64>, tensor<3x8x20xf64>) -> tensor<1x3x20xf64>
   return %0 : tensor<1x3x20xf64>
 }
+
+// -----
+
+// Transformed taps take the place of the filter's.
+// CHECK-LABEL: func.func @winograd
+// CHECK: %[[P:.*]] = nest.pack %arg1 {groups = 1 : i64, nest.winograd = 4 : i64} : (tensor<3x3x8x24xf32>) -> tensor<2x36x8x16xf32>
+// CHECK: nest.conv %arg0, %[[P]] {{.*}}nest.winograd = 4 : i64{{.*}}packed
+func.func @winograd(%x: tensor<1x5x5x8xf32>, %f: tensor<3x3x8x24xf32>) -> tensor<1x3x3x24xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 4 : i64} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xf32>) -> tensor<1x3x3x24xf32>
+  return %0 : tensor<1x3x3x24xf32>
+}

@@ -1,0 +1,52 @@
+//===- Winograd.h - Convolutions by Winograd's algorithm --------*- C++ -*-===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// F(m x m, 3 x 3) of compiler/ir/Winograd.h in three steps:
+//
+//   inputs of all tiles of a block, transformed:  [position][tile][channel]
+//   for a group of panels {
+//     a matrix product for each position:         [position][tile][output]
+//     its results, transformed back and finished
+//   }
+//
+// so that the weights of a panel are read once for a block of tiles, and what is
+// between the steps stays in a near cache.
+//
+// With few tiles there is one block. One call transforms the input for all
+// threads, another one shares the panels out. With more tiles threads have blocks
+// of their own, and so has one call all steps; a part of the work uses the memory
+// that belongs to its first grain, so that parts do not meet.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NESTOR_KERNELS_WINOGRAD_H
+#define NESTOR_KERNELS_WINOGRAD_H
+
+#include "compiler/kernels/ConvSpec.h"
+
+namespace nestor::kernels {
+
+/// Chooses blocks and grains of a convolution by tiles of m x m outputs; the
+/// full model has so many input channels.
+void planWinograd(ConvSpec &spec, int64_t m, int64_t inputs);
+
+/// Gives the calls of such a convolution of so many input channels, as they are
+/// described for a direct one, their memory between the steps.
+void finishWinogradCalls(const ConvSpec &spec, int64_t inputs, llvm::SmallVectorImpl<KernelCall> &calls);
+
+/// Panels of a group, on every target.
+int64_t winogradPanelsTogether(const ConvSpec &spec);
+
+/// Parameters as of `emitDirectConv`. Arguments: input (with `ConvGrain::Panels`
+/// the transformed one), filter (or its blocks), epilogue, and the memory
+/// between the steps.
+mlir::LogicalResult emitWinogradConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
+
+/// The first step alone. Arguments: input, transformed input; parameter: channels.
+mlir::LogicalResult emitWinogradInput(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
+
+} // namespace nestor::kernels
+
+#endif // NESTOR_KERNELS_WINOGRAD_H

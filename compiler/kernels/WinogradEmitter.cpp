@@ -1,0 +1,394 @@
+//===- WinogradEmitter.cpp - The code of Winograd convolutions ------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+//
+// A transform is two passes of a transform of one dimension over a tile of
+// vectors of channels, with the tile on the stack in between. Both passes are
+// loops, so that there are a few hundred instructions for any tile.
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/kernels/MicroKernel.h"
+#include "compiler/kernels/TileTable.h"
+#include "compiler/kernels/Winograd.h"
+#include "compiler/kernels/WinogradTransform.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace nestor::kernels;
+using nestor::nest::Matrix;
+using nestor::nest::Winograd;
+
+namespace {
+
+/// The corner of a tile in an image.
+struct TileCorner {
+  Value image, row, column; ///< Of the first output.
+  Value tileColumn;
+};
+
+TileCorner cornerOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
+  Value inImage = b.rem(tile, tiles.rows * tiles.columns), column = b.rem(inImage, tiles.columns);
+  return {b.div(tile, tiles.rows * tiles.columns), b.mul(b.div(inImage, tiles.columns), tiles.m),
+          b.mul(column, tiles.m), column};
+}
+
+//===----------------------------------------------------------------------===//
+// Input
+//===----------------------------------------------------------------------===//
+
+/// Transforms tiles of the input, [pixels, channels], to [position][tile][channel].
+class InputTransform {
+public:
+  InputTransform(KernelBuilder &builder, const ConvSpec &spec, Value input, Value channels)
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(Winograd(tiles.m).input()), input(input),
+        channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
+        stage(b.stack(b.getF32Type(), tiles.positions() * panelWidth)),
+        zeros(b.stack(b.getF32Type(), panelWidth)) {
+    b.store(b.constant(VectorType::get(panelWidth, b.getF32Type()), 0), zeros, b.i64(0), {panelWidth});
+  }
+
+  /// From one tile to the next in the result.
+  Value tileStride() const { return rowFloats; }
+  Value positionStride() { return b.mul(rowFloats, tiles.block); }
+
+  /// `to` is the place of the tile's first position.
+  void emitTile(Value tile, Value to);
+
+private:
+  void emitChannels(Value origin, Value to, bool clipped);
+  void emitRows(Value origin, Value channel, Lanes lanes, bool clipped);
+  void emitColumns(Value to, Value channel, Lanes lanes);
+
+  KernelBuilder &b;
+  const ConvGeometry &g;
+  WinogradTiles tiles;
+  Matrix matrix;
+  Value input, channels, rowFloats;
+  Value stage; ///< [row][column] of vectors that are 16 floats apart.
+  Value zeros; ///< What lies outside.
+  Value firstRow, firstColumn;
+};
+
+void InputTransform::emitTile(Value tile, Value to) {
+  TileCorner corner = cornerOf(b, tiles, tile);
+  firstRow = b.sub(corner.row, b.i64(g.pad[1]));
+  firstColumn = b.sub(corner.column, b.i64(g.pad[2]));
+  Value row = b.add(b.mul(corner.image, g.in[1]), firstRow), pixel = b.add(b.mul(row, g.in[2]), firstColumn);
+  Value origin = b.at(input, b.mul(pixel, channels), b.getF32Type());
+  // Tiles at the edge may begin before the tensor: only the pixels in it are read.
+  auto inside = [&](Value first, int64_t extent) {
+    Value last = b.add(first, tiles.extent() - 1);
+    return b.createOrFold<arith::AndIOp>(b.less(b.i64(-1), first), b.less(last, b.i64(extent)));
+  };
+  Value whole = b.createOrFold<arith::AndIOp>(inside(firstRow, g.in[1]), inside(firstColumn, g.in[2]));
+  b.ifThenElse(
+      whole, [&] { emitChannels(origin, to, /*clipped=*/false); }, [&] { emitChannels(origin, to, /*clipped=*/true); });
+}
+
+void InputTransform::emitChannels(Value origin, Value to, bool clipped) {
+  b.vectorLoop(b.i64(0), channels, b.target.vectorLanes, [&](Value channel, Lanes lanes) {
+    emitRows(origin, channel, lanes, clipped);
+    emitColumns(to, channel, lanes);
+  });
+}
+
+/// Rows of the tile from the tensor to the stack.
+void InputTransform::emitRows(Value origin, Value channel, Lanes lanes, bool clipped) {
+  Type f32 = b.getF32Type();
+  auto isInside = [&](Value x, int64_t extent) {
+    return b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ult, x, b.i64(extent));
+  };
+  b.loop(b.i64(0), b.i64(tiles.extent()), 1, [&](Value i) {
+    Value pixels = b.at(origin, b.add(b.mul(b.mul(i, g.in[2]), channels), channel), f32);
+    Value rowInside = clipped ? isInside(b.add(firstRow, i), g.in[1]) : Value();
+    SmallVector<Value> row;
+    for (int64_t j = 0; j < tiles.extent(); ++j) {
+      Value pointer = b.at(pixels, b.mul(channels, j), f32);
+      if (clipped) {
+        Value columnInside = isInside(b.add(firstColumn, j), g.in[2]);
+        pointer = b.select(b.createOrFold<arith::AndIOp>(rowInside, columnInside), pointer, zeros);
+      }
+      row.push_back(b.load(f32, pointer, b.i64(0), lanes));
+    }
+    Value place = b.mul(i, tiles.extent() * panelWidth);
+    for (auto [j, value] : llvm::enumerate(applyMatrix(b, matrix, row)))
+      b.store(value, stage, b.add(place, j * panelWidth), {lanes.count});
+  });
+}
+
+/// Columns of the tile from the stack to the result.
+void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
+  Type f32 = b.getF32Type();
+  Value stride = positionStride();
+  b.loop(b.i64(0), b.i64(tiles.extent()), 1, [&](Value j) {
+    SmallVector<Value> column;
+    Value place = b.mul(j, panelWidth);
+    for (int64_t i = 0; i < tiles.extent(); ++i)
+      column.push_back(b.load(f32, stage, b.add(place, i * tiles.extent() * panelWidth), {lanes.count}));
+    Value first = b.add(b.mul(j, stride), channel);
+    for (auto [i, value] : llvm::enumerate(applyMatrix(b, matrix, column)))
+      b.store(value, to, b.add(first, b.mul(stride, i * tiles.extent())), lanes);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Output
+//===----------------------------------------------------------------------===//
+
+/// Transforms products, [position][tile][outputs of a group], back and finishes them.
+class OutputTransform {
+public:
+  OutputTransform(KernelBuilder &builder, const ConvSpec &spec, Value resultChannels)
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(Winograd(tiles.m).output()),
+        resultChannels(resultChannels), epilogue(builder, spec.epilogue, builder.getF32Type(), spec.epilogueArg()),
+        stage(b.stack(b.getF32Type(), tiles.m * tiles.extent() * panelWidth)) {}
+
+  /// `from` is the place of the tile's first product, that of output `channel`.
+  /// There are `count` outputs of a group of `width`.
+  void emitTile(Value tile, Value from, Value channel, Value count, int64_t width);
+
+private:
+  void emitColumns(Value from, Value output, int64_t width, Lanes lanes);
+  void emitRows(const TileCorner &corner, Value channel, Lanes lanes);
+
+  KernelBuilder &b;
+  const ConvGeometry &g;
+  WinogradTiles tiles;
+  Matrix matrix;
+  Value resultChannels;
+  DirectEpilogue epilogue;
+  Value stage; ///< [row of outputs][column of products] of vectors that are 16 floats apart.
+};
+
+void OutputTransform::emitTile(Value tile, Value from, Value channel, Value count, int64_t width) {
+  TileCorner corner = cornerOf(b, tiles, tile);
+  b.vectorLoop(b.i64(0), count, b.target.vectorLanes, [&](Value output, Lanes lanes) {
+    emitColumns(from, output, width, lanes);
+    emitRows(corner, b.add(channel, output), lanes);
+  });
+}
+
+void OutputTransform::emitColumns(Value from, Value output, int64_t width, Lanes lanes) {
+  int64_t stride = tiles.block * width;
+  b.loop(b.i64(0), b.i64(tiles.extent()), 1, [&](Value j) {
+    SmallVector<Value> column;
+    Value first = b.add(b.mul(j, stride), output), place = b.mul(j, panelWidth);
+    for (int64_t i = 0; i < tiles.extent(); ++i)
+      column.push_back(
+          b.load(b.getF32Type(), from, b.add(first, i * tiles.extent() * stride), {lanes.count}));
+    for (auto [i, value] : llvm::enumerate(applyMatrix(b, matrix, column)))
+      b.store(value, stage, b.add(place, i * tiles.extent() * panelWidth), {lanes.count});
+  });
+}
+
+void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes lanes) {
+  Value rows = b.min(b.sub(b.i64(g.out[1]), corner.row), b.i64(tiles.m));
+  Value firstRow = b.add(b.mul(corner.image, g.out[1]), corner.row);
+  b.loop(b.i64(0), rows, 1, [&](Value i) {
+    SmallVector<Value> row;
+    Value place = b.mul(i, tiles.extent() * panelWidth);
+    for (int64_t j = 0; j < tiles.extent(); ++j)
+      row.push_back(b.load(b.getF32Type(), stage, b.add(place, j * panelWidth), {lanes.count}));
+    row = applyMatrix(b, matrix, row);
+    Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), corner.column);
+    Value index = b.add(b.mul(pixel, resultChannels), channel);
+    auto finish = [&](int64_t width) {
+      for (int64_t j = 0; j < width; ++j)
+        epilogue.finish(row[j], channel, b.add(index, b.mul(resultChannels, j)), lanes);
+    };
+    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * tiles.m;
+    if (lastWidth == tiles.m)
+      return finish(tiles.m);
+    b.ifThenElse(
+        b.equal(corner.tileColumn, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(tiles.m); });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// All steps
+//===----------------------------------------------------------------------===//
+
+class WinogradConv {
+public:
+  WinogradConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
+      : b(func, target), spec(spec), tiles(spec.winogradTiles()),
+        tile(matmulTile(target, tiles.block, spec.narrow, /*aliased=*/false)), group(winogradPanelsTogether(spec)),
+        filter(b.arg(1)) {
+    tile.panels = std::min(tile.panels, group);
+    if (spec.nesting.shells) {
+      nested.emplace(b, func, this->spec.nesting, tiles.positions(), group);
+      inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
+    } else {
+      inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
+    }
+    rowFloats = b.add(inputs, WinogradTiles::rowPadding);
+    output.emplace(b, this->spec, spec.nesting.slice ? b.param(1) : outputs);
+  }
+
+  void emit() { spec.grain == ConvGrain::Panels ? emitPanelRange() : emitBlockRange(); }
+
+private:
+  void emitPanelRange();
+  void emitBlockRange();
+  void emitBlock(InputTransform &input, Value block);
+  void emitPanels(Value first, Value last, Value firstTile, Value tileCount);
+  void emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount);
+  void emitProducts(int64_t count, int64_t tileCount);
+  void emitRows(Value position, int64_t count, int64_t panel, int64_t tileCount);
+  void emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows);
+  SmallVector<Value> forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body);
+  unsigned betweenArg() const;
+
+  KernelBuilder b;
+  ConvSpec spec;
+  WinogradTiles tiles;
+  Tile tile;
+  int64_t group; ///< Panels whose products are kept at a time.
+  Value filter, inputs, outputs, panels, rowFloats;
+  std::optional<NestedFilter> nested;
+  std::optional<OutputTransform> output;
+
+  // Where the emission is.
+  Value transformed, products; ///< Of the block at hand.
+  Value panelPointer, panelStride;
+};
+
+/// Behind the epilogue's arguments and the result.
+unsigned WinogradConv::betweenArg() const {
+  const EpilogueSpec &e = spec.epilogue;
+  return spec.epilogueArg() + e.scale + e.bias + e.extras.size() + 1;
+}
+
+void WinogradConv::emitPanelRange() {
+  Value begin = b.min(b.roundUp(b.begin(), group), panels);
+  Value end = b.min(b.roundUp(b.end(), group), panels);
+  int64_t floats = tiles.positions() * tiles.block;
+  transformed = b.arg(0);
+  products = b.at(b.arg(betweenArg()), b.mul(begin, floats * panelWidth), b.getF32Type());
+  emitPanels(begin, end, b.i64(0), b.i64(tiles.count));
+}
+
+void WinogradConv::emitBlockRange() {
+  int64_t floats = tiles.positions() * tiles.block;
+  Value grainFloats = b.mul(b.add(rowFloats, WinogradTiles::groupOutputs), floats);
+  transformed = b.at(b.arg(betweenArg()), b.mul(b.begin(), grainFloats), b.getF32Type());
+  products = b.at(transformed, b.mul(rowFloats, floats), b.getF32Type());
+  InputTransform input(b, spec, b.arg(0), inputs);
+  auto firstBlock = [&](Value grain) { return b.div(b.mul(grain, tiles.blocks()), tiles.grains()); };
+  b.loop(firstBlock(b.begin()), firstBlock(b.end()), 1, [&](Value block) { emitBlock(input, block); });
+}
+
+void WinogradConv::emitBlock(InputTransform &input, Value block) {
+  Value firstTile = b.mul(block, tiles.block);
+  Value tileCount = b.min(b.i64(tiles.block), b.sub(b.i64(tiles.count), firstTile));
+  b.loop(b.i64(0), tileCount, 1, [&](Value i) {
+    input.emitTile(b.add(firstTile, i), b.at(transformed, b.mul(i, rowFloats), b.getF32Type()));
+  });
+  emitPanels(b.i64(0), panels, firstTile, tileCount);
+}
+
+/// Goes over panels [first, last), several at a time while all of them are
+/// whole, then one by one.
+void WinogradConv::emitPanels(Value first, Value last, Value firstTile, Value tileCount) {
+  auto over = [&](Value from, Value to, int64_t count) {
+    b.loop(from, to, count, [&](Value panel) { emitPanelGroup(panel, count, firstTile, tileCount); });
+  };
+  if (group > 1) {
+    Value whole = b.min(last, b.div(outputs, panelWidth));
+    Value together = b.mul(b.div(b.max(b.sub(whole, first), b.i64(0)), group), group);
+    Value middle = b.add(first, together);
+    over(first, middle, group);
+    first = middle;
+  }
+  over(first, last, 1);
+}
+
+void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount) {
+  if (nested) {
+    nested->enterPanels(panel, count);
+  } else {
+    panelStride = b.mul(inputs, tiles.positions() * panelWidth);
+    panelPointer = b.at(filter, b.mul(panel, panelStride), b.getF32Type());
+  }
+  int64_t lastCount = tiles.count - (tiles.blocks() - 1) * tiles.block;
+  if (lastCount == tiles.block)
+    emitProducts(count, tiles.block);
+  else
+    b.ifThenElse(
+        b.equal(tileCount, b.i64(tiles.block)), [&] { emitProducts(count, tiles.block); },
+        [&] { emitProducts(count, lastCount); });
+  int64_t width = count * panelWidth;
+  Value channel = b.mul(panel, panelWidth), channels = b.min(b.sub(outputs, channel), b.i64(width));
+  b.loop(b.i64(0), tileCount, 1, [&](Value i) {
+    Value from = b.at(products, b.mul(i, width), b.getF32Type());
+    output->emitTile(b.add(firstTile, i), from, channel, channels, width);
+  });
+}
+
+void WinogradConv::emitProducts(int64_t count, int64_t tileCount) {
+  b.loop(b.i64(0), b.i64(tiles.positions()), 1, [&](Value position) {
+    // The tiles of a position stay near for all panels of the group.
+    for (int64_t panel = 0; panel < count; panel += tile.panels)
+      emitRows(position, count, panel, tileCount);
+  });
+}
+
+void WinogradConv::emitRows(Value position, int64_t count, int64_t panel, int64_t tileCount) {
+  int64_t start = 0;
+  SmallVector<int64_t> widths = cutIntoTiles(tileCount, tile.rows);
+  for (size_t i = 0; i < widths.size();) {
+    int64_t width = widths[i], first = start;
+    for (; i < widths.size() && widths[i] == width; ++i)
+      start += width;
+    b.loop(b.i64(first), b.i64(start), width, [&](Value row) { emitProduct(position, count, panel, row, width); });
+  }
+}
+
+/// Without shells all channels are one run.
+SmallVector<Value> WinogradConv::forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body) {
+  if (nested)
+    return nested->forEachRun(sums, body);
+  ChannelRun all{inputs, b.i64(0), PanelsOperand{panelPointer, panelStride}.panels(b, count),
+                 SmallVector<Value>(count, b.mul(inputs, panelWidth))};
+  return body(all, sums);
+}
+
+/// A tile of panels from number `panel` of a group of `count` on.
+void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows) {
+  Type f32 = b.getF32Type();
+  int64_t lanes = b.target.vectorLanes, together = std::min(tile.panels, count);
+  int64_t vectors = together * panelWidth / lanes, stride = count * panelWidth;
+  Value row = b.add(b.mul(position, tiles.block), firstRow), lhs = b.at(transformed, b.mul(row, rowFloats), f32);
+  SmallVector<Value> zeros(rows * vectors, b.constant(VectorType::get(lanes, f32), 0));
+  SmallVector<Value> sums = forEachRun(count, zeros, [&](const ChannelRun &channels, ValueRange current) {
+    SmallVector<Value> rhs;
+    for (int64_t i = panel; i < panel + together; ++i)
+      rhs.push_back(b.at(channels.panels[i], b.mul(position, channels.tapStride[i]), f32));
+    return accumulate(b, SmallVector<Value>(current), llvm::to_vector(llvm::seq<int64_t>(0, rows)), vectors, lanes,
+                      {b.at(lhs, channels.first, f32), rowFloats, b.i64(1)}, rhs, channels.count);
+  });
+  Value to = b.at(products, b.add(b.mul(row, stride), panel * panelWidth), f32);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    b.store(sum, to, b.i64(int64_t(i) / vectors * stride + int64_t(i) % vectors * lanes), {lanes});
+}
+
+} // namespace
+
+LogicalResult nestor::kernels::emitWinogradConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
+  WinogradConv(func, target, spec).emit();
+  return success();
+}
+
+LogicalResult nestor::kernels::emitWinogradInput(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
+  KernelBuilder b(func, target);
+  InputTransform input(b, spec, b.arg(0), b.param(0));
+  Value transformed = b.arg(1);
+  b.loop(b.begin(), b.end(), 1, [&](Value tile) {
+    input.emitTile(tile, b.at(transformed, b.mul(tile, input.tileStride()), b.getF32Type()));
+  });
+  return success();
+}

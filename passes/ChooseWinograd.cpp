@@ -1,0 +1,176 @@
+//===- ChooseWinograd.cpp - Which convolutions are computed in tiles ------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "passes/Utils.h"
+#include "passes/WinogradCost.h"
+
+#include "compiler/ir/Nested.h"
+#include "compiler/ir/Winograd.h"
+
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+using namespace nestor::nest;
+
+namespace nestor {
+
+#define GEN_PASS_DEF_CHOOSEWINOGRADPASS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// Whatever the table says, less than this is not worth more weights and less
+/// accuracy.
+constexpr double kLeastGain = 1.05;
+
+bool areOnes(ArrayRef<int64_t> values) {
+  return llvm::all_of(values, [](int64_t value) { return value == 1; });
+}
+
+bool canBeWinograd(ConvOp conv) {
+  auto isFloat = [](Value value) { return tensorType(value).getElementType().isF32(); };
+  return conv.getKernel() == ArrayRef<int64_t>{3, 3} && areOnes(conv.getStrides()) &&
+         areOnes(conv.getDilations()) && conv.getGroups() == 1 && !conv.getPacked() &&
+         isFloat(conv.getInput()) && isFloat(conv.getFilter()) && isFloat(conv.getResult());
+}
+
+/// What stands for a filter in all functions: its global or its value.
+const void *identityOf(Value filter) {
+  if (auto weight = filter.getDefiningOp<WeightOp>())
+    return globalOf(weight).getOperation();
+  if (auto constant = filter.getDefiningOp<ConstOp>())
+    return constant.getValue().getAsOpaquePointer();
+  return nullptr;
+}
+
+/// A filter, and everything that reads it: one choice for all.
+struct Filter {
+  SmallVector<ConvOp> readers;
+  SmallVector<ConvExtents> layers; ///< Of the largest function that reads it.
+  bool open = true;                ///< Whether all readers can be Winograd ones.
+  int64_t tile = 0;
+};
+
+class Choice {
+public:
+  Choice(ModuleOp module, ArrayRef<std::string> targets) : module(module), targets(targets) {}
+
+  void collect();
+  /// The fastest for each, whatever it costs.
+  void takeFastest();
+  /// What saves most time per byte, as long as all take no more than `bytes`.
+  void takeBest(int64_t bytes);
+  int64_t weightBytes() const;
+  void apply();
+
+private:
+  double time(const Filter &filter, int64_t tile) const;
+  int64_t bytes(const Filter &filter, int64_t tile) const {
+    return filterBytes(filter.layers.front(), tile);
+  }
+  bool pays(const Filter &filter, int64_t tile) const {
+    return time(filter, 0) > kLeastGain * time(filter, tile);
+  }
+
+  ModuleOp module;
+  ArrayRef<std::string> targets;
+  llvm::MapVector<const void *, Filter> filters;
+};
+
+void Choice::collect() {
+  // The widest capacity comes last; its layers decide.
+  for (func::FuncOp function : llvm::reverse(capacityFunctions(module))) {
+    DenseSet<const void *> known;
+    for (const auto &[identity, filter] : filters)
+      known.insert(identity);
+    function.walk([&](ConvOp conv) {
+      const void *identity = identityOf(conv.getFilter());
+      if (!identity)
+        return;
+      Filter &filter = filters[identity];
+      filter.readers.push_back(conv);
+      filter.open &= canBeWinograd(conv);
+      ArrayRef<int64_t> out = shapeOf(conv.getResult());
+      if (filter.open && !known.contains(identity))
+        filter.layers.push_back(
+            {out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back()});
+    });
+  }
+  filters.remove_if([](const auto &entry) { return !entry.second.open; });
+}
+
+double Choice::time(const Filter &filter, int64_t tile) const {
+  double sum = 0;
+  for (const std::string &target : targets)
+    for (const ConvExtents &layer : filter.layers)
+      sum += convTime(layer, tile, target);
+  return sum;
+}
+
+void Choice::takeFastest() {
+  for (auto &[identity, filter] : filters)
+    for (int64_t tile : kWinogradChoices)
+      if (pays(filter, tile) && time(filter, tile) < time(filter, filter.tile))
+        filter.tile = tile;
+}
+
+void Choice::takeBest(int64_t left) {
+  while (true) {
+    Filter *best = nullptr;
+    int64_t bestTile = 0;
+    double bestRate = 0;
+    for (auto &[identity, filter] : filters) {
+      for (int64_t tile : kWinogradChoices) {
+        int64_t more = bytes(filter, tile) - bytes(filter, filter.tile);
+        double saved = time(filter, filter.tile) - time(filter, tile);
+        if (more > 0 && more <= left && pays(filter, tile) && saved / more > bestRate)
+          best = &filter, bestTile = tile, bestRate = saved / more;
+      }
+    }
+    if (!best)
+      return;
+    left -= bytes(*best, bestTile) - bytes(*best, best->tile);
+    best->tile = bestTile;
+  }
+}
+
+/// Of all that the capacities share or have for themselves, equal values once.
+int64_t Choice::weightBytes() const {
+  DenseSet<Attribute> seen;
+  int64_t bytes = 0;
+  auto add = [&](ElementsAttr value) {
+    if (seen.insert(value).second)
+      bytes += llvm::divideCeil(
+          value.getNumElements() * value.getShapedType().getElementTypeBitWidth(), 8);
+  };
+  module->walk([&](ConstOp op) { add(op.getValue()); });
+  module->walk([&](GlobalOp op) { add(op.getValue()); });
+  return bytes;
+}
+
+void Choice::apply() {
+  for (auto &[identity, filter] : filters)
+    for (ConvOp conv : filter.readers)
+      setWinogradTile(conv, filter.tile);
+}
+
+struct ChooseWinogradPass final : impl::ChooseWinogradPassBase<ChooseWinogradPass> {
+  using Base::Base;
+  void runOnOperation() override {
+    std::vector<std::string> names(targets.begin(), targets.end());
+    Choice choice(getOperation(), names);
+    choice.collect();
+    if (growth < 0)
+      choice.takeFastest();
+    else
+      choice.takeBest(choice.weightBytes() * growth);
+    choice.apply();
+  }
+};
+
+} // namespace
+} // namespace nestor

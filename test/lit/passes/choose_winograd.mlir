@@ -1,0 +1,81 @@
+// RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4" --split-input-file %s | FileCheck %s --check-prefixes=CHECK,FAST
+// RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4 growth=2" --split-input-file %s | FileCheck %s --check-prefixes=CHECK,ROOM
+// RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4 growth=0" --split-input-file %s | FileCheck %s --check-prefixes=CHECK,NONE
+
+// Of two layers the one with more pixels saves more for the same bytes.
+// CHECK-LABEL: func.func @main
+// FAST: nest.conv {{.*}}nest.winograd = 6 : i64
+// FAST: nest.conv {{.*}}nest.winograd = {{[246]}} : i64
+// ROOM: nest.conv {{.*}}nest.winograd = {{[46]}} : i64
+// ROOM-NOT: nest.winograd = {{[46]}}
+// NONE-NOT: nest.winograd
+func.func @main(%x: tensor<1x54x54x64xf32>, %y: tensor<1x18x18x64xf32>) -> (tensor<1x54x54x64xf32>, tensor<1x18x18x64xf32>) {
+  %f = nest.const dense<0.5> : tensor<3x3x64x64xf32>
+  %g = nest.const dense<0.25> : tensor<3x3x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
+  %1 = nest.conv %y, %g {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x18x18x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x18x18x64xf32>
+  return %0, %1 : tensor<1x54x54x64xf32>, tensor<1x18x18x64xf32>
+}
+
+// -----
+
+// Strides, another kernel, a filter that is computed: all direct.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: nest.winograd
+func.func @main(%x: tensor<1x54x54x64xf32>, %f: tensor<3x3x64x64xf32>) -> (tensor<1x27x27x64xf32>, tensor<1x54x54x64xf32>, tensor<1x54x54x64xf32>) {
+  %g = nest.const dense<0.5> : tensor<3x3x64x64xf32>
+  %h = nest.const dense<0.5> : tensor<1x1x64x64xf32>
+  %0 = nest.conv %x, %g {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 0, 0>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x27x27x64xf32>
+  %1 = nest.conv %x, %h {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<1x1x64x64xf32>) -> tensor<1x54x54x64xf32>
+  %2 = nest.conv %1, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
+  return %0, %1, %2 : tensor<1x27x27x64xf32>, tensor<1x54x54x64xf32>, tensor<1x54x54x64xf32>
+}
+
+// -----
+
+// What all readers of a filter cannot follow, none does.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: nest.winograd
+func.func @main(%x: tensor<1x54x54x64xf32>) -> (tensor<1x27x27x64xf32>, tensor<1x54x54x64xf32>) {
+  %f = nest.const dense<0.5> : tensor<3x3x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 0, 0>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x27x27x64xf32>
+  %1 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
+  return %0, %1 : tensor<1x27x27x64xf32>, tensor<1x54x54x64xf32>
+}
+
+// -----
+
+// All capacities share one choice: that of the full model.
+// CHECK-LABEL: func.func @capacity_0
+// FAST: nest.conv {{.*}}nest.winograd = 6 : i64
+// CHECK-LABEL: func.func @main
+// FAST: nest.conv {{.*}}nest.winograd = 6 : i64
+nest.global @w = dense<0.5> : tensor<3x3x64x64xf32> edges [[], [], [], [array<i64: 16, 64>]]
+func.func @capacity_0(%x: tensor<1x54x54x64xf32>) -> tensor<1x54x54x16xf32> {
+  %f = nest.weight @w at 0 : tensor<3x3x64x16xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x16xf32>) -> tensor<1x54x54x16xf32>
+  return %0 : tensor<1x54x54x16xf32>
+}
+func.func @main(%x: tensor<1x54x54x64xf32>) -> tensor<1x54x54x64xf32> {
+  %f = nest.weight @w at 1 : tensor<3x3x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
+  return %0 : tensor<1x54x54x64xf32>
+}
