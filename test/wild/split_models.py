@@ -8,7 +8,7 @@ cuts of each model, once in each direction.
 
 Needs ../shared (models); says so and passes where it is absent.
 
-    split_models.py --binaries build/release/bin [--shared DIR] [--every-cut] [--slow] [NAME...]
+    split_models.py --binaries build/release/bin [--shared DIR] [--every-cut] [NAME...]
 """
 import argparse
 import concurrent.futures
@@ -20,9 +20,6 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAPACITIES = ("0.25", "0.5", "0.75", "1")
-# Takes minutes to compile in four capacities, since its many groups make the search for widths long: only by --slow, or
-# by name.
-SLOW = ("FastestDet",)
 # Of the range of an output, between what two instruction sets compute.
 TOLERANCE = 1e-4
 
@@ -105,14 +102,13 @@ def main():
     parser.add_argument("--binaries", default=os.path.join(ROOT, "build", "release", "bin"))
     parser.add_argument("--shared", default=os.environ.get("NESTOR_SHARED", os.path.join(ROOT, "..", "shared")))
     parser.add_argument("--every-cut", action="store_true", help="pipes at every cut of every capacity: minutes")
-    parser.add_argument("--slow", action="store_true", help=f"also {' and '.join(SLOW)}")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     golden = f"{args.shared}/models/wild/golden"
     if not os.path.isdir(golden):
         print("skipped: needs ../shared")
         return 0
-    names = args.names or [name for name in sorted(os.listdir(golden)) if args.slow or name not in SLOW]
+    names = args.names or sorted(os.listdir(golden))
     failed = 0
     with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(2) as pool:
         running = {name: pool.submit(check, name, args, scratch) for name in names}
