@@ -57,17 +57,20 @@ struct Filter {
 
 class Choice {
 public:
-  Choice(ModuleOp module, ArrayRef<std::string> targets) : module(module), targets(targets) {}
+  Choice(ModuleOp module, ArrayRef<std::string> targets)
+      : module(module), targets(targets), allBytes(countBytes()) {}
 
   void collect();
   /// The fastest for each, whatever it costs.
   void takeFastest();
   /// What saves most time per byte, as long as all take no more than `bytes`.
   void takeBest(int64_t bytes);
-  int64_t weightBytes() const;
+  /// Of the network as it is.
+  int64_t weightBytes() const { return allBytes; }
   void apply();
 
 private:
+  int64_t countBytes() const;
   double time(const Filter &filter, int64_t tile) const;
   int64_t bytes(const Filter &filter, int64_t tile) const {
     return filterBytes(filter.layers.front(), tile);
@@ -78,6 +81,7 @@ private:
 
   ModuleOp module;
   ArrayRef<std::string> targets;
+  int64_t allBytes;
   llvm::MapVector<const void *, Filter> filters;
 };
 
@@ -107,7 +111,7 @@ double Choice::time(const Filter &filter, int64_t tile) const {
   double sum = 0;
   for (const std::string &target : targets)
     for (const ConvExtents &layer : filter.layers)
-      sum += convTime(layer, tile, target);
+      sum += convTime(layer, tile, target, allBytes);
   return sum;
 }
 
@@ -139,7 +143,7 @@ void Choice::takeBest(int64_t left) {
 }
 
 /// Of all that the capacities share or have for themselves, equal values once.
-int64_t Choice::weightBytes() const {
+int64_t Choice::countBytes() const {
   DenseSet<Attribute> seen;
   int64_t bytes = 0;
   auto add = [&](ElementsAttr value) {

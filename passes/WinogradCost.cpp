@@ -33,8 +33,12 @@ const CostRow costTable[] = {
     {"aarch64+neon", 0.55, 0.58, {80, 180, 360}, {60, 150, 280}},
 };
 
-/// Weights of a network come from memory for every run, at this rate.
-constexpr double nanosecondsPerByte = 0.05;
+/// From one run to the next weights stay in the nearest cache that holds all.
+double nanosecondsPerByte(int64_t weightBytes) {
+  constexpr int64_t nearBytes = 512 << 10, farBytes = 8 << 20;
+  return weightBytes <= nearBytes ? 0 : weightBytes <= farBytes ? 0.015 : 0.05;
+}
+
 /// What a product costs beyond its inputs, in multiplications.
 constexpr double productStart = 3;
 
@@ -54,10 +58,10 @@ int64_t nestor::filterBytes(const ConvExtents &conv, int64_t tile) {
 /// The share of taps that meet the input where each side has a pixel of padding.
 static double tapsInside(int64_t extent) { return 1 - 2.0 / (3 * extent); }
 
-double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
+double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes) {
   const CostRow &row = rowFor(target);
   double inputs = conv.inputs, panels = llvm::divideCeil(conv.outputs, 16);
-  double memory = nanosecondsPerByte * filterBytes(conv, tile);
+  double memory = nanosecondsPerByte(weightBytes) * filterBytes(conv, tile);
   if (tile == 0) {
     double taps = 9 * tapsInside(conv.rows) * tapsInside(conv.columns);
     return std::max(row.direct * taps * conv.batch * conv.rows * conv.columns * inputs * panels, memory);

@@ -25,8 +25,9 @@ inline constexpr int64_t kWinogradChoices[] = {0, 2, 4, 6};
 int64_t filterBytes(const ConvExtents &conv, int64_t tile);
 
 /// Nanoseconds of one run on one thread, from a table of what was measured on
-/// instruction set `target`. Compare only results for the same target.
-double convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target);
+/// instruction set `target`, in a network with so many bytes of weights. Compare
+/// only results for the same target.
+double convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes);
 
 } // namespace nestor
 
