@@ -24,6 +24,7 @@ namespace {
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
   std::string blocks, triple;
+  std::vector<std::string> precisions;
   NestFlags nest;
 };
 
@@ -108,6 +109,13 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
                    "weights of its own yet, so all three store every weight once")
       ->check(CLI::IsMember({"size", "balanced", "latency"}))
       ->type_name("size|balanced|latency");
+  command
+      ->add_option("--precision", raw.precisions,
+                   "What to compute in: f32, which is always there, and int8, a variant with "
+                   "sections of its own whose ranges are measured on --data; default f32")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->type_name("f32[,int8]");
   const std::map<std::string, bool> fusions{{"cuts", false}, {"max", true}};
   command
       ->add_option("--fusion", compile.fuseAcrossCuts,
@@ -178,6 +186,12 @@ CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
                       "Error to allow, as a fraction of an output's range; default 1e-4");
   command->add_option("--target", verify.target, "Code to run; default: the best for this CPU")
       ->type_name("FEATURES");
+  command
+      ->add_option("--precision", verify.precision,
+                   "Which variant; int8 is compared with an evaluation of the same bytes, and may "
+                   "be off by a byte here and there: give it a --tolerance; default f32")
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->type_name("f32|int8");
   command->add_flag("--json", verify.json, "Answer as JSON on stdout");
   return command;
 }
@@ -247,6 +261,20 @@ void finishObject(CompileArguments &compile, const std::string &triple) {
                            ": an object is for one architecture");
 }
 
+void finishPrecision(CompileArguments &compile, const RawArguments &raw) {
+  compile.nest.int8 = llvm::is_contained(raw.precisions, "int8");
+  if (!raw.precisions.empty() && !llvm::is_contained(raw.precisions, "f32"))
+    fail("--precision", "f32 is always there: write f32,int8");
+  if (!compile.nest.int8)
+    return;
+  if (raw.nest.data.empty())
+    fail("--precision", "int8 needs samples to measure ranges on: give --data D.npz");
+  if (!raw.cameraInputs.empty())
+    fail("--precision", "int8 does not go together with --uint8-input: the model is given floats");
+  if (compile.emit == nestor::driver::Stage::Object)
+    fail("--precision", "an object has one precision: leave int8 or --emit object out");
+}
+
 void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishModel(compile.model, raw);
   if (compile.output.empty() && compile.emit >= nestor::driver::Stage::Artifact)
@@ -258,6 +286,7 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
     compile.targets.push_back(target);
   }
   finishObject(compile, raw.triple);
+  finishPrecision(compile, raw);
   finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
   nestor::learn::Normalization normalization =
       compile.nest.normalization.value_or(nestor::learn::Normalization());

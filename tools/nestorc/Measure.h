@@ -21,6 +21,7 @@ struct Measurement {
   std::optional<double> originalTop1; ///< Of the original model.
   std::vector<std::vector<nestor::BlockInfo>> blocks;
   std::vector<std::vector<nestor::CutInfo>> cuts;
+  std::vector<Measurement> variants; ///< Parallel to those of the compile.
 };
 
 /// Runs every capacity of `result` on this machine: with its own code or, where
