@@ -268,6 +268,12 @@ LogicalResult Compilation::generateInt8() {
   (*graph)->setAttr(package::kTopChangedAttr, UnitAttr::get(&context));
   if (failed(plan(*variant.module, std::move(graph), variant.plan)))
     return failure();
+  // It computes the same model, whatever was added to fill words.
+  for (auto [bytes, real] : llvm::zip_equal(*variant.plan.manifest.mutable_capacities(),
+                                            result.plan.manifest.capacities())) {
+    bytes.set_macs(real.macs());
+    bytes.set_capacity(real.capacity());
+  }
   std::vector<const kernels::TargetInfo *> targets{&kernels::quantHostTarget()};
   if (!options.targets.empty()) {
     auto given = kernels::quantTargets(options.targets);
