@@ -23,15 +23,22 @@ static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(valu
 
 static bool isDepthwise(nest::ConvOp conv) { return conv.getGroups() > 1; }
 
+static SmallVector<ArrayRef<int64_t>> inputParts(nest::GlobalOp global) {
+  return nest::partsOf(global, global.getValue().getShapedType().getRank() - 2);
+}
+
+/// Whether all capacities keep all inputs of `global`: then they can be filled
+/// up to whole words.
+static bool keepsAllInputs(nest::GlobalOp global) {
+  return llvm::all_of(inputParts(global),
+                      [](ArrayRef<int64_t> part) { return part.front() == part.back(); });
+}
+
 /// Whether every capacity keeps whole words of the inputs of `global`.
 static bool keepsWholeWords(nest::GlobalOp global) {
-  unsigned inputs = global.getValue().getShapedType().getRank() - 2;
-  if (global.getValue().getShapedType().getDimSize(inputs) % kInputsPerWord)
-    return false;
-  for (ArrayRef<int64_t> part : nest::partsOf(global, inputs))
-    if (llvm::any_of(part, [](int64_t edge) { return edge % kInputsPerWord != 0; }))
-      return false;
-  return true;
+  return llvm::all_of(inputParts(global), [](ArrayRef<int64_t> part) {
+    return llvm::all_of(part, [](int64_t edge) { return edge % kInputsPerWord == 0; });
+  });
 }
 
 bool QuantizedFilters::canQuantize(nest::ConvOp conv) {
@@ -42,7 +49,8 @@ bool QuantizedFilters::canQuantize(nest::ConvOp conv) {
     return false;
   Operation *filter = conv.getFilter().getDefiningOp();
   if (auto weight = dyn_cast_or_null<nest::WeightOp>(filter))
-    return groups > 1 || keepsWholeWords(nest::globalOf(weight));
+    return groups > 1 || keepsAllInputs(nest::globalOf(weight)) ||
+           keepsWholeWords(nest::globalOf(weight));
   return isa_and_nonnull<nest::ConstOp>(filter);
 }
 
@@ -89,7 +97,9 @@ static ArrayAttr edgesOfWords(nest::GlobalOp global) {
   Builder builder(global);
   SmallVector<Attribute> edges(global.getEdges().begin(), global.getEdges().end());
   SmallVector<Attribute> parts;
-  for (ArrayRef<int64_t> part : nest::partsOf(global, edges.size() - 2)) {
+  for (ArrayRef<int64_t> part : inputParts(global)) {
+    if (keepsAllInputs(global))
+      break;
     SmallVector<int64_t> words(part);
     for (int64_t &edge : words)
       edge /= kInputsPerWord;
@@ -143,7 +153,7 @@ QuantizedFilter QuantizedFilters::quantize(OpBuilder &builder, nest::ConvOp conv
     Shared &filter = share(global, isDepthwise(conv));
     SmallVector<int64_t> shape(type.getShape());
     if (!isDepthwise(conv))
-      shape[shape.size() - 2] /= kInputsPerWord;
+      shape[shape.size() - 2] = llvm::divideCeil(inputs, kInputsPerWord);
     auto element = cast<ShapedType>(filter.words.getValue().getType()).getElementType();
     result.words =
         nest::WeightOp::create(builder, loc, RankedTensorType::get(shape, element),
