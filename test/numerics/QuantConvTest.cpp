@@ -109,7 +109,7 @@ QuantConv draw(uint64_t seed) {
 double toleranceOf(const QuantConv &conv) { return conv.toBytes ? 1.01 / 255 : 1e-6; }
 
 TEST(QuantConvTest, Dense) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
     QuantConv conv = draw(seed);
     checkOperation(conv.print(), seed, toleranceOf(conv));
   }
