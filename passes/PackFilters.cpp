@@ -7,6 +7,7 @@
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
+#include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -25,7 +26,8 @@ constexpr int64_t kPanel = 16;
 struct PackFiltersPass final : impl::PackFiltersPassBase<PackFiltersPass> {
   void runOnOperation() override {
     getOperation().walk([](nest::ConvOp conv) {
-      if (!conv.getPacked() && tensorType(conv.getFilter()).getElementType().isF32())
+      if (!conv.getPacked() &&
+          (tensorType(conv.getFilter()).getElementType().isF32() || nest::isOfBytes(conv)))
         pack(conv);
     });
   }

@@ -9,6 +9,8 @@
 #include "compiler/driver/Diagnostics.h"
 #include "compiler/ir/Nested.h"
 #include "compiler/kernels/Lowering.h"
+#include "compiler/kernels/QuantMicroKernel.h"
+#include "compiler/learn/Quantize.h"
 #include "compiler/package/Graph.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
@@ -17,6 +19,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -59,10 +62,16 @@ private:
   }
   LogicalResult nest();
   LogicalResult chooseAlgorithms();
-  void describeNesting();
-  LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build);
+  void describeNesting(format::Manifest &manifest);
+  LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build) {
+    return runPasses(*result.module, build);
+  }
+  LogicalResult runPasses(ModuleOp module, llvm::function_ref<void(OpPassManager &)> build);
   LogicalResult checkCapacities();
+  LogicalResult plan(ModuleOp module, OwningOpRef<ModuleOp> graph, package::Plan &plan);
   LogicalResult generate();
+  LogicalResult quantize(CompiledVariant &variant);
+  LogicalResult generateInt8();
   void noteLostCuts();
   void begin(StringRef stage) {
     if (options.progress)
@@ -75,6 +84,7 @@ private:
   DiagnosticCollector diagnostics;
   OwningOpRef<ModuleOp> imported; ///< For the reproducer.
   OwningOpRef<ModuleOp> prepared; ///< For the graph section.
+  OwningOpRef<ModuleOp> floats;   ///< What the int8 variant is made of.
   CompileResult result;
 };
 
@@ -98,16 +108,20 @@ LogicalResult Compilation::prepareInputs() {
   return success();
 }
 
-LogicalResult Compilation::runPasses(llvm::function_ref<void(OpPassManager &)> build) {
+LogicalResult Compilation::runPasses(ModuleOp module,
+                                     llvm::function_ref<void(OpPassManager &)> build) {
   PassManager manager(&context); // With the verifier between passes, its default.
   build(manager);
-  return failed(manager.run(*result.module)) ? fail(ExitStatus::Internal) : success();
+  return failed(manager.run(module)) ? fail(ExitStatus::Internal) : success();
 }
 
 LogicalResult Compilation::optimize() {
   begin("optimizing");
-  if (failed(runPasses(buildPreparePipeline)) || failed(findCuts()) || failed(nest()) ||
-      failed(chooseAlgorithms()))
+  if (failed(runPasses(buildPreparePipeline)) || failed(findCuts()) || failed(nest()))
+    return failure();
+  if (options.int8Samples)
+    floats = result.module->clone();
+  if (failed(chooseAlgorithms()))
     return failure();
   prepared = result.module->clone();
   if (result.nesting.recovery.topChanged)
@@ -159,8 +173,7 @@ LogicalResult Compilation::chooseAlgorithms() {
 }
 
 /// Puts into the manifest what only those know who made the capacities.
-void Compilation::describeNesting() {
-  format::Manifest &manifest = result.plan.manifest;
+void Compilation::describeNesting(format::Manifest &manifest) {
   for (auto [capacity, out] :
        llvm::zip_equal(result.nesting.capacities, *manifest.mutable_capacities())) {
     out.set_capacity(capacity.requested);
@@ -217,21 +230,85 @@ LogicalResult Compilation::checkCapacities() {
   return success();
 }
 
+/// Plans the capacities of `module`; `graph` is what `nestorc verify` compares with.
+LogicalResult Compilation::plan(ModuleOp module, OwningOpRef<ModuleOp> graph,
+                                package::Plan &plan) {
+  SmallVector<func::FuncOp> capacities = nest::capacityFunctions(module);
+  llvm::for_each(capacities, package::copySharedResults);
+  FailureOr<package::Plan> made = package::planExecution(capacities);
+  if (failed(made))
+    return fail(ExitStatus::Unsupported);
+  plan = std::move(*made);
+  plan.graph = package::storeGraph(std::move(graph), plan.weights);
+  plan.manifest.set_producer("nestorc " NESTOR_VERSION);
+  if (auto name = module->getAttrOfType<StringAttr>("nest.model"))
+    plan.manifest.set_model(name.str());
+  if (nests())
+    describeNesting(plan.manifest);
+  return success();
+}
+
+/// From floats to bytes, and to what kernels read.
+LogicalResult Compilation::quantize(CompiledVariant &variant) {
+  PipelineOptions finish;
+  finish.fuseAcrossCuts = options.fuseAcrossCuts;
+  finish.packFilters = false;
+  if (failed(runPasses(*variant.module, [&](OpPassManager &manager) {
+        buildFinishPipeline(manager, finish);
+      })))
+    return failure();
+  if (llvm::Error error =
+          learn::quantize(*variant.module, {options.int8Samples, options.nest.threads})) {
+    result.status = ExitStatus::Usage;
+    result.message = "int8: " + toString(std::move(error));
+    return failure();
+  }
+  return runPasses(*variant.module, [](OpPassManager &manager) {
+    OpPassManager &func = manager.nest<func::FuncOp>();
+    func.addPass(createCanonicalizerPass());
+    func.addPass(createPackFiltersPass());
+    func.addPass(createPackRecurrentPass());
+    func.addPass(createFoldConstantsPass());
+    func.addPass(createCanonicalizerPass());
+    func.addPass(createCSEPass());
+  });
+}
+
+LogicalResult Compilation::generateInt8() {
+  begin("quantizing");
+  CompiledVariant &variant = result.variants.emplace_back();
+  variant.precision = "int8";
+  variant.module = std::move(floats);
+  if (failed(quantize(variant)))
+    return failure();
+  // Bytes are not what the model computes: `verify` compares with this module.
+  OwningOpRef<ModuleOp> graph = variant.module->clone();
+  (*graph)->setAttr(package::kTopChangedAttr, UnitAttr::get(&context));
+  if (failed(plan(*variant.module, std::move(graph), variant.plan)))
+    return failure();
+  // It computes the same model, whatever was added to fill words.
+  for (auto [bytes, real] : llvm::zip_equal(*variant.plan.manifest.mutable_capacities(),
+                                            result.plan.manifest.capacities())) {
+    bytes.set_macs(real.macs());
+    bytes.set_capacity(real.capacity());
+  }
+  std::vector<const kernels::TargetInfo *> targets{&kernels::quantHostTarget()};
+  if (!options.targets.empty()) {
+    auto given = kernels::quantTargets(options.targets);
+    targets.assign(given.begin(), given.end());
+  }
+  auto images = package::buildCodeImages(variant.plan.kernels, targets, context);
+  if (failed(images))
+    return fail(ExitStatus::Internal);
+  variant.images = std::move(*images);
+  return success();
+}
+
 LogicalResult Compilation::generate() {
   begin("planning");
-  SmallVector<func::FuncOp> capacities = nest::capacityFunctions(*result.module);
-  llvm::for_each(capacities, package::copySharedResults);
-  FailureOr<package::Plan> plan = package::planExecution(capacities);
-  if (failed(plan))
-    return fail(ExitStatus::Unsupported);
-  result.plan = std::move(*plan);
+  if (failed(plan(*result.module, std::move(prepared), result.plan)))
+    return failure();
   noteLostCuts();
-  result.plan.graph = package::storeGraph(std::move(prepared), result.plan.weights);
-  result.plan.manifest.set_producer("nestorc " NESTOR_VERSION);
-  if (auto name = result.module.get()->getAttrOfType<StringAttr>("nest.model"))
-    result.plan.manifest.set_model(name.str());
-  if (nests())
-    describeNesting();
   if (failed(checkCapacities()))
     return failure();
 
@@ -240,7 +317,7 @@ LogicalResult Compilation::generate() {
   if (failed(images))
     return fail(ExitStatus::Internal);
   result.images = std::move(*images);
-  return success();
+  return options.int8Samples ? generateInt8() : success();
 }
 
 CompileResult Compilation::run(OwningOpRef<ModuleOp> module) {
@@ -317,9 +394,20 @@ CompileResult compileBytes(StringRef bytes, StringRef directory, const CompileOp
                          context);
 }
 
+std::vector<package::Variant>
+variantsOf(CompileResult &result, std::vector<std::unique_ptr<llvm::MemoryBuffer>> &memory) {
+  std::vector<package::Variant> variants;
+  for (CompiledVariant &variant : result.variants) {
+    memory.push_back(package::toMemory(variant.plan, variant.images));
+    variants.push_back({variant.precision, memory.back()->getBuffer()});
+  }
+  return variants;
+}
+
 std::unique_ptr<llvm::MemoryBuffer> toMemory(CompileResult &result) {
   assert(result.ok() && "there is no artifact");
-  return package::toMemory(result.plan, result.images);
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> memory;
+  return package::toMemory(result.plan, result.images, variantsOf(result, memory));
 }
 
 } // namespace nestor::driver

@@ -16,6 +16,7 @@
 #include "compiler/learn/Nest.h"
 #include "compiler/package/CodeImage.h"
 #include "compiler/package/Plan.h"
+#include "compiler/package/Writer.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -65,11 +66,22 @@ struct CompileOptions {
   /// Whether convolutions may be computed by Winograd's algorithm, which rounds
   /// more and spreads infinities to neighbours.
   bool winograd = true;
+  /// Besides f32, a variant whose convolutions compute on bytes, with ranges that
+  /// are measured on these samples of the imported model.
+  const learn::Dataset *int8Samples = nullptr;
   /// How uint8 images became floats; stored in the artifact for `eval`.
   std::optional<learn::Normalization> normalization;
   Stage stopAt = Stage::Artifact;
   /// Called with the name of each stage as it begins.
   std::function<void(llvm::StringRef)> progress;
+};
+
+/// The same model in another precision; see runtime/format/variant.h.
+struct CompiledVariant {
+  std::string precision;
+  mlir::OwningOpRef<mlir::ModuleOp> module; ///< As in CompileResult.
+  package::Plan plan;
+  std::vector<package::CodeImage> images;
 };
 
 /// A compiled model, or why there is none.
@@ -85,6 +97,7 @@ struct CompileResult {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   package::Plan plan;
   std::vector<package::CodeImage> images;
+  std::vector<CompiledVariant> variants;
 
   bool ok() const { return status == ExitStatus::Ok; }
 };
@@ -113,6 +126,10 @@ CompileResult compileBytes(llvm::StringRef bytes, llvm::StringRef directory,
 /// Compiles `func.func @main` of a module.
 CompileResult compileModule(mlir::OwningOpRef<mlir::ModuleOp> module,
                             const CompileOptions &options, mlir::MLIRContext &context);
+
+/// The variants of `result`, which must be ok, as artifacts in `memory`.
+std::vector<package::Variant>
+variantsOf(CompileResult &result, std::vector<std::unique_ptr<llvm::MemoryBuffer>> &memory);
 
 /// The artifact in memory, aligned so that the runtime opens it in place.
 /// `result` must be ok.

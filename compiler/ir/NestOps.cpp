@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Quantized.h"
 #include "compiler/ir/Verify.h"
 #include "compiler/ir/Winograd.h"
 
@@ -45,11 +46,13 @@ LogicalResult verifyScalarRegion(Operation *op, Region &region, TypeRange argume
   return success();
 }
 
-LogicalResult verifyEpilogue(Operation *op, Region &region, ValueRange extras, Type resultType) {
+/// `sum`: the type of what the epilogue is given, where it is not the result's.
+LogicalResult verifyEpilogue(Operation *op, Region &region, ValueRange extras, Type resultType,
+                             Type sum = {}) {
   Type element = scalarTypeOf(resultType);
   if (region.empty())
     return extras.empty() ? success() : op->emitOpError("has extras but no epilogue");
-  SmallVector<Type> arguments{element};
+  SmallVector<Type> arguments{sum ? sum : element};
   for (Value extra : extras) {
     if (failed(verifyBroadcast(op, extra, cast<RankedTensorType>(resultType).getShape())))
       return failure();
@@ -156,6 +159,24 @@ static LogicalResult verifyWinograd(Operation *op, int64_t winograd, ArrayRef<in
   return success();
 }
 
+/// Checks the types of a convolution of bytes that becomes f32.
+static LogicalResult verifyBytes(ConvOp op) {
+  Type filter = elementOf(op.getFilter()), result = op.getType().getElementType();
+  bool depthwise = op.getGroups() > 1;
+  if (!op.getBias() || !elementOf(op.getScale()).isF32() || !elementOf(op.getBias()).isF32())
+    return op.emitOpError("of bytes needs a scale and a bias of f32");
+  if (depthwise ? !filter.isF32() : !filter.isSignlessInteger(32))
+    return op.emitOpError("of bytes needs a filter of i32, or of f32 if it is depthwise, not of ")
+           << filter;
+  if (!result.isF32() && !result.isUnsignedInteger(8))
+    return op.emitOpError("of bytes results in ui8 or f32, not in ") << result;
+  if (result.isUnsignedInteger(8) && op.getEpilogue().empty())
+    return op.emitOpError("needs an epilogue that makes bytes of its sums");
+  if (shapeOf(op.getInput()).back() % kInputsPerWord && !depthwise)
+    return op.emitOpError("of bytes needs a multiple of 4 inputs");
+  return success();
+}
+
 LogicalResult ConvOp::verify() {
   if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
                           getPadBegin(), getPadEnd(), /*exact=*/true)))
@@ -171,17 +192,23 @@ LogicalResult ConvOp::verify() {
   auto isOne = [](int64_t step) { return step == 1; };
   if (winogradTile(*this) && !(llvm::all_of(getStrides(), isOne) && llvm::all_of(getDilations(), isOne)))
     return emitOpError("winograd has no strides and no dilations");
+  bool ofBytes = isOfBytes(*this), depthwise = groups == channels && groups == outputs;
+  if (ofBytes && failed(verifyBytes(*this)))
+    return failure();
+  if (ofBytes && groups > 1 && !depthwise)
+    return emitOpError("of bytes has one group or is depthwise");
+  int64_t inputs = channels / groups / (ofBytes && !depthwise ? kInputsPerWord : 1);
   SmallVector<int64_t> filter(getKernel());
-  filter.append({channels / groups, outputs});
+  filter.append({inputs, outputs});
   if (getPacked())
-    filter = packedShape(getKernel(), channels / groups, outputs, groups,
-                         /*depthwise=*/groups == channels && groups == outputs, winogradTile(*this));
+    filter = packedShape(getKernel(), inputs, outputs, groups, depthwise, winogradTile(*this));
   if (failed(verifyShape(*this, "filter", getFilter(), filter)))
     return failure();
   for (Value vector : {getScale(), getBias()})
     if (vector && shapeOf(vector) != ArrayRef<int64_t>{outputs})
       return emitOpError("scale and bias need one value per output channel");
-  return verifyEpilogue(*this, getEpilogue(), getExtras(), getType());
+  return verifyEpilogue(*this, getEpilogue(), getExtras(), getType(),
+                        ofBytes ? Float32Type::get(getContext()) : Type());
 }
 
 LogicalResult ConvTransposeOp::verify() {

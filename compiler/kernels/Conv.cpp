@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/Families.h"
@@ -38,27 +39,34 @@ FailureOr<EpilogueSpec> nestor::kernels::describeEpilogue(Operation *op, RankedT
   return spec;
 }
 
+/// `bytes`, of elements of `from` bytes each, for as many of `to`.
+static Polynomial scaled(Polynomial bytes, int64_t from, int64_t to) {
+  for (Term &term : bytes)
+    term.coefficient = term.coefficient / from * to;
+  return bytes;
+}
+
 void nestor::kernels::addEpilogueArgs(KernelCall &call, const EpilogueSpec &epilogue, const Polynomial &channelBytes,
                                       const Polynomial &resultBytes, int64_t elementBytes, unsigned firstOperand,
                                       int64_t firstChannel) {
-  uint32_t align = elementBytes;
-  int64_t offset = firstChannel * elementBytes;
-  unsigned operand = firstOperand;
-  auto add = [&](Polynomial bytes, int64_t offsetBytes) {
-    call.spec.args.push_back({std::move(bytes), /*written=*/false, align});
-    call.args.push_back({CallArg::Operand, operand++, offsetBytes});
+  auto sizeOf = [&](Type type) { return type ? storageBytes(type) : elementBytes; };
+  auto add = [&](CallArg::Kind kind, unsigned index, const Polynomial &bytes, Type type, int64_t channel) {
+    int64_t size = sizeOf(type);
+    call.spec.args.push_back({scaled(bytes, elementBytes, size), kind == CallArg::Result, uint32_t(size)});
+    call.args.push_back({kind, index, channel * size});
   };
+  unsigned operand = firstOperand;
   for (bool present : {epilogue.scale, epilogue.bias})
     if (present)
-      add(channelBytes, offset);
-  for (ExtraKind kind : epilogue.extras) {
+      add(CallArg::Operand, operand++, channelBytes, {}, firstChannel);
+  for (auto [i, kind] : llvm::enumerate(epilogue.extras)) {
+    Type type = epilogue.extraTypes.empty() ? Type() : epilogue.extraTypes[i];
     if (kind == ExtraKind::Scalar)
-      add({{elementBytes, {}}}, 0);
+      add(CallArg::Operand, operand++, {{elementBytes, {}}}, type, 0);
     else
-      add(kind == ExtraKind::Channel ? channelBytes : resultBytes, offset);
+      add(CallArg::Operand, operand++, kind == ExtraKind::Channel ? channelBytes : resultBytes, type, firstChannel);
   }
-  call.spec.args.push_back({resultBytes, /*written=*/true, align});
-  call.args.push_back({CallArg::Result, 0, offset});
+  add(CallArg::Result, 0, resultBytes, epilogue.resultType, firstChannel);
 }
 
 std::string nestor::kernels::epilogueSuffix(const EpilogueSpec &epilogue) {
@@ -88,10 +96,16 @@ static CallArg packAtRunTime(nest::ConvOp op, bool depthwise, SmallVectorImpl<Ke
   return packed;
 }
 
+/// Input channels as the kernel counts them: words of four where they are bytes.
+static int64_t inputChannels(nest::ConvOp op) {
+  int64_t inputs = tensorType(op.getInput()).getShape().back();
+  return nest::isOfBytes(op) && op.getGroups() == 1 ? inputs / nest::kInputsPerWord : inputs;
+}
+
 /// Channels of the full model: what a kernel that all capacities share is
 /// made for.
 static std::pair<int64_t, int64_t> fullChannels(nest::ConvOp op, const std::optional<SharedFilter> &shared) {
-  int64_t inputs = tensorType(op.getInput()).getShape().back(), outputs = op.getType().getShape().back();
+  int64_t inputs = inputChannels(op), outputs = op.getType().getShape().back();
   if (!shared)
     return {inputs, outputs};
   int64_t groupOutputs = outputs / op.getGroups();
@@ -104,8 +118,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   ConvSpec spec;
   spec.geometry = ConvGeometry::get(op);
   spec.epilogue = std::move(epilogue);
-  int64_t inputs = tensorType(op.getInput()).getShape().back(), outputs = op.getType().getShape().back();
-  int64_t groups = op.getGroups();
+  int64_t inputs = inputChannels(op), outputs = op.getType().getShape().back(), groups = op.getGroups();
   auto [fullInputs, fullOutputs] = fullChannels(op, shared);
   spec.depthwise = groups > 1 && groups == inputs && groups == outputs;
   spec.grouped = groups > 1 && !spec.depthwise;
@@ -140,7 +153,8 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
   int64_t filterFloats = 4 * spec.taps() * panelWidth;
   if (spec.depthwise) {
     // Parameters: channels, panels.
-    channels = {{4, {0}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {0}}};
+    int64_t inputBytes = spec.epilogue.ofBytes ? 1 : 4;
+    channels = {{4, {0}}}, input = {{inputBytes * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {0}}};
     filter = {{filterFloats, {1}}};
   } else if (spec.grouped) {
     channels = {{4, {1, 3}}}, input = {{4 * g.inPixels(), {0, 3}}}, result = {{4 * g.outPixels(), {1, 3}}};
@@ -149,7 +163,8 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
     channels = {{4, {1}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {1}}};
     filter = {{filterFloats, {0, 2}}};
   }
-  call.spec.args = {{input, /*written=*/false, 4}, {filter, /*written=*/false, 64}};
+  uint32_t inputAlign = spec.epilogue.ofBytes && spec.depthwise ? 1 : 4;
+  call.spec.args = {{input, /*written=*/false, inputAlign}, {filter, /*written=*/false, 64}};
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
     call.spec.args[1].runs = {{{{1, {2}}}, {{filterFloats, {0}}}}};
   unsigned firstEpilogueOperand = 2;
@@ -211,7 +226,8 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
 }
 
 static void nameKernel(KernelCall &call, const ConvSpec &spec) {
-  std::string kind = spec.depthwise ? "depthwise" : spec.winograd ? "winograd" : "conv";
+  std::string kind = spec.epilogue.ofBytes ? "quant_" : "";
+  kind += spec.depthwise ? "depthwise" : spec.winograd ? "winograd" : "conv";
   call.spec.name = kernelName(kind, spec.identity());
   if (spec.winograd)
     kind += " F(" + std::to_string(spec.winograd) + ")";
@@ -263,22 +279,15 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
   return calls;
 }
 
-FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
-  FailureOr<EpilogueSpec> epilogue = describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
-  if (failed(epilogue))
-    return failure();
-  epilogue->scale = bool(op.getScale());
-  epilogue->bias = bool(op.getBias());
-  if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
-    return describePlainConv(op, *epilogue);
-
+/// A convolution whose filter is, or will be, in panels.
+static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue) {
   std::optional<SharedFilter> shared = SharedFilter::get(op.getFilter());
-  ConvSpec spec = specFor(op, *epilogue, shared);
+  ConvSpec spec = specFor(op, epilogue, shared);
   if (spec.nesting.shells)
     return describeNestedConv(op, spec, *shared);
   int64_t groups = spec.depthwise ? 1 : op.getGroups();
   int64_t outputs = op.getType().getShape().back() / groups;
-  int64_t inputs = tensorType(op.getInput()).getShape().back() / groups, panels = llvm::divideCeil(outputs, panelWidth);
+  int64_t inputs = inputChannels(op) / groups, panels = llvm::divideCeil(outputs, panelWidth);
   Calls calls;
   CallArg filter = op.getPacked() ? CallArg{CallArg::Operand, 1} : packAtRunTime(op, spec.depthwise, calls);
   KernelCall call;
@@ -292,9 +301,44 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
   describeExtents(call, spec);
   nameKernel(call, spec);
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
-              (spec.depthwise ? 1 : inputs);
+              (spec.depthwise ? 1 : tensorType(op.getInput()).getShape().back() / groups);
   calls.push_back(std::move(call));
   if (spec.winograd)
     finishWinogradCalls(spec, inputs, calls);
   return calls;
+}
+
+/// The epilogue of a convolution of bytes.
+static FailureOr<EpilogueSpec> describeByteEpilogue(nest::ConvOp op) {
+  Type f32 = Float32Type::get(op.getContext());
+  EpilogueSpec spec;
+  spec.ofBytes = true;
+  spec.region = op.getEpilogue().empty() ? nullptr : &op.getEpilogue();
+  spec.resultType = op.getType().getElementType();
+  for (Value extra : op.getExtras()) {
+    Type type = tensorType(extra).getElementType();
+    std::optional<ExtraKind> kind = classifyExtra(op.getType().clone(f32), tensorType(extra).clone(f32));
+    if (!kind || !(type.isF32() || (type.isUnsignedInteger(8) && *kind == ExtraKind::Full)))
+      return op.emitError("no kernel fuses an operand ") << extra.getType() << " into a result " << op.getType();
+    spec.extras.push_back(*kind);
+    spec.extraTypes.push_back(type);
+  }
+  return spec;
+}
+
+FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
+  bool ofBytes = nest::isOfBytes(op);
+  FailureOr<EpilogueSpec> epilogue =
+      ofBytes ? describeByteEpilogue(op) : describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
+  if (failed(epilogue))
+    return failure();
+  epilogue->scale = bool(op.getScale());
+  epilogue->bias = bool(op.getBias());
+  if (ofBytes && !op.getPacked())
+    return op.emitError("no kernel reads a filter of bytes that is not packed");
+  if (ofBytes)
+    return describePanelConv(op, *epilogue);
+  if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
+    return describePlainConv(op, *epilogue);
+  return describePanelConv(op, *epilogue);
 }

@@ -6,13 +6,15 @@
 //
 // For one vector of channels, a tile of pixels of an output row is kept in
 // registers; a row of the kernel is unrolled, so that an input vector is loaded
-// once for all pixels that see it.
+// once for all pixels that see it. Bytes become floats where they are loaded:
+// their sums stay below 2^24 and so are exact.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/TileTable.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -23,7 +25,8 @@ namespace {
 class DepthwiseConv {
 public:
   DepthwiseConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
-      : b(func, target), spec(spec), g(spec.geometry), f32(b.getF32Type()), input(b.arg(0)), filter(b.arg(1)),
+      : b(func, target), spec(spec), g(spec.geometry), f32(b.getF32Type()),
+        element(spec.epilogue.ofBytes ? Type(b.getI8Type()) : f32), input(b.arg(0)), filter(b.arg(1)),
         channels(b.param(0)), epilogue(b, this->spec.epilogue, f32, spec.epilogueArg()) {}
 
   void emit();
@@ -35,6 +38,7 @@ private:
   void emitPixel(Value column, Value channel, Lanes lanes);
   Value inputAt(Value z, Value y, Value x, Value channel);
   Value filterAt(Value kd, Value kh, Value channel);
+  Value loadInput(Value pointer, Value index, Lanes lanes);
   SmallVector<Value> accumulateRow(Value inputRow, Value weights, int64_t firstOutput, int64_t width,
                                    ValueRange sums, Lanes lanes);
   /// A bit per pixel and tap: tiles with equal text run the same code.
@@ -43,7 +47,7 @@ private:
   KernelBuilder b;
   ConvSpec spec;
   const ConvGeometry &g = spec.geometry;
-  Type f32;
+  Type f32, element; ///< The second one is the input's.
   Value input, filter, channels;
   DirectEpilogue epilogue;
   Value row, image, depth, height;
@@ -111,7 +115,12 @@ void DepthwiseConv::emitTiles(Value channel, Lanes lanes) {
 Value DepthwiseConv::inputAt(Value z, Value y, Value x, Value channel) {
   Value plane = b.add(b.mul(image, g.in[0]), z);
   Value pixel = b.add(b.mul(b.add(b.mul(plane, g.in[1]), y), g.in[2]), x);
-  return b.at(input, b.add(b.mul(pixel, channels), channel), f32);
+  return b.at(input, b.add(b.mul(pixel, channels), channel), element);
+}
+
+Value DepthwiseConv::loadInput(Value pointer, Value index, Lanes lanes) {
+  Value value = b.load(element, pointer, index, lanes);
+  return element == f32 ? value : arith::UIToFPOp::create(b, withLanes(f32, lanes.count), value);
 }
 
 Value DepthwiseConv::filterAt(Value kd, Value kh, Value channel) {
@@ -149,7 +158,7 @@ SmallVector<Value> DepthwiseConv::accumulateRow(Value inputRow, Value weights, i
       int64_t column = i * g.stride[2] + tap * g.dilation[2];
       Value &x = loaded[column];
       if (!x)
-        x = b.load(f32, inputRow, b.mul(channels, column), lanes);
+        x = loadInput(inputRow, b.mul(channels, column), lanes);
       sums[i] = b.fma(x, weight, sums[i]);
     }
   }
@@ -163,7 +172,7 @@ void DepthwiseConv::emitPixel(Value column, Value channel, Lanes lanes) {
       Value weights = filterAt(kd, kh, channel);
       return forEachTap(b, g, 2, column, atRow, [&](Value kw, Value x, ValueRange sum) {
         Value weight = b.load(f32, weights, b.mul(kw, panelWidth), lanes);
-        Value value = b.load(f32, inputAt(z, y, x, channel), b.i64(0), lanes);
+        Value value = loadInput(inputAt(z, y, x, channel), b.i64(0), lanes);
         return SmallVector<Value>{b.fma(value, weight, sum[0])};
       });
     });

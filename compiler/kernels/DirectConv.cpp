@@ -17,10 +17,14 @@
 // group) they are one loop of kernel width * channels. A filter in shells adds
 // a loop over runs of channels around the taps; see NestedFilter.h.
 //
+// A convolution of bytes is one of words here: four inputs are one channel, and
+// only the innermost loop and the epilogue know better.
+//
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/MicroKernel.h"
+#include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/kernels/TileTable.h"
 
 using namespace mlir;
@@ -29,7 +33,8 @@ using namespace nestor::kernels;
 namespace {
 
 Tile tileFor(const TargetInfo &target, const ConvSpec &spec) {
-  return matmulTile(target, spec.geometry.out[2], spec.narrow, spec.aliased);
+  auto choose = spec.epilogue.ofBytes ? quantTile : matmulTile;
+  return choose(target, spec.geometry.out[2], spec.narrow, spec.aliased);
 }
 
 /// Consecutive taps of a kernel row that the same pixels of a tile have.
@@ -287,7 +292,8 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
     SmallVector<Value> rhs;
     for (auto [pointer, stride] : llvm::zip(channels.panels, channels.tapStride))
       rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), f32));
-    return accumulate(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
+    auto multiply = spec.epilogue.ofBytes ? accumulateBytes : accumulate;
+    return multiply(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
                       {lhs, rowStride, b.i64(1)}, rhs, depthCount);
   };
   // The taps of a row are one run if they lie side by side and the run has all

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace nestor::kernels;
@@ -36,7 +37,20 @@ std::string EpilogueSpec::identity() const {
   text += bias ? "bias," : "";
   for (ExtraKind kind : extras)
     text += char('0' + int(kind));
-  return text + (region ? fingerprint(*region) : "");
+  llvm::raw_string_ostream os(text);
+  for (Type type : extraTypes)
+    os << ',' << type;
+  if (resultType)
+    os << "->" << resultType;
+  return text + (ofBytes ? "bytes" : "") + (region ? fingerprint(*region) : "");
+}
+
+SmallVector<Type> EpilogueSpec::fullTypes(Type sums) const {
+  SmallVector<Type> types;
+  for (auto [i, kind] : llvm::enumerate(extras))
+    if (kind == ExtraKind::Full)
+      types.push_back(extraTypes.empty() ? sums : extraTypes[i]);
+  return types;
 }
 
 bool EpilogueSpec::isHeavy() const {
@@ -45,7 +59,7 @@ bool EpilogueSpec::isHeavy() const {
   // An elementary function is some twenty instructions.
   unsigned cost = 0;
   for (Operation &op : region->front())
-    cost += isa<math::MathDialect>(op.getDialect()) && !isa<math::AbsFOp, math::FloorOp, math::CeilOp>(op) ? 20 : 1;
+    cost += isa<math::MathDialect>(op.getDialect()) && !isa<math::AbsFOp, math::FloorOp, math::CeilOp, math::RoundEvenOp>(op) ? 20 : 1;
   return cost > 12;
 }
 
@@ -59,12 +73,19 @@ Value nestor::kernels::applyEpilogue(KernelBuilder &b, const EpilogueSpec &spec,
   auto plus = [&](Value x, Value y) {
     return isFloat ? b.createOrFold<arith::AddFOp>(x, y) : b.createOrFold<arith::AddIOp>(x, y);
   };
-  if (spec.scale)
-    sum = multiply(sum, operands.channel(nextChannel++));
-  if (spec.bias && biasInSum)
-    ++nextChannel;
-  else if (spec.bias)
-    sum = plus(sum, operands.channel(nextChannel++));
+  if (spec.ofBytes) {
+    if (!isFloat)
+      sum = arith::SIToFPOp::create(b, withLanes(b.getF32Type(), lanes), sum);
+    sum = b.fma(sum, operands.channel(0), operands.channel(1));
+    nextChannel = 2;
+  } else {
+    if (spec.scale)
+      sum = multiply(sum, operands.channel(nextChannel++));
+    if (spec.bias && biasInSum)
+      ++nextChannel;
+    else if (spec.bias)
+      sum = plus(sum, operands.channel(nextChannel++));
+  }
   if (!spec.region)
     return sum;
   SmallVector<Value> arguments{sum};
@@ -89,7 +110,7 @@ Value nestor::kernels::applyEpilogue(KernelBuilder &b, const EpilogueSpec &spec,
 //===----------------------------------------------------------------------===//
 
 DirectEpilogue::DirectEpilogue(KernelBuilder &builder, const EpilogueSpec &spec, Type element, unsigned firstArg)
-    : b(builder), spec(spec), element(element) {
+    : b(builder), spec(spec), element(element), fullTypes(spec.fullTypes(element)) {
   for (bool present : {spec.scale, spec.bias})
     if (present)
       perChannel.push_back(b.arg(firstArg++));
@@ -107,7 +128,7 @@ DirectEpilogue::DirectEpilogue(KernelBuilder &builder, const EpilogueSpec &spec,
 
 void DirectEpilogue::finish(Value sum, Value channel, Value index, Lanes lanes) {
   auto channelOperand = [&](unsigned i) { return b.load(element, perChannel[i], channel, lanes); };
-  auto fullOperand = [&](unsigned i) { return b.load(element, full[i], index, lanes); };
+  auto fullOperand = [&](unsigned i) { return b.load(fullTypes[i], full[i], index, lanes); };
   sum = applyEpilogue(b, spec, sum, lanes.count, /*biasInSum=*/false, {channelOperand, fullOperand, scalars});
   b.store(sum, result, index, lanes);
 }
@@ -118,7 +139,9 @@ void DirectEpilogue::finish(Value sum, Value channel, Value index, Lanes lanes) 
 
 PanelEpilogue::PanelEpilogue(KernelBuilder &builder, const EpilogueSpec &spec, unsigned firstArg,
                              Value channels, int64_t maxRows, int64_t maxPanels)
-    : b(builder), spec(spec), channels(channels), lanesPerVector(b.target.vectorLanes),
+    : b(builder), spec(spec), channels(channels), fullTypes(spec.fullTypes(b.getF32Type())),
+      sumType(spec.ofBytes ? Type(b.getI32Type()) : b.getF32Type()),
+      resultType(spec.resultType ? spec.resultType : b.getF32Type()), lanesPerVector(b.target.vectorLanes),
       vectorsPerPanel(panelWidth / lanesPerVector) {
   bool staged = !b.target.maskedMemory;
   auto addPerChannel = [&] {
@@ -140,15 +163,15 @@ PanelEpilogue::PanelEpilogue(KernelBuilder &builder, const EpilogueSpec &spec, u
     case ExtraKind::Full:
       fullExtras.push_back(b.arg(firstArg++));
       if (staged)
-        fullStage.push_back(b.stack(b.getF32Type(), maxRows * panelWidth));
+        fullStage.push_back(b.stack(fullTypes[fullStage.size()], maxRows * panelWidth));
       break;
     }
   }
   result = b.arg(firstArg);
   if (staged)
-    resultStage = b.stack(b.getF32Type(), maxRows * panelWidth);
+    resultStage = b.stack(resultType, maxRows * panelWidth);
   if (spec.isHeavy())
-    sumStage = b.stack(b.getF32Type(), maxRows * maxPanels * panelWidth);
+    sumStage = b.stack(sumType, maxRows * maxPanels * panelWidth);
 }
 
 Lanes PanelEpilogue::lanesOf(int64_t vector) {
@@ -174,18 +197,17 @@ void PanelEpilogue::enterPanels(Value firstChannel, Value channelsLeft, int64_t 
   partial = b.less(left, b.i64(panelWidth));
   b.ifThen(partial, [&] {
     for (auto [pointer, stage] : llvm::zip(perChannelHere, perChannelStage))
-      copyRows({pointer, b.i64(0)}, {stage, b.i64(0)}, 1);
+      copyRows(b.getF32Type(), {pointer, b.i64(0)}, {stage, b.i64(0)}, 1);
   });
   for (auto [pointer, stage] : llvm::zip(perChannelHere, perChannelStage))
     pointer = b.select(partial, stage, pointer);
 }
 
-void PanelEpilogue::copyRows(Place from, Place to, int64_t rows) {
-  Type f32 = b.getF32Type();
+void PanelEpilogue::copyRows(Type element, Place from, Place to, int64_t rows) {
   b.loop(b.i64(0), b.i64(rows), 1, [&](Value row) {
-    Value source = b.at(from.pointer, b.mul(row, from.stride), f32);
-    Value target = b.at(to.pointer, b.mul(row, to.stride), f32);
-    b.loop(b.i64(0), left, 1, [&](Value i) { b.store(b.load(f32, source, i), target, i); });
+    Value source = b.at(from.pointer, b.mul(row, from.stride), element);
+    Value target = b.at(to.pointer, b.mul(row, to.stride), element);
+    b.loop(b.i64(0), left, 1, [&](Value i) { b.store(b.load(element, source, i), target, i); });
   });
 }
 
@@ -195,7 +217,7 @@ Value PanelEpilogue::channelVector(Value pointer, int64_t vector) {
 
 SmallVector<Value> PanelEpilogue::start(int64_t rows) {
   SmallVector<Value> sums;
-  Type vector = VectorType::get(lanesPerVector, b.getF32Type());
+  Type vector = VectorType::get(lanesPerVector, sumType);
   for (int64_t v = 0; v < vectors(); ++v)
     sums.push_back(spec.bias && !spec.scale ? channelVector(perChannelHere[0], v) : b.constant(vector, 0));
   SmallVector<Value> all;
@@ -208,7 +230,7 @@ Value PanelEpilogue::apply(Value sum, int64_t vector, Value row, ArrayRef<Place>
   auto channelOperand = [&](unsigned i) { return channelVector(perChannelHere[i], vector); };
   auto fullOperand = [&](unsigned i) {
     Value index = b.add(b.mul(row, full[i].stride), vector * lanesPerVector);
-    return b.load(b.getF32Type(), full[i].pointer, index, lanesOf(vector));
+    return b.load(fullTypes[i], full[i].pointer, index, lanesOf(vector));
   };
   return applyEpilogue(b, spec, sum, lanesPerVector, /*biasInSum=*/!spec.scale,
                        {channelOperand, fullOperand, scalars});
@@ -221,24 +243,23 @@ void PanelEpilogue::finishByRow(ArrayRef<Value> sums, int64_t rows, Place to, Ar
   b.loop(b.i64(0), b.i64(rows), 1, [&](Value row) {
     Value target = b.mul(row, to.stride), source = b.mul(row, width);
     for (int64_t v = 0; v < vectors(); ++v) {
-      Value sum = b.load(b.getF32Type(), sumStage, b.add(source, v * lanesPerVector), {lanesPerVector});
+      Value sum = b.load(sumType, sumStage, b.add(source, v * lanesPerVector), {lanesPerVector});
       b.store(apply(sum, v, row, full), to.pointer, b.add(target, v * lanesPerVector), lanesOf(v));
     }
   });
 }
 
 void PanelEpilogue::finish(ArrayRef<Value> sums, int64_t rows, Value pixel) {
-  Type f32 = b.getF32Type();
   Value offset = b.add(b.mul(pixel, channels), channel);
-  Place there{b.at(result, offset, f32), channels}, to = there;
+  Place there{b.at(result, offset, resultType), channels}, to = there;
   SmallVector<Place> full;
-  for (Value extra : fullExtras)
-    full.push_back({b.at(extra, offset, f32), channels});
+  for (auto [extra, type] : llvm::zip(fullExtras, fullTypes))
+    full.push_back({b.at(extra, offset, type), channels});
   if (partial) {
     Value stride = b.select(partial, b.i64(panelWidth), channels);
     b.ifThen(partial, [&] {
-      for (auto [place, stage] : llvm::zip(full, fullStage))
-        copyRows(place, {stage, b.i64(panelWidth)}, rows);
+      for (auto [place, stage, type] : llvm::zip(full, fullStage, fullTypes))
+        copyRows(type, place, {stage, b.i64(panelWidth)}, rows);
     });
     for (auto [place, stage] : llvm::zip(full, fullStage))
       place = {b.select(partial, stage, place.pointer), stride};
@@ -254,5 +275,5 @@ void PanelEpilogue::finish(ArrayRef<Value> sums, int64_t rows, Value pixel) {
     }
   }
   if (partial)
-    b.ifThen(partial, [&] { copyRows({resultStage, b.i64(panelWidth)}, there, rows); });
+    b.ifThen(partial, [&] { copyRows(resultType, {resultStage, b.i64(panelWidth)}, there, rows); });
 }

@@ -31,11 +31,18 @@ struct EpilogueSpec {
   bool scale = false, bias = false;
   llvm::SmallVector<ExtraKind> extras;
   mlir::Region *region = nullptr; ///< Null: stored as is.
+  /// Sums of bytes: fma(sum, scale, bias) is the f32 that the region takes.
+  bool ofBytes = false;
+  /// Element types of the extras and the result; empty, null: that of the sums.
+  llvm::SmallVector<mlir::Type> extraTypes;
+  mlir::Type resultType;
 
   std::string identity() const;
   /// Whether the region is long enough to be a loop over the tile's rows
   /// instead of being repeated for each register.
   bool isHeavy() const;
+  /// Element types of the `Full` extras, in order.
+  llvm::SmallVector<mlir::Type> fullTypes(mlir::Type sums) const;
 };
 
 /// Where an epilogue finds the vectors that belong to a sum.
@@ -63,6 +70,7 @@ private:
   const EpilogueSpec &spec;
   mlir::Type element;
   llvm::SmallVector<mlir::Value> perChannel, full, scalars;
+  llvm::SmallVector<mlir::Type> fullTypes;
   mlir::Value result;
 };
 
@@ -96,7 +104,7 @@ private:
   struct Place {
     mlir::Value pointer, stride;
   };
-  void copyRows(Place from, Place to, int64_t rows);
+  void copyRows(mlir::Type element, Place from, Place to, int64_t rows);
   mlir::Value channelVector(mlir::Value pointer, int64_t vector);
   mlir::Value apply(mlir::Value sum, int64_t vector, mlir::Value row, llvm::ArrayRef<Place> full);
   void finishByRow(llvm::ArrayRef<mlir::Value> sums, int64_t rows, Place to, llvm::ArrayRef<Place> full);
@@ -109,6 +117,8 @@ private:
   llvm::SmallVector<mlir::Value> perChannelHere;   ///< At the current panel, staged if partial.
   llvm::SmallVector<mlir::Value> perChannelStage;
   llvm::SmallVector<mlir::Value> fullExtras, fullStage;
+  llvm::SmallVector<mlir::Type> fullTypes;
+  mlir::Type sumType, resultType;
   llvm::SmallVector<mlir::Value> scalars;
   mlir::Value resultStage, sumStage;
   mlir::Value channel, left, partial;

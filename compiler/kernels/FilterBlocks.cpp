@@ -39,8 +39,10 @@ static bool shrinks(nest::GlobalOp global, unsigned dim) {
   return llvm::any_of(nest::partsOf(global, dim), [](ArrayRef<int64_t> part) { return part.front() != part.back(); });
 }
 
+/// Words of four bytes (compiler/ir/Quantized.h) are moved as floats are.
 static bool isFilter(nest::GlobalOp global) {
-  return global.getValue().getElementType().isF32() && shapeOf(global).size() >= 3;
+  Type element = global.getValue().getElementType();
+  return (element.isF32() || element.isInteger(32)) && shapeOf(global).size() >= 3;
 }
 
 static int64_t tapsOf(nest::GlobalOp global, int64_t winograd) {

@@ -40,7 +40,9 @@ const TileRow tileTable[] = {
 };
 
 const TileRow &rowFor(const TargetInfo &target) {
-  const TileRow *row = llvm::find_if(tileTable, [&](const TileRow &r) { return r.target == target.name; });
+  llvm::StringRef name = target.name;
+  name.consume_back("+vnni"); // It has the same registers.
+  const TileRow *row = llvm::find_if(tileTable, [&](const TileRow &r) { return r.target == name; });
   assert(row != std::end(tileTable) && "every target has its tiles");
   return *row;
 }

@@ -8,6 +8,7 @@
 
 #include "compiler/package/FileLayout.h"
 #include "runtime/format/header.h"
+#include "runtime/format/variant.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -20,6 +21,15 @@
 using namespace llvm;
 
 namespace nestor::package {
+
+/// What is trimmed has one precision: variants are artifacts of their own.
+static void dropVariants(format::Manifest &manifest) {
+  auto &sections = *manifest.mutable_sections();
+  auto isVariant = [](const format::Section &section) {
+    return uint32_t(section.kind()) == format::kVariantSection;
+  };
+  sections.erase(llvm::remove_if(sections, isVariant), sections.end());
+}
 
 /// Leaves out what only larger capacities have.
 static void keepCapacities(format::Manifest &manifest, unsigned count) {
@@ -136,6 +146,7 @@ Error trimArtifact(StringRef file, const TrimOptions &options, StringRef path) {
   format::Manifest manifest;
   if (!manifest.ParseFromArray(file.data() + header.manifestOffset, int(header.manifestSize)))
     return createStringError("its manifest cannot be decoded");
+  dropVariants(manifest);
   keepCapacities(manifest, options.capacities);
   std::optional<BlockTrimmer> trimmer;
   if (options.blocks) {

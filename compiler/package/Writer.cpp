@@ -8,6 +8,7 @@
 
 #include "compiler/package/FileLayout.h"
 #include "runtime/format/header.h"
+#include "runtime/format/variant.h"
 
 #include "llvm/Support/xxhash.h"
 
@@ -17,8 +18,11 @@
 using namespace llvm;
 
 namespace nestor::package {
-ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
-    : plan(plan), images(images) {
+
+static constexpr auto kVariant = static_cast<format::SectionKind>(format::kVariantSection);
+
+ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images, ArrayRef<Variant> variants)
+    : plan(plan), images(images), variants(variants) {
   format::Manifest &manifest = plan.manifest;
   manifest.set_minor_version(format::kMinorVersion);
   for (auto [index, image] : enumerate(images)) {
@@ -39,6 +43,8 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images)
     addSection(format::GRAPH, "graph", 0, plan.graph.size());
   for (auto [index, size] : enumerate(plan.weights.shellBytes()))
     addSection(format::WEIGHTS, "shell " + std::to_string(index + 1), index, size);
+  for (auto [index, variant] : enumerate(variants))
+    addSection(kVariant, variant.precision, index, variant.artifact.size());
   manifest.set_identity(1); // Takes its room in the layout, as the hashes do.
   fileSize = layOutSections(manifest);
 }
@@ -88,6 +94,8 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
       llvm::copy(images[section.index()].elf, bytes.begin());
     else if (section.kind() == format::GRAPH)
       llvm::copy(plan.graph, bytes.begin());
+    else if (section.kind() == kVariant)
+      llvm::copy(variants[section.index()].artifact, bytes.begin());
     else
       plan.weights.write(section.index(), bytes);
     section.set_hash(xxh3_64bits(bytes));
@@ -105,8 +113,9 @@ Error ArtifactWriter::writeFile(StringRef path) {
   return writeWhole(bytes, path);
 }
 
-std::unique_ptr<MemoryBuffer> toMemory(Plan &plan, ArrayRef<CodeImage> images) {
-  ArtifactWriter writer(plan, images);
+std::unique_ptr<MemoryBuffer> toMemory(Plan &plan, ArrayRef<CodeImage> images,
+                                       ArrayRef<Variant> variants) {
+  ArtifactWriter writer(plan, images, variants);
   auto buffer = WritableMemoryBuffer::getNewUninitMemBuffer(writer.size(), "artifact",
                                                             Align(format::kBufferAlignment));
   auto *begin = reinterpret_cast<uint8_t *>(buffer->getBufferStart());

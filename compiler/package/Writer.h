@@ -20,11 +20,18 @@
 
 namespace nestor::package {
 
-/// A .nest file that is laid out and can be written. Refers to `plan` and
-/// `images`, and adds targets, sections and entry points to the manifest.
+/// The same model in another precision (runtime/format/variant.h).
+struct Variant {
+  std::string precision;
+  llvm::StringRef artifact; ///< Whole.
+};
+
+/// A .nest file that is laid out and can be written. Refers to `plan`, `images`
+/// and `variants`, and adds targets, sections and entry points to the manifest.
 class ArtifactWriter {
 public:
-  ArtifactWriter(Plan &plan, llvm::ArrayRef<CodeImage> images);
+  ArtifactWriter(Plan &plan, llvm::ArrayRef<CodeImage> images,
+                 llvm::ArrayRef<Variant> variants = {});
 
   uint64_t size() const { return fileSize; }
   /// Where the first section begins: header and manifest lie before it.
@@ -43,11 +50,13 @@ private:
 
   Plan &plan;
   llvm::ArrayRef<CodeImage> images;
+  llvm::ArrayRef<Variant> variants;
   uint64_t fileSize = 0;
 };
 
 /// The artifact in memory, aligned so that the runtime opens it in place.
-std::unique_ptr<llvm::MemoryBuffer> toMemory(Plan &plan, llvm::ArrayRef<CodeImage> images);
+std::unique_ptr<llvm::MemoryBuffer> toMemory(Plan &plan, llvm::ArrayRef<CodeImage> images,
+                                             llvm::ArrayRef<Variant> variants = {});
 
 } // namespace nestor::package
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 #include "compiler/reference/Families.h"
 #include "compiler/reference/Indices.h"
@@ -117,6 +118,22 @@ static std::vector<double> restoredFilter(ConvOp op, const TensorValue &filter) 
   return {plain.begin(), plain.end()};
 }
 
+static bool isWordFilter(ConvOp op) {
+  return isOfBytes(op) && op.getFilter().getType().getElementType().isInteger(32);
+}
+
+/// The four weights of each word of [taps, inputs / 4, outputs]: [taps, inputs,
+/// outputs].
+static std::vector<double> splitWords(ArrayRef<double> words, int64_t outputs) {
+  std::vector<double> weights(words.size() * kInputsPerWord);
+  for (size_t i = 0; i < words.size(); ++i) {
+    int64_t row = int64_t(i) / outputs * kInputsPerWord, output = int64_t(i) % outputs;
+    for (int64_t k = 0; k < kInputsPerWord; ++k)
+      weights[(row + k) * outputs + output] = int8_t(uint32_t(int64_t(words[i])) >> (8 * k));
+  }
+  return weights;
+}
+
 /// The filter of `op` as [taps, inputs per group, outputs], unpacked.
 static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
   if (op.getPacked() && winogradTile(op))
@@ -128,6 +145,8 @@ static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
   int64_t outputs = op.getType().getShape().back(), groups = op.getGroups();
   bool depthwise = groups == channels && groups == outputs;
   int64_t taps = product(op.getKernel()), inputs = channels / groups;
+  if (isWordFilter(op))
+    inputs /= kInputsPerWord;
   std::vector<double> plain(taps * inputs * outputs);
   PanelLayout(taps, inputs, outputs, groups, depthwise)
       .forEachElement([&](int64_t to, int64_t from) { plain[to] = values[from]; });
@@ -142,6 +161,8 @@ FailureOr<TensorValue> nestor::reference::evaluateConv(ConvOp op, const Operands
   int64_t inputsPerGroup = channels / groups, outputsPerGroup = outputs / groups;
   std::vector<double> input = toVector<double>(operands[op.getInput()]);
   std::vector<double> filter = plainFilter(op, operands[op.getFilter()]);
+  if (isWordFilter(op))
+    filter = splitWords(filter, outputs);
   std::vector<double> sums(product(out));
 
   int64_t inPixels = product(geometry.wide), outPixels = product(geometry.narrow);
@@ -162,8 +183,10 @@ FailureOr<TensorValue> nestor::reference::evaluateConv(ConvOp op, const Operands
   std::vector<double> bias = operands.doublesOr(op.getBias(), outputs, 0);
   for (size_t i = 0; i < sums.size(); ++i)
     sums[i] = sums[i] * scale[i % outputs] + bias[i % outputs];
-  return evaluateEpilogue(op.getEpilogue(), fromVector(op.getType(), sums), op.getExtras(),
-                          operands);
+  RankedTensorType type = op.getType();
+  if (isOfBytes(op))
+    type = type.clone(Float32Type::get(op.getContext()));
+  return evaluateEpilogue(op.getEpilogue(), fromVector(type, sums), op.getExtras(), operands);
 }
 
 TensorValue nestor::reference::evaluateConvTranspose(ConvTransposeOp op, const Operands &operands) {

@@ -288,5 +288,7 @@ FailureOr<TensorValue> nestor::reference::evaluateEpilogue(Region &region, Tenso
   SmallVector<const TensorValue *> inputs{&accumulator};
   for (Value extra : extras)
     inputs.push_back(&operands[extra]);
-  return interpretRegion(region, inputs, accumulator.type);
+  // The result may be of another element type than the sums.
+  auto type = cast<RankedTensorType>(region.getParentOp()->getResult(0).getType());
+  return interpretRegion(region, inputs, type);
 }

@@ -7,8 +7,10 @@
 #include "test/numerics/KernelRunner.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Quantized.h"
 #include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/Lowering.h"
+#include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/package/CodeImage.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -286,7 +288,11 @@ void checkOperation(const std::string &source, uint64_t seed, double tolerance, 
   }
   Operation *op = func.front().getTerminator()->getPrevNode();
   SmallVector<TensorValue> inputs = evaluateOperands(func, op, arguments);
-  for (const TargetInfo *target : runnableTargets())
+  std::vector<const TargetInfo *> targets = runnableTargets();
+  auto conv = dyn_cast<nest::ConvOp>(op);
+  if (conv && nest::isOfBytes(conv) && &quantHostTarget() != &hostTarget())
+    targets.push_back(&quantHostTarget());
+  for (const TargetInfo *target : targets)
     compareOnTarget(op, *target, inputs, expected, tolerance, random);
 }
 

@@ -26,6 +26,7 @@ enum ExitStatus : int {
 struct CommonArguments {
   std::string file;
   std::string target;    ///< Empty: the best one for this CPU.
+  std::string precision = "f32";
   std::string capacity;  ///< A number; `eval` also takes `all`.
   unsigned threads = 1;
   std::vector<unsigned> cpus; ///< Where all of these threads stay; none: anywhere.

@@ -28,19 +28,21 @@ void showProgress(int64_t done, int64_t total) {
                static_cast<long long>(total));
 }
 
-void printTable(const std::vector<support::Score> &scores) {
-  Table table({"capacity", "samples", "top-1", "agreement"}, 0);
+void printTable(const std::vector<support::Score> &scores, const std::string &precision) {
+  Table table({"capacity", "precision", "samples", "top-1", "agreement"}, 0);
   for (const support::Score &score : scores)
-    table.add({format("%g", static_cast<double>(score.capacity)), std::to_string(score.samples),
+    table.add({format("%g", static_cast<double>(score.capacity)), precision,
+               std::to_string(score.samples),
                score.top1 ? format("%.2f %%", 100 * *score.top1) : "-",
                format("%.2f %%", 100 * score.agreement)});
   table.print();
 }
 
-Json describeScores(const std::vector<support::Score> &scores) {
+Json describeScores(const std::vector<support::Score> &scores, const std::string &precision) {
   Json results = Json::array();
   for (const support::Score &score : scores)
     results.push_back({{"capacity", score.capacity},
+                       {"precision", precision},
                        {"samples", score.samples},
                        {"top1", score.top1 ? Json(*score.top1) : Json()},
                        {"agreement", score.agreement}});
@@ -80,9 +82,9 @@ ExitStatus runEval(const EvalArguments &arguments) {
   if (!scores.ok())
     return Failure(scores.status()).exitStatus();
   if (arguments.json)
-    printJson({{"results", describeScores(scores.value())}});
+    printJson({{"results", describeScores(scores.value(), arguments.precision)}});
   else
-    printTable(scores.value());
+    printTable(scores.value(), arguments.precision);
   return exitOk;
 }
 

@@ -39,12 +39,40 @@ Json describePlan(const PlanInfo &plan) {
   return list;
 }
 
-Json describeCapacities(const Artifact &artifact, bool withPlan) {
-  Json list = Json::array();
+/// An artifact and what it computes in.
+struct Precision {
+  std::string name;
+  Artifact artifact;
+};
+
+/// What `--precision` names; of a whole file f32 and all variants.
+Expected<std::vector<Precision>> openPrecisions(const InspectArguments &arguments) {
+  Expected<Artifact> artifact = openArtifact(arguments);
+  if (!artifact)
+    return artifact.failure();
+  std::vector<Precision> list{{arguments.precision, *artifact}};
+  for (const SectionInfo &section : artifact->sections()) {
+    // A file that is still arriving may lack it.
+    if (section.name != "int8" || section.offset + section.bytes > artifact->file_bytes())
+      continue;
+    InspectArguments variant = arguments;
+    variant.precision = section.name;
+    variant.target.clear();
+    Expected<Artifact> opened = openArtifact(variant);
+    if (!opened)
+      return opened.failure();
+    list.push_back({section.name, *opened});
+  }
+  return list;
+}
+
+void describeCapacities(const Precision &precision, bool withPlan, Json &list) {
+  const Artifact &artifact = precision.artifact;
   for (size_t i = 0; i < artifact.capacities().size(); ++i) {
     const CapacityInfo &info = artifact.capacities()[i];
     PlanInfo plan = artifact.plan(i);
     Json item = {{"capacity", info.capacity},
+                 {"precision", precision.name},
                  {"macs", info.macs},
                  {"weight_bytes", info.weight_bytes},
                  {"private_bytes", info.private_bytes},
@@ -62,6 +90,12 @@ Json describeCapacities(const Artifact &artifact, bool withPlan) {
       item["plan"] = describePlan(plan);
     list.push_back(std::move(item));
   }
+}
+
+Json describeCapacities(const std::vector<Precision> &precisions, bool withPlan) {
+  Json list = Json::array();
+  for (const Precision &precision : precisions)
+    describeCapacities(precision, withPlan, list);
   return list;
 }
 
@@ -87,7 +121,8 @@ Json describePresent(const Artifact &artifact) {
   return {present.first, present.end};
 }
 
-void printReport(const Artifact &artifact, bool withPlan) {
+void printReport(const std::vector<Precision> &precisions, bool withPlan) {
+  const Artifact &artifact = precisions.front().artifact;
   Json sections = Json::array(), targets = Json::array();
   for (const SectionInfo &section : artifact.sections())
     sections.push_back({{"name", section.name}, {"bytes", section.bytes}});
@@ -104,7 +139,7 @@ void printReport(const Artifact &artifact, bool withPlan) {
              {"inputs", describeTensors(artifact.inputs())},
              {"outputs", describeTensors(artifact.outputs())},
              {"sections", std::move(sections)},
-             {"capacities", describeCapacities(artifact, withPlan)},
+             {"capacities", describeCapacities(precisions, withPlan)},
              {"present_blocks", describePresent(artifact)},
              {"blocks", describeBlocks(artifact, artifact.capacities().size() - 1)},
              {"cuts", describeCuts(artifact, artifact.capacities().size() - 1)},
@@ -132,17 +167,23 @@ void printTensors(const Artifact &artifact) {
   table.print();
 }
 
-void printCapacities(const Artifact &artifact) {
-  Table table({"capacity", "MACs", "weights", "private", "arena", "calls", "accuracy"}, 0);
+void addRows(const Precision &precision, Table &table) {
+  const Artifact &artifact = precision.artifact;
   for (size_t i = 0; i < artifact.capacities().size(); ++i) {
     const CapacityInfo &info = artifact.capacities()[i];
     table.add(
-        {format("%g", static_cast<double>(info.capacity)),
+        {format("%g", static_cast<double>(info.capacity)), precision.name,
          format("%.1f M", static_cast<double>(info.macs) / 1e6), humanBytes(info.weight_bytes),
          humanBytes(info.private_bytes), humanBytes(info.arena_bytes),
          std::to_string(artifact.plan(i).steps.size()),
          info.has_accuracy ? format("%.2f %%", 100 * static_cast<double>(info.accuracy)) : "-"});
   }
+}
+
+void printCapacities(const std::vector<Precision> &precisions) {
+  Table table({"capacity", "precision", "MACs", "weights", "private", "arena", "calls", "accuracy"}, 0);
+  for (const Precision &precision : precisions)
+    addRows(precision, table);
   table.print();
 }
 
@@ -206,15 +247,16 @@ void printPlans(const Artifact &artifact) {
 } // namespace
 
 ExitStatus runInspect(const InspectArguments &arguments) {
-  Expected<Artifact> artifact = openArtifact(arguments);
-  if (!artifact)
-    return artifact.exitStatus();
+  Expected<std::vector<Precision>> precisions = openPrecisions(arguments);
+  if (!precisions)
+    return precisions.exitStatus();
+  const Artifact *artifact = &precisions->front().artifact;
   if (arguments.dot) {
     printDot(*artifact);
     return exitOk;
   }
   if (arguments.json) {
-    printReport(*artifact, arguments.plan);
+    printReport(*precisions, arguments.plan);
     return exitOk;
   }
   std::printf("%s: %s, %s, written by %s%s\n\n", arguments.file.c_str(),
@@ -224,7 +266,7 @@ ExitStatus runInspect(const InspectArguments &arguments) {
   printPresent(*artifact);
   printTensors(*artifact);
   std::printf("\n");
-  printCapacities(*artifact);
+  printCapacities(*precisions);
   std::printf("\n");
   printCuts(*artifact);
   printMixed(*artifact);

@@ -16,6 +16,11 @@ CLI::App *addCommand(CLI::App &app, const char *name, const char *help, CommonAr
   command->add_option("file", common.file, "A .nest artifact")->required()->type_name("FILE.nest");
   command->add_option("--target", common.target,
                       "Run the code of this target instead of the best one for this CPU");
+  command
+      ->add_option("--precision", common.precision,
+                   "f32, or a variant that the file was compiled with: int8")
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->capture_default_str();
   command->add_flag("--json", common.json, "Print the result as JSON");
   return command;
 }

@@ -24,6 +24,7 @@ namespace {
 struct RawArguments {
   std::vector<std::string> shapes, bindings, targets, cameraInputs;
   std::string blocks, triple, mixed, fastMath;
+  std::vector<std::string> precisions;
   NestFlags nest;
 };
 
@@ -121,6 +122,13 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
                    "then within 1e-3 of an output's range, otherwise within 1e-4; default "
                    "winograd=on")
       ->type_name("winograd=on|off");
+  command
+      ->add_option("--precision", raw.precisions,
+                   "What to compute in: f32, which is always there, and int8, a variant with "
+                   "sections of its own whose ranges are measured on --data; default f32")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->type_name("f32[,int8]");
   const std::map<std::string, bool> fusions{{"cuts", false}, {"max", true}};
   command
       ->add_option("--fusion", compile.fuseAcrossCuts,
@@ -196,6 +204,12 @@ CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
                       "where convolutions are computed by Winograd's algorithm");
   command->add_option("--target", verify.target, "Code to run; default: the best for this CPU")
       ->type_name("FEATURES");
+  command
+      ->add_option("--precision", verify.precision,
+                   "Which variant; int8 is compared with an evaluation of the same bytes, and may "
+                   "be off by a byte here and there: give it a --tolerance; default f32")
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->type_name("f32|int8");
   command->add_flag("--json", verify.json, "Answer as JSON on stdout");
   return command;
 }
@@ -284,6 +298,20 @@ void finishMixed(CompileArguments &compile, const std::string &text) {
   compile.mixedCuts.erase(llvm::unique(compile.mixedCuts), compile.mixedCuts.end());
 }
 
+void finishPrecision(CompileArguments &compile, const RawArguments &raw) {
+  compile.nest.int8 = llvm::is_contained(raw.precisions, "int8");
+  if (!raw.precisions.empty() && !llvm::is_contained(raw.precisions, "f32"))
+    fail("--precision", "f32 is always there: write f32,int8");
+  if (!compile.nest.int8)
+    return;
+  if (raw.nest.data.empty())
+    fail("--precision", "int8 needs samples to measure ranges on: give --data D.npz");
+  if (!raw.cameraInputs.empty())
+    fail("--precision", "int8 does not go together with --uint8-input: the model is given floats");
+  if (compile.emit == nestor::driver::Stage::Object)
+    fail("--precision", "an object has one precision: leave int8 or --emit object out");
+}
+
 void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishModel(compile.model, raw);
   if (compile.output.empty() && compile.emit >= nestor::driver::Stage::Artifact)
@@ -297,6 +325,7 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
   finishObject(compile, raw.triple);
   if (!raw.fastMath.empty())
     compile.winograd = parseFastMath(raw.fastMath);
+  finishPrecision(compile, raw);
   finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
   finishMixed(compile, raw.mixed);
   nestor::learn::Normalization normalization =

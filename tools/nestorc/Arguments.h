@@ -38,6 +38,7 @@ struct NestArguments {
   nestor::learn::Budget budget = nestor::learn::Budget::Macs;
   nestor::learn::TrainOptions train; ///< minutes 0: not given.
   bool allowSkips = false;           ///< Residual blocks may be left out.
+  bool int8 = false;                 ///< A variant of bytes besides f32.
   uint64_t seed = 0;
   unsigned threads = 2;
 };
@@ -78,6 +79,7 @@ struct VerifyArguments {
   uint64_t seed = 0;
   std::optional<double> tolerance; ///< None: depends on the algorithms in the artifact.
   std::string target; ///< Empty: the best one for this CPU.
+  std::string precision = "f32";
   bool json = false;
 };
 

@@ -100,6 +100,8 @@ ExitStatus Compile::choose(mlir::func::FuncOp main) {
     return ExitStatus::Usage;
   }
   options.normalization = arguments.nest.normalization;
+  if (arguments.nest.int8)
+    options.int8Samples = samples;
   return ExitStatus::Ok;
 }
 
@@ -159,7 +161,9 @@ ExitStatus checkWritten(Error error, const std::string &path) {
 ExitStatus Compile::writeOutput(uint64_t &fileBytes, uint64_t &codeBytes) {
   if (arguments.emit == driver::Stage::Object)
     return writeObject(arguments, result, fileBytes, codeBytes);
-  package::ArtifactWriter writer(result.plan, result.images);
+  std::vector<std::unique_ptr<MemoryBuffer>> memory;
+  std::vector<package::Variant> variants = driver::variantsOf(result, memory);
+  package::ArtifactWriter writer(result.plan, result.images, variants);
   fileBytes = writer.size();
   codeBytes = writer.codeBytes();
   return checkWritten(writer.writeFile(arguments.output), arguments.output);
@@ -227,6 +231,8 @@ ExitStatus Compile::run() {
     return status;
   warnOfMixed();
   storeMeasurement(measurement, arguments.storeLatency, result.plan.manifest);
+  for (auto [variant, measured] : zip_equal(result.variants, measurement.variants))
+    storeMeasurement(measured, arguments.storeLatency, variant.plan.manifest);
   return write();
 }
 

@@ -34,10 +34,15 @@ public:
            function_ref<void(StringRef)> progress, Measurement &measurement)
       : arguments(arguments), data(data), progress(progress), measurement(measurement) {}
 
-  nestor::Status run(driver::CompileResult &result, mlir::ModuleOp original);
+  /// `changed`: the full capacity is not what the model computes.
+  nestor::Status run(const nestor::package::Plan &plan,
+                     ArrayRef<nestor::package::CodeImage> images, mlir::ModuleOp original,
+                     bool changed);
 
 private:
-  nestor::Status open(driver::CompileResult &result, Runnable &runnable);
+  nestor::Status open(const nestor::package::Plan &plan,
+                      ArrayRef<nestor::package::CodeImage> images, mlir::MLIRContext &context,
+                      Runnable &runnable);
   nestor::Status measureLatency(const nestor::Artifact &artifact);
   nestor::Status measureScores(const nestor::Artifact &artifact, mlir::ModuleOp original,
                                bool topChanged);
@@ -66,15 +71,17 @@ support::NormalizationFlags flagsOf(const NestArguments &nest) {
   return flags;
 }
 
-nestor::Status Measurer::open(driver::CompileResult &result, Runnable &runnable) {
-  nestor::package::Plan plan = result.plan; // The writer adds targets to it.
-  runnable.memory = nestor::package::toMemory(plan, result.images);
+nestor::Status Measurer::open(const nestor::package::Plan &given,
+                              ArrayRef<nestor::package::CodeImage> compiled,
+                              mlir::MLIRContext &context, Runnable &runnable) {
+  nestor::package::Plan plan = given; // The writer adds targets to it.
+  runnable.memory = nestor::package::toMemory(plan, compiled);
   StringRef bytes = runnable.memory->getBuffer();
   auto opened = nestor::Artifact::open(bytes.data(), bytes.size());
   if (opened.ok() && !runsHere(opened.value())) {
-    plan = result.plan;
+    plan = given;
     auto images = nestor::package::buildCodeImages(plan.kernels, {&nestor::kernels::hostTarget()},
-                                                   *result.module->getContext());
+                                                   context);
     if (failed(images))
       return nestor::Status(nestor::StatusCode::unsupported_cpu, "no code for this CPU");
     runnable.memory = nestor::package::toMemory(plan, *images);
@@ -114,7 +121,9 @@ nestor::Result<support::Classes> Measurer::classifyOriginal(mlir::ModuleOp origi
   if (!result.ok())
     return nestor::Status(nestor::StatusCode::invalid_argument, result.message);
   Runnable runnable;
-  if (nestor::Status status = open(result, runnable); !status.ok())
+  if (nestor::Status status =
+          open(result.plan, result.images, *original->getContext(), runnable);
+      !status.ok())
     return status;
   auto session =
       runnable.artifact->session(nestor::SessionOptions().threads(arguments.nest.threads));
@@ -172,13 +181,11 @@ nestor::Status Measurer::measureMixed(const nestor::Artifact &artifact) {
   return nestor::Status();
 }
 
-nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp original) {
-  nestor::format::Manifest &manifest = result.plan.manifest;
-  if (arguments.mixed)
-    addMixedPairs(arguments.mixedCuts.empty() ? chooseMixedCuts(manifest) : arguments.mixedCuts,
-                  manifest);
+nestor::Status Measurer::run(const nestor::package::Plan &plan,
+                             ArrayRef<nestor::package::CodeImage> images,
+                             mlir::ModuleOp original, bool changed) {
   Runnable runnable;
-  if (nestor::Status status = open(result, runnable); !status.ok())
+  if (nestor::Status status = open(plan, images, *original->getContext(), runnable); !status.ok())
     return status;
   for (size_t i = 0; i < runnable.artifact->capacities().size(); ++i) {
     measurement.blocks.push_back(runnable.artifact->blocks(i));
@@ -188,9 +195,8 @@ nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp origi
     return status;
   if (data.measured.empty())
     return nestor::Status();
-  nestor::Status status =
-      measureScores(*runnable.artifact, original, result.nesting.recovery.topChanged);
-  return status.ok() && manifest.mixed_size() ? measureMixed(*runnable.artifact) : status;
+  nestor::Status status = measureScores(*runnable.artifact, original, changed);
+  return status.ok() && plan.manifest.mixed_size() ? measureMixed(*runnable.artifact) : status;
 }
 
 } // namespace
@@ -198,7 +204,17 @@ nestor::Status Measurer::run(driver::CompileResult &result, mlir::ModuleOp origi
 ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
                    driver::CompileResult &result, mlir::ModuleOp original,
                    function_ref<void(StringRef)> progress, Measurement &measurement) {
-  nestor::Status status = Measurer(arguments, data, progress, measurement).run(result, original);
+  nestor::format::Manifest &manifest = result.plan.manifest;
+  if (arguments.mixed)
+    addMixedPairs(arguments.mixedCuts.empty() ? chooseMixedCuts(manifest) : arguments.mixedCuts,
+                  manifest);
+  nestor::Status status =
+      Measurer(arguments, data, progress, measurement)
+          .run(result.plan, result.images, original, result.nesting.recovery.topChanged);
+  for (const driver::CompiledVariant &variant : result.variants)
+    if (status.ok())
+      status = Measurer(arguments, data, progress, measurement.variants.emplace_back())
+                   .run(variant.plan, variant.images, original, /*changed=*/true);
   if (status.ok())
     return ExitStatus::Ok;
   printError("the capacities could not be measured: " + status.message());

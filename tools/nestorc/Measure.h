@@ -22,6 +22,7 @@ struct Measurement {
   std::vector<std::vector<nestor::BlockInfo>> blocks;
   std::vector<std::vector<nestor::CutInfo>> cuts;
   std::vector<nestor::MixedInfo> mixed; ///< As the manifest has them.
+  std::vector<Measurement> variants; ///< Parallel to those of the compile.
 };
 
 /// Runs every capacity of `result` on this machine: with its own code or, where

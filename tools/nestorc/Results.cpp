@@ -42,13 +42,27 @@ template <typename Range> json::Array strings(const Range &range) {
   return list;
 }
 
-json::Array describeCapacities(const CompileSummary &summary) {
-  json::Array list;
+/// The capacities in one precision.
+struct Precision {
+  StringRef name;
+  const nestor::package::Plan &plan;
+  const Measurement &measurement;
+};
+
+std::vector<Precision> precisionsOf(const CompileSummary &summary) {
+  std::vector<Precision> list{{"f32", summary.result.plan, summary.measurement}};
+  for (auto [variant, measurement] : zip_equal(summary.result.variants, summary.measurement.variants))
+    list.push_back({variant.precision, variant.plan, measurement});
+  return list;
+}
+
+void describeCapacities(const Precision &precision, json::Array &list) {
   uint64_t before = 0; // What the next smaller capacity has read already.
-  for (auto [index, capacity] : enumerate(summary.result.plan.manifest.capacities())) {
+  for (auto [index, capacity] : enumerate(precision.plan.manifest.capacities())) {
     double requested = capacity.requested() ? capacity.requested() : capacity.capacity();
     list.push_back(json::Object{
         {"capacity", number(capacity.capacity())},
+        {"precision", precision.name},
         {"requested", number(requested)},
         {"macs", capacity.macs()},
         {"weight_bytes", capacity.weight_bytes()},
@@ -56,24 +70,36 @@ json::Array describeCapacities(const CompileSummary &summary) {
         {"delta_bytes", capacity.weight_bytes() - std::min(before, capacity.weight_bytes())},
         {"arena_bytes", capacity.arena_bytes()},
         {"steps", capacity.steps_size()},
-        {"latency_us", number(summary.measurement.latencyUs[index])},
+        {"latency_us", number(precision.measurement.latencyUs[index])},
         {"accuracy", capacity.has_accuracy() ? number(capacity.accuracy()) : nullptr},
         {"agreement", capacity.has_agreement() ? number(capacity.agreement()) : nullptr},
         {"skipped", strings(capacity.skipped())},
-        {"blocks", describe(summary.measurement.blocks[index])},
-        {"cuts", describe(summary.measurement.cuts[index])}});
+        {"blocks", describe(precision.measurement.blocks[index])},
+        {"cuts", describe(precision.measurement.cuts[index])}});
     before = capacity.weight_bytes();
   }
+}
+
+json::Array describeCapacities(const CompileSummary &summary) {
+  json::Array list;
+  for (const Precision &precision : precisionsOf(summary))
+    describeCapacities(precision, list);
   return list;
 }
 
-json::Array describeResults(ArrayRef<Score> scores) {
-  json::Array list;
-  for (const Score &score : scores)
+void describeResults(const Precision &precision, json::Array &list) {
+  for (const Score &score : precision.measurement.scores)
     list.push_back(json::Object{{"capacity", number(score.capacity)},
+                                {"precision", precision.name},
                                 {"samples", score.samples},
                                 {"top1", score.top1 ? json::Value(*score.top1) : nullptr},
                                 {"agreement", score.agreement}});
+}
+
+json::Array describeResults(const CompileSummary &summary) {
+  json::Array list;
+  for (const Precision &precision : precisionsOf(summary))
+    describeResults(precision, list);
   return list;
 }
 
@@ -166,6 +192,18 @@ std::pair<std::string, std::string> describeScore(const Measurement &measurement
   return {percent(value), formatv("{0:F2}", 100 * (original - value)).str()};
 }
 
+void printRows(const Precision &precision, bool named) {
+  for (auto [index, capacity] : enumerate(precision.plan.manifest.capacities())) {
+    auto [score, drop] = describeScore(precision.measurement, index);
+    outs() << formatv("{0,9} {1,11} {2,10} {3,10} {4,10} {5,10} {6,7}{7}\n",
+                      formatv("{0}", llvm::format("%g", capacity.capacity())).str(),
+                      formatv("{0:F2} M", capacity.macs() / 1e6).str(),
+                      humanBytes(capacity.weight_bytes()), humanBytes(capacity.private_bytes()),
+                      humanMicroseconds(precision.measurement.latencyUs[index]), score, drop,
+                      named ? "  " + precision.name.str() : "");
+  }
+}
+
 } // namespace
 
 json::Object describe(const CompileSummary &summary) {
@@ -191,7 +229,7 @@ json::Object describe(const CompileSummary &summary) {
                       {"optimize", summary.arguments.optimize},
                       {"sections", std::move(sections)},
                       {"capacities", describeCapacities(summary)},
-                      {"results", describeResults(summary.measurement.scores)},
+                      {"results", describeResults(summary)},
                       {"original_top1", std::move(original)},
                       {"eval_samples_seen", std::move(seen)},
                       {"blocks", describe(summary.measurement.blocks.back())},
@@ -211,20 +249,16 @@ json::Object describe(const CompileSummary &summary) {
 void printTable(const CompileSummary &summary) {
   const nestor::driver::CompileResult &result = summary.result;
   const Measurement &measurement = summary.measurement;
+  std::vector<Precision> precisions = precisionsOf(summary);
   outs() << formatv("{0}: {1}, code {2} ({3} kernels), {4}\n", summary.arguments.output,
                     humanBytes(summary.fileBytes), humanBytes(summary.codeBytes),
                     result.plan.kernels.size(), humanSeconds(summary.seconds));
   bool accuracy = !measurement.scores.empty() && measurement.scores.front().top1;
-  outs() << formatv("{0,9} {1,11} {2,10} {3,10} {4,10} {5,10} {6,7}\n", "capacity", "MACs",
-                    "weights", "private", "latency", accuracy ? "accuracy" : "agreement", "drop");
-  for (auto [index, capacity] : enumerate(result.plan.manifest.capacities())) {
-    auto [score, drop] = describeScore(measurement, index);
-    outs() << formatv("{0,9} {1,11} {2,10} {3,10} {4,10} {5,10} {6,7}\n",
-                      formatv("{0}", llvm::format("%g", capacity.capacity())).str(),
-                      formatv("{0:F2} M", capacity.macs() / 1e6).str(),
-                      humanBytes(capacity.weight_bytes()), humanBytes(capacity.private_bytes()),
-                      humanMicroseconds(measurement.latencyUs[index]), score, drop);
-  }
+  outs() << formatv("{0,9} {1,11} {2,10} {3,10} {4,10} {5,10} {6,7}{7}\n", "capacity", "MACs",
+                    "weights", "private", "latency", accuracy ? "accuracy" : "agreement", "drop",
+                    precisions.size() > 1 ? "  precision" : "");
+  for (const Precision &precision : precisions)
+    printRows(precision, precisions.size() > 1);
   const Capacity &full = *result.plan.manifest.capacities().rbegin();
   if (summary.modelBytes)
     outs() << formatv(

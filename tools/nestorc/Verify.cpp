@@ -93,8 +93,9 @@ void printJson(ArrayRef<driver::CapacityComparison> capacities, size_t samples, 
 /// The networks of the artifact's capacities; null where it has only the full
 /// one and stores none, as those of nestorc 0.1.
 Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-readGraph(StringRef path, const nestor::Artifact &artifact, mlir::MLIRContext &context) {
-  Expected<nestor::package::ArtifactFile> file = nestor::package::ArtifactFile::open(path);
+readGraph(MemoryBufferRef bytes, const nestor::Artifact &artifact, mlir::MLIRContext &context) {
+  Expected<nestor::package::ArtifactFile> file =
+      nestor::package::ArtifactFile::fromMemory(bytes);
   if (!file)
     return file.takeError();
   if (!file->hasGraph() && artifact.capacities().size() == 1)
@@ -111,12 +112,36 @@ double defaultTolerance(mlir::ModuleOp graph) {
   return found ? winograd : direct;
 }
 
+/// The artifact of `precision` in the file `bytes`: all of it for f32, else a
+/// section (runtime/format/variant.h).
+Expected<StringRef> findVariant(StringRef bytes, const std::string &precision) {
+  if (precision == "f32")
+    return bytes;
+  nestor::Result<nestor::Artifact> whole = nestor::Artifact::open(bytes.data(), bytes.size());
+  if (!whole.ok())
+    return createStringError(whole.status().message());
+  for (const nestor::SectionInfo &section : whole.value().sections())
+    if (section.name == precision && section.offset <= bytes.size())
+      return bytes.substr(section.offset, section.bytes);
+  return createStringError("the artifact has no " + precision);
+}
+
 } // namespace
 
 ExitStatus runVerify(const VerifyArguments &arguments) {
+  auto file = MemoryBuffer::getFile(arguments.artifact, /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false, /*IsVolatile=*/false,
+                                    Align(64));
+  if (!file)
+    return report(ExitStatus::Corrupt, arguments.artifact + ": " + file.getError().message());
+  Expected<StringRef> bytes = findVariant((*file)->getBuffer(), arguments.precision);
+  if (!bytes)
+    return report(ExitStatus::Usage, arguments.artifact + ": " + toString(bytes.takeError()));
   nestor::ArtifactOptions how;
   how.verify(nestor::Verify::all).target(arguments.target);
-  nestor::Result<nestor::Artifact> opened = nestor::Artifact::open(arguments.artifact, how);
+  nestor::Result<nestor::Artifact> opened =
+      arguments.precision == "f32" ? nestor::Artifact::open(arguments.artifact, how)
+                                   : nestor::Artifact::open(bytes->data(), bytes->size(), how);
   if (!opened.ok())
     return report(ExitStatus::Corrupt, opened.status().message());
   const nestor::Artifact &artifact = opened.value();
@@ -148,7 +173,7 @@ ExitStatus runVerify(const VerifyArguments &arguments) {
       return report(ExitStatus::Usage, toString(given.takeError()));
     samples = std::move(*given);
   }
-  auto graph = readGraph(arguments.artifact, artifact, *context);
+  auto graph = readGraph(MemoryBufferRef(*bytes, arguments.artifact), artifact, *context);
   if (!graph)
     return report(ExitStatus::Corrupt, arguments.artifact + ": " + toString(graph.takeError()));
   double tolerance = arguments.tolerance.value_or(defaultTolerance(graph->get()));
