@@ -131,22 +131,23 @@ Winograd::Winograd(int64_t m)
   backward = inBothDimensions(product(inverse(product(adjoint, filterMatrix)), adjoint));
 }
 
-void Winograd::transformFilters(int64_t position, const float *taps, int64_t plane,
-                                llvm::MutableArrayRef<float> out) const {
+/// out = row `row` of `matrix` times columns that lie `plane` floats apart.
+static void multiplyRow(const Matrix &matrix, int64_t row, const float *columns, int64_t plane,
+                        llvm::MutableArrayRef<float> out) {
   for (size_t i = 0; i < out.size(); ++i) {
     double sum = 0;
-    for (int64_t tap = 0; tap < forward.columns; ++tap)
-      sum += forward(position, tap) * taps[tap * plane + i];
+    for (int64_t column = 0; column < matrix.columns; ++column)
+      sum += matrix(row, column) * columns[column * plane + i];
     out[i] = sum;
   }
 }
 
+void Winograd::transformFilters(int64_t position, const float *taps, int64_t plane,
+                                llvm::MutableArrayRef<float> out) const {
+  multiplyRow(forward, position, taps, plane, out);
+}
+
 void Winograd::restoreFilters(int64_t tap, const float *positions, int64_t plane,
                               llvm::MutableArrayRef<float> out) const {
-  for (size_t i = 0; i < out.size(); ++i) {
-    double sum = 0;
-    for (int64_t position = 0; position < backward.columns; ++position)
-      sum += backward(tap, position) * positions[position * plane + i];
-    out[i] = sum;
-  }
+  multiplyRow(backward, tap, positions, plane, out);
 }

@@ -237,7 +237,7 @@ int main(int argc, char **argv) {
     if (shells)
       variants.push_back({shells, 0});
     for (int64_t tile : {2, 4, 6})
-      if (winograd || (!directory.empty() && canBeWinograd(layer)))
+      if (winograd)
         variants.push_back({0, tile});
     std::vector<OwningOpRef<ModuleOp>> modules;
     std::vector<Operation *> ops;
