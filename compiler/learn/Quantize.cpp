@@ -447,6 +447,20 @@ static Dataset firstOf(const Dataset &data) {
   return data.subset(std::move(numbers));
 }
 
+/// The floats that nobody reads any more; the graph section would store them.
+static void eraseUnusedFilters(ModuleOp module) {
+  DenseSet<Operation *> used;
+  module.walk([&](nest::WeightOp weight) {
+    if (weight->use_empty())
+      weight->erase();
+    else
+      used.insert(nest::globalOf(weight));
+  });
+  for (auto global : llvm::make_early_inc_range(module.getOps<nest::GlobalOp>()))
+    if (!used.contains(global))
+      global->erase();
+}
+
 llvm::Error quantize(ModuleOp module, const QuantizeOptions &options) {
   QuantizedFilters filters;
   Dataset samples = firstOf(*options.data);
@@ -460,6 +474,7 @@ llvm::Error quantize(ModuleOp module, const QuantizeOptions &options) {
   if (count == 0)
     return llvm::createStringError("no convolution and no fully connected layer of this model can "
                                    "compute on bytes: leave int8 out of --precision");
+  eraseUnusedFilters(module);
   return llvm::Error::success();
 }
 
