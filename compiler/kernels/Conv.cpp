@@ -98,6 +98,12 @@ static std::pair<int64_t, int64_t> fullChannels(nest::ConvOp op, const std::opti
   return {filter[filter.size() - 2] * groups, filter.back()};
 }
 
+/// Whether the last of the panels of `outputs` channels is at most half full.
+static bool endsInHalfPanel(int64_t outputs) {
+  int64_t last = outputs % panelWidth;
+  return last > 0 && last <= panelWidth / 2;
+}
+
 static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optional<SharedFilter> &shared) {
   ConvSpec spec;
   spec.geometry = ConvGeometry::get(op);
@@ -118,6 +124,10 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   if (shared && shared->blocks.shells() > 1)
     spec.nesting = {shared->blocks.shells(), unsigned(llvm::PowerOf2Ceil(shared->blocks.inputParts())),
                     shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1};
+  spec.halfPanel = !spec.depthwise && endsInHalfPanel(groups == 1 ? fullOutputs : outputs / groups);
+  for (unsigned shell = 0; shell < spec.nesting.shells; ++shell)
+    for (unsigned part = 0; part < shared->blocks.outputParts(); ++part)
+      spec.halfPanel |= endsInHalfPanel(shared->blocks.keptOutputs(part, shell));
   return spec;
 }
 
