@@ -143,8 +143,9 @@ private:
     Value power = call("llvm.x86.avx512.vpermi2var.ps.512", {table(b, 0), place, table(b, lanes)});
     Value growth = b.multiply(b.polynomial(f, {0.69314718, 0.24022651}), power);
     Value scaled = b.multiplyAdd(growth, f, power);
-    Value all = arith::ConstantOp::create(b, b.getI16IntegerAttr(-1)), current = arith::ConstantOp::create(b, b.getI32IntegerAttr(4));
-    return call("llvm.x86.avx512.mask.scalef.ps.512", {scaled, n, scaled, all, current});
+    Value all = arith::ConstantOp::create(b, b.getI16IntegerAttr(-1));
+    Value currentRounding = arith::ConstantOp::create(b, b.getI32IntegerAttr(4));
+    return call("llvm.x86.avx512.mask.scalef.ps.512", {scaled, n, scaled, all, currentRounding});
   }
 };
 
