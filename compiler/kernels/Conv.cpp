@@ -114,6 +114,24 @@ static std::pair<int64_t, int64_t> fullChannels(nest::ConvOp op, const std::opti
   return {filter[filter.size() - 2] * groups, filter.back()};
 }
 
+/// Whether the last of the panels of `outputs` channels is at most half full.
+static bool endsInHalfPanel(int64_t outputs) {
+  int64_t last = outputs % panelWidth;
+  return last > 0 && last <= panelWidth / 2;
+}
+
+/// Whether code for half a panel is worth having for some capacity.
+static bool hasHalfPanel(nest::ConvOp op, const ConvSpec &spec, const std::optional<SharedFilter> &shared,
+                         int64_t fullOutputs) {
+  if (spec.depthwise || spec.winograd || spec.epilogue.ofBytes)
+    return false;
+  bool found = endsInHalfPanel(op.getGroups() == 1 ? fullOutputs : op.getType().getShape().back() / op.getGroups());
+  for (unsigned shell = 0; shell < spec.nesting.shells; ++shell)
+    for (unsigned part = 0; part < shared->blocks.outputParts(); ++part)
+      found |= endsInHalfPanel(shared->blocks.keptOutputs(part, shell));
+  return found;
+}
+
 static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optional<SharedFilter> &shared) {
   ConvSpec spec;
   spec.geometry = ConvGeometry::get(op);
@@ -135,6 +153,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
                     shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1};
   if (int64_t tile = op.getPacked() ? nest::winogradTile(op) : 0)
     planWinograd(spec, tile, fullInputs);
+  spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
   return spec;
 }
 

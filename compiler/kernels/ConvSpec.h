@@ -74,6 +74,8 @@ struct ConvSpec {
   bool depthwise = false, grouped = false;
   bool narrow = false;  ///< At most one panel of output channels.
   bool aliased = false; ///< See `matmulTile`.
+  /// The last panel of some capacity is at most half full: worth code of its own.
+  bool halfPanel = false;
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;
   /// Winograd tiles of so many outputs squared, and how many of them are a block;

@@ -97,6 +97,8 @@ private:
   void emitRun(const TileRun &run);
   void emitTile(const TileRun &run, Value start);
   SmallVector<Value> forEachRun(ValueRange sums, NestedFilter::Body body);
+  bool fetchesAhead() const;
+  Value distanceAhead(const ChannelRun &channels);
   SmallVector<Value> accumulateRow(const TileRun &run, const ChannelRun &channels, Value start, Value inputRow,
                                    Value tapRow, ValueRange sums);
 
@@ -213,13 +215,20 @@ void DirectConv::emitPanels(Value first, Value last, llvm::function_ref<void()> 
   Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), b.getF32Type());
   auto over = [&](Value from, Value to, int64_t count) {
     b.loop(from, to, count, [&](Value panel) {
-      Value channel = b.mul(panel, panelWidth);
+      Value channel = b.mul(panel, panelWidth), left = b.sub(outputs, channel);
       if (nested)
         nested->enterPanels(panel, count);
       else
         panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
-      epilogue->enterPanels(b.add(b.mul(group, outputs), channel), b.sub(outputs, channel), count);
-      body();
+      auto compute = [&](bool half) {
+        epilogue->enterPanels(b.add(b.mul(group, outputs), channel), left, count, half);
+        body();
+      };
+      if (count > 1 || !spec.halfPanel)
+        compute(/*half=*/false);
+      else
+        b.ifThenElse(b.less(b.i64(panelWidth / 2), left), [&] { compute(/*half=*/false); },
+                     [&] { compute(/*half=*/true); });
     });
   };
   if (tile.panels > 1) {
@@ -278,6 +287,19 @@ void DirectConv::emitTile(const TileRun &run, Value start) {
   epilogue->finish(sums, run.width, b.add(b.mul(row, g.out[2]), start));
 }
 
+/// With few pixels there is little time until the next panels are read, and
+/// processors do not look ahead across pages.
+bool DirectConv::fetchesAhead() const { return g.outPixels() <= 512 && tile.rows > 1; }
+
+/// From the weights at hand to those of the next panels. Long panels keep the
+/// processor's own prefetching busy: there it is 0, the weights themselves.
+Value DirectConv::distanceAhead(const ChannelRun &channels) {
+  constexpr int64_t longDepth = 512;
+  Value depthOfPanel = b.mul(inputs, g.taps());
+  Value distance = b.mul(channels.tapStride.front(), g.taps() * epilogue->panelCount());
+  return b.select(b.less(depthOfPanel, b.i64(longDepth)), distance, b.i64(0));
+}
+
 /// The taps of one kernel row. `inputRow` is the number of the input row's
 /// first pixel, `tapRow` that of its first tap.
 SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRun &channels, Value start,
@@ -286,15 +308,18 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
   Type f32 = b.getF32Type();
   Value rowStride = b.mul(pixelStride, g.stride[2]);
   Value first = b.add(b.add(inputRow, b.mul(start, g.stride[2])), -g.pad[2]);
+  Value ahead = fetchesAhead() ? distanceAhead(channels) : Value();
   auto taps = [&](Value tap, Value depthCount, ArrayRef<int64_t> rows, ValueRange current) {
     Value pixel = b.add(first, b.mul(tap, g.dilation[2]));
     Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), channels.first), f32);
     SmallVector<Value> rhs;
     for (auto [pointer, stride] : llvm::zip(channels.panels, channels.tapStride))
       rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), f32));
-    auto multiply = spec.epilogue.ofBytes ? accumulateBytes : accumulate;
-    return multiply(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
-                      {lhs, rowStride, b.i64(1)}, rhs, depthCount);
+    if (spec.epilogue.ofBytes)
+      return accumulateBytes(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
+                             {lhs, rowStride, b.i64(1)}, rhs, depthCount);
+    return accumulate(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
+                      {lhs, rowStride, b.i64(1)}, rhs, depthCount, ahead);
   };
   // The taps of a row are one run if they lie side by side and the run has all
   // channels of the pixels, which filters in shells know at run time only.

@@ -126,8 +126,16 @@ DirectEpilogue::DirectEpilogue(KernelBuilder &builder, const EpilogueSpec &spec,
   result = b.arg(firstArg);
 }
 
+SmallVector<Value> DirectEpilogue::channelVectors(Value channel, Lanes lanes) {
+  return llvm::map_to_vector(perChannel, [&](Value pointer) { return b.load(element, pointer, channel, lanes); });
+}
+
 void DirectEpilogue::finish(Value sum, Value channel, Value index, Lanes lanes) {
-  auto channelOperand = [&](unsigned i) { return b.load(element, perChannel[i], channel, lanes); };
+  finish(sum, channelVectors(channel, lanes), index, lanes);
+}
+
+void DirectEpilogue::finish(Value sum, ArrayRef<Value> ofChannels, Value index, Lanes lanes) {
+  auto channelOperand = [&](unsigned i) { return ofChannels[i]; };
   auto fullOperand = [&](unsigned i) { return b.load(fullTypes[i], full[i], index, lanes); };
   sum = applyEpilogue(b, spec, sum, lanes.count, /*biasInSum=*/false, {channelOperand, fullOperand, scalars});
   b.store(sum, result, index, lanes);
@@ -178,7 +186,10 @@ Lanes PanelEpilogue::lanesOf(int64_t vector) {
   return {lanesPerVector, masks.empty() ? nullptr : masks[vector]};
 }
 
-void PanelEpilogue::enterPanels(Value firstChannel, Value channelsLeft, int64_t panelCount) {
+void PanelEpilogue::enterPanels(Value firstChannel, Value channelsLeft, int64_t panelCount, bool half) {
+  int64_t computed = half ? panelWidth / 2 : panelWidth;
+  lanesPerVector = std::min(b.target.vectorLanes, computed);
+  vectorsPerPanel = computed / lanesPerVector;
   channel = firstChannel;
   left = channelsLeft;
   panels = panelCount;

@@ -64,6 +64,11 @@ public:
   /// Finishes sums of consecutive channels from `channel` on and stores them at
   /// element `index` of the result.
   void finish(mlir::Value sum, mlir::Value channel, mlir::Value index, Lanes lanes);
+  /// The same with `channelVectors`, for several sums of the same channels:
+  /// stores between them would have the vectors loaded again.
+  void finish(mlir::Value sum, llvm::ArrayRef<mlir::Value> ofChannels, mlir::Value index, Lanes lanes);
+  /// Scale, bias and `Channel` extras of consecutive channels from `channel` on.
+  llvm::SmallVector<mlir::Value> channelVectors(mlir::Value channel, Lanes lanes);
 
 private:
   KernelBuilder &b;
@@ -88,8 +93,9 @@ public:
                 int64_t maxRows, int64_t maxPanels);
 
   /// Goes to the panels that start at `channel` (of the tensor), of which
-  /// `left` channels exist. Only a single panel may be partial.
-  void enterPanels(mlir::Value channel, mlir::Value left, int64_t panels);
+  /// `left` channels exist. Only a single panel may be partial. `half`: of a
+  /// single panel the first half alone is computed; no more is left.
+  void enterPanels(mlir::Value channel, mlir::Value left, int64_t panels, bool half = false);
 
   /// Where the sums of one tile start: vectors in the order [row][vector].
   llvm::SmallVector<mlir::Value> start(int64_t rows);
@@ -123,7 +129,7 @@ private:
   mlir::Value resultStage, sumStage;
   mlir::Value channel, left, partial;
   llvm::SmallVector<mlir::Value> masks;
-  int64_t panels = 1, lanesPerVector, vectorsPerPanel;
+  int64_t panels = 1, lanesPerVector = 0, vectorsPerPanel = 0;
 };
 
 } // namespace nestor::kernels

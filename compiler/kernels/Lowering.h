@@ -46,6 +46,9 @@ std::unique_ptr<llvm::Module> lowerToLLVM(mlir::ModuleOp module, const TargetInf
 /// of the compiler's support library into ones that become instructions.
 void populateMathLowering(mlir::RewritePatternSet &patterns, const TargetInfo &target);
 
+/// The part of it that makes activations fast (VectorMath.cpp).
+void populateVectorMath(mlir::RewritePatternSet &patterns, const TargetInfo &target);
+
 } // namespace nestor::kernels
 
 #endif // NESTOR_KERNELS_LOWERING_H

@@ -257,4 +257,5 @@ void nestor::kernels::populateMathLowering(RewritePatternSet &patterns, const Ta
                  ClampByConstant<arith::MinimumFOp, arith::CmpFPredicate::OLT>>(context);
   if (target.arch == "x86_64" && !llvm::is_contained(target.features, "f16c"))
     patterns.add<ExpandHalfExtension, ExpandHalfTruncation>(context);
+  populateVectorMath(patterns, target);
 }

@@ -21,7 +21,7 @@ SmallVector<Value> PanelsOperand::panels(KernelBuilder &b, int64_t count) const 
 
 SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
                                                int64_t vectors, int64_t lanes, RowsOperand lhs,
-                                               ArrayRef<Value> panels, Value depth) {
+                                               ArrayRef<Value> panels, Value depth, Value ahead) {
   Type f32 = b.getF32Type();
   int64_t perPanel = panelWidth / lanes;
   SmallVector<Value> rowPointers, carried;
@@ -39,6 +39,8 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value>
       // Panels are aligned: SSE can then take the weights from memory.
       weights.push_back(LLVM::LoadOp::create(b, VectorType::get(lanes, f32), pointer, /*alignment=*/lanes * 4));
     }
+    for (Value panel : ahead ? panels : ArrayRef<Value>())
+      LLVM::Prefetch::create(b, b.at(panel, b.add(offset, ahead), f32), /*rw=*/0, /*hint=*/2, /*cache=*/1);
     for (auto [i, pointer] : llvm::enumerate(rowPointers)) {
       Value x = b.broadcast(b.load(f32, pointer, step), lanes);
       for (int64_t v = 0; v < vectors; ++v)

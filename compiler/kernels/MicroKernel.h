@@ -28,10 +28,12 @@ struct PanelsOperand {
 /// sums[row][vector] += lhs[row][k] * rhs[k][vector] over k in [0, depth), for
 /// the given rows of the tile only. `sums` has `vectors` vectors of `lanes` a
 /// row; lanes * vectors is a whole number of panels. `panels` has a pointer to
-/// the first element of each.
+/// the first element of each. With `ahead`, what lies so many floats behind the
+/// weights is fetched into the second-level cache meanwhile.
 llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, llvm::ArrayRef<mlir::Value> sums,
                                           llvm::ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
-                                          RowsOperand lhs, llvm::ArrayRef<mlir::Value> panels, mlir::Value depth);
+                                          RowsOperand lhs, llvm::ArrayRef<mlir::Value> panels, mlir::Value depth,
+                                          mlir::Value ahead = {});
 
 } // namespace nestor::kernels
 

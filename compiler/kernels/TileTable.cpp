@@ -23,7 +23,7 @@ struct TileRow {
   TileEntry entries[4]; ///< Ascending; the last one takes all.
   int64_t narrowRows;   ///< Rows of a tile that is one panel wide.
   int64_t aliasedRows;  ///< At most this many rows where pixels alias.
-  int64_t depthwiseRows;
+  int64_t depthwiseRows; ///< Pixels of a tile of one row.
 };
 
 constexpr int64_t any = INT64_MAX;
@@ -64,11 +64,19 @@ Tile nestor::kernels::matmulTile(const TargetInfo &target, int64_t rows, bool na
   return {std::min(rows, tile.rows), tile.panels};
 }
 
-int64_t nestor::kernels::depthwiseRows(const TargetInfo &target, int64_t kernelWidth, int64_t stride) {
+DepthwiseTile nestor::kernels::depthwiseTile(const TargetInfo &target, int64_t height, int64_t width, int64_t stride,
+                                             int64_t outHeight, int64_t outWidth) {
+  constexpr int64_t maxUnrolled = 5;
+  if (target.vectorRegisters >= 32 && target.vectorLanes == 16 && std::max(height, width) <= maxUnrolled) {
+    // A small kernel has few sums that do not wait for each other: two rows of
+    // pixels have more, and share the input rows between them. Registers: the
+    // sums, the columns of an input row, two weights.
+    int64_t rows = height > 1 && height <= 3 && outHeight > 1 ? 2 : 1;
+    return {rows, outWidth % 8 == 0 && outWidth % 7 != 0 ? 8 : 7, /*unrolled=*/true};
+  }
   // Besides the sums a row of weights, an input and, without FMA, a product.
-  int64_t spare = target.vectorRegisters - kernelWidth - 2;
-  int64_t most = rowFor(target).depthwiseRows;
-  return std::clamp<int64_t>(spare, 2, stride > 1 ? most / 2 : most);
+  int64_t spare = target.vectorRegisters - width - 2, most = rowFor(target).depthwiseRows;
+  return {1, std::clamp<int64_t>(spare, 2, stride > 1 ? most / 2 : most), /*unrolled=*/false};
 }
 
 llvm::SmallVector<int64_t> nestor::kernels::cutIntoTiles(int64_t extent, int64_t rows) {

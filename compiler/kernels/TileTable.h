@@ -28,9 +28,16 @@ struct Tile {
 /// that each takes a line of the same cache set.
 Tile matmulTile(const TargetInfo &target, int64_t rows, bool narrow, bool aliased);
 
-/// Pixels that a depthwise convolution of kernel width `kernelWidth` computes
-/// together, for one vector of channels.
-int64_t depthwiseRows(const TargetInfo &target, int64_t kernelWidth, int64_t stride);
+/// What a depthwise convolution computes together, for one vector of channels.
+struct DepthwiseTile {
+  int64_t rows, pixels; ///< Of the output.
+  bool unrolled;        ///< All rows of the kernel; more than one row of pixels needs it.
+};
+
+/// The tile for a kernel of `height` x `width` with horizontal stride `stride`
+/// and an output of `outHeight` x `outWidth`.
+DepthwiseTile depthwiseTile(const TargetInfo &target, int64_t height, int64_t width, int64_t stride,
+                            int64_t outHeight, int64_t outWidth);
 
 /// Cuts `extent` pixels into tiles of at most `rows`, from the left: whole tiles,
 /// then what is left as one tile or as two of about the same size, since a

@@ -30,7 +30,7 @@ std::string tensor(const std::vector<int64_t> &dims, const std::string &element 
   return text + element + ">";
 }
 
-enum class Epilogue { None, Relu, HardSwish, Gelu, Residual, SlopePerChannel, ScalarTimes };
+enum class Epilogue { None, Relu, HardSwish, Gelu, Silu, Residual, SlopePerChannel, ScalarTimes };
 
 /// A convolution in words, printed as a function.
 struct Conv {
@@ -90,6 +90,9 @@ struct Conv {
       return "{\n^bb0(%a: f32):\n %h = arith.constant 0.5 : f32\n %o = arith.constant 1.0 : f32\n %q = arith.constant 0.70710678 : f32\n"
              " %b = arith.mulf %a, %q : f32\n %c = math.erf %b : f32\n %d = arith.addf %c, %o : f32\n"
              " %e = arith.mulf %a, %d : f32\n %r = arith.mulf %e, %h : f32\n nest.yield %r : f32 }";
+    case Epilogue::Silu:
+      return "{\n^bb0(%a: f32):\n %o = arith.constant 1.0 : f32\n %n = arith.negf %a : f32\n %e = math.exp %n : f32\n"
+             " %d = arith.addf %e, %o : f32\n %s = arith.divf %o, %d : f32\n %r = arith.mulf %a, %s : f32\n nest.yield %r : f32 }";
     case Epilogue::Residual:
       return "{\n^bb0(%a: f32, %p: f32):\n %z = arith.constant 0.0 : f32\n %b = arith.addf %a, %p : f32\n"
              " %r = arith.maximumf %b, %z : f32\n nest.yield %r : f32 }";
@@ -211,6 +214,44 @@ TEST(ConvTest, Depthwise) {
     conv.inputs = conv.outputs = conv.groups = draw.oneOf<int64_t>({2, 3, 8, 16, 24, 29, 58});
     drawEpilogue(draw, conv);
     checkOperation(conv.print(), seed);
+  }
+}
+
+/// The heights that are no multiple of a tile's rows, in planes of one and of
+/// several, and the widths of the networks that have most depthwise layers.
+TEST(ConvTest, DepthwiseTiles) {
+  uint64_t seed = 330;
+  for (int64_t kernel : {3, 5})
+    for (int64_t stride : {1, 2})
+      for (std::vector<int64_t> in : {std::vector<int64_t>{15, 16}, {14, 14}, {3, 5, 9}}) {
+        Conv conv;
+        conv.in = in;
+        conv.kernel.assign(in.size(), kernel);
+        conv.strides.assign(in.size(), stride);
+        conv.dilations.assign(in.size(), 1);
+        conv.padBegin = conv.padEnd = std::vector<int64_t>(in.size(), kernel / 2);
+        conv.batch = 2;
+        conv.inputs = conv.outputs = conv.groups = 40;
+        conv.bias = true;
+        conv.epilogue = Epilogue::Silu;
+        checkOperation(conv.print(), ++seed);
+      }
+}
+
+/// A last panel that is at most half full, alone and behind others.
+TEST(ConvTest, HalfPanels) {
+  uint64_t seed = 350;
+  for (int64_t outputs : {3, 8, 24, 40, 56}) {
+    Conv conv;
+    conv.in = {9, 15};
+    conv.kernel = {3, 1};
+    conv.dilations = conv.strides = {1, 1};
+    conv.padBegin = conv.padEnd = {1, 0};
+    conv.inputs = 13;
+    conv.outputs = outputs;
+    conv.bias = true;
+    conv.epilogue = outputs % 16 == 8 ? Epilogue::Silu : Epilogue::Residual;
+    checkOperation(conv.print(), ++seed);
   }
 }
 

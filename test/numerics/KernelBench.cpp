@@ -44,11 +44,14 @@ struct Variant {
   int64_t shells = 0, winograd = 0; ///< See sourceOf.
 };
 
+enum class Activation { Relu, Silu };
+
 /// A square convolution; groups == channels when depthwise.
 struct Layer {
   const char *name;
   int64_t extent, inputs, outputs, kernel, stride, pad;
   bool depthwise;
+  Activation activation = Activation::Relu;
 };
 
 const Layer layers[] = {
@@ -75,8 +78,19 @@ const Layer layers[] = {
     {"mobilenet dw 56 144", 56, 144, 144, 3, 1, 1, true},
     {"mobilenet dw 14 384", 14, 384, 384, 3, 1, 1, true},
     {"mobilenet dw 7 960", 7, 960, 960, 3, 1, 1, true},
+    {"mobilenet dw 14 576 s2", 14, 576, 576, 3, 2, 1, true},
     {"efficientnet dw5 14 480", 14, 480, 480, 5, 1, 2, true},
+    {"efficientnet dw5 56 144 s2", 56, 144, 144, 5, 2, 2, true, Activation::Silu},
+    {"efficientnet dw5 14 672 s2", 14, 672, 672, 5, 2, 2, true, Activation::Silu},
+    {"efficientnet dw 112 96 s2", 112, 96, 96, 3, 2, 1, true, Activation::Silu},
+    {"efficientnet 1x1 56 24-144", 56, 24, 144, 1, 1, 0, false, Activation::Silu},
+    {"mobilenetv3 dw5 7 576", 7, 576, 576, 5, 1, 2, true},
+    {"mobilenetv3 1x1 14 240-40", 14, 240, 40, 1, 1, 0, false},
+    {"shufflenet stem", 224, 3, 24, 3, 2, 1, false},
     {"shufflenet 1x1 28 58", 28, 58, 58, 1, 1, 0, false},
+    {"shufflenet 1x1 14 116", 14, 116, 116, 1, 1, 0, false},
+    {"squeezenet stem", 224, 3, 64, 3, 2, 0, false},
+    {"convnext dw7 28 128", 28, 128, 128, 7, 1, 3, true},
     {"vgg 3x3 224", 224, 64, 64, 3, 1, 1, false},
     {"cifar 3x3 32 16", 32, 16, 16, 3, 1, 1, false},
     {"cifar 3x3 16 32", 16, 32, 32, 3, 1, 1, false},
@@ -90,6 +104,14 @@ std::string edgesOf(int64_t channels, int64_t shells) {
   for (int64_t shell = 1; shell <= shells; ++shell)
     text += (shell > 1 ? ", " : "") + std::to_string(std::min(channels, (channels * shell / shells + unit - 1) / unit * unit));
   return text + ">]";
+}
+
+/// The region that yields the activation of %a.
+const char *regionOf(Activation activation) {
+  if (activation == Activation::Relu)
+    return "%z = arith.constant 0.0 : f32\n %r = arith.maximumf %a, %z : f32\n nest.yield %r : f32";
+  return "%o = arith.constant 1.0 : f32\n %n = arith.negf %a : f32\n %e = math.exp %n : f32\n %s = arith.addf %e, %o : f32\n"
+         " %q = arith.divf %o, %s : f32\n %r = arith.mulf %a, %q : f32\n nest.yield %r : f32";
 }
 
 bool canBeWinograd(const Layer &l) { return l.kernel == 3 && l.stride == 1 && !l.depthwise; }
@@ -122,7 +144,7 @@ std::string sourceOf(const Layer &l, int64_t shells, int64_t winograd) {
          pair(l.kernel) + ", strides = " + pair(l.stride) + ", dilations = " + pair(1) + ", padBegin = " + pair(l.pad) +
          ", padEnd = " + pair(l.pad) + ", groups = " + std::to_string(l.depthwise ? l.inputs : 1) +
          " : i64, packed" + tile + "} : (" + x + ", " + w + ", " + b + ") -> " + y +
-         " {\n^bb0(%a: f32):\n %z = arith.constant 0.0 : f32\n %r = arith.maximumf %a, %z : f32\n nest.yield %r : f32 }\n return %y : " + y + "\n}\n";
+         " {\n^bb0(%a: f32):\n " + regionOf(l.activation) + " }\n return %y : " + y + "\n}\n";
 }
 
 double seconds() {

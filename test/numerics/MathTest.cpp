@@ -32,6 +32,12 @@ TEST_P(MathTest, AgreesWithTheReference) {
     checkOperation(mapOf(GetParam().name, element), 1, 2e-6, {GetParam().low, GetParam().high});
 }
 
+/// Errors are relative to the largest result: in parts, to see those of all.
+TEST(MathTest, ExponentialOfLargeNumbers) {
+  for (auto [low, high] : {std::pair(-87.0, -84.0), {-60.0, -57.0}, {-0.3, 0.3}, {57.0, 60.0}, {85.0, 88.0}})
+    checkOperation(mapOf("exp", "f32"), 5, 2e-6, {low, high});
+}
+
 TEST(MathTest, PowerOfNegativeNumbers) {
   for (const char *exponent : {"2.0", "3.0", "0.5", "-1.0", "-2.0", "0.0", "1.0", "2.5"}) {
     std::string type = "tensor<101xf32>";
