@@ -23,15 +23,15 @@ using namespace mlir;
 
 namespace nestor::learn {
 
-/// Few samples are soon known by heart, and the sooner the larger steps are
-/// (KWS in test/bench/RESULTS.md).
-static constexpr double kAdamRate = 1e-2, kAdamRateOfFew = 1e-3, kMomentumRate = 2e-1;
+/// The labels of few samples are soon known by heart, and the sooner the larger
+/// steps are (KWS in test/bench/RESULTS.md).
+static constexpr double kAdamRate = 1e-2, kAdamRateOfFewLabels = 1e-3, kMomentumRate = 2e-1;
 /// Each rate that is tried is so much smaller than the one before.
 static constexpr double kRatio = 2;
 static constexpr int kMostTrials = 5;
 /// A trial makes so many steps, the warm-up among them, and its loss is that of
 /// the batches after them.
-static constexpr int64_t kTrialSteps = 30, kTrialBatches = 4;
+static constexpr int64_t kTrialSteps = 60, kTrialBatches = 4;
 /// Training of fewer steps is not worth trials, which end early after that share
 /// of the time.
 static constexpr int64_t kStepsWorthTrials = 10 * kTrialSteps;
@@ -50,8 +50,11 @@ double Trainer::lossOf(const TrainingStage &stage) {
   return sum;
 }
 
-/// Whether `state.rate` makes the loss, `before` now, smaller. The values change.
+/// Whether `state.rate` makes the loss, `before` now, smaller once it has fallen
+/// as it does in the end: a rate that training thrives on may well raise the loss
+/// while it lasts. The values change, and with them how many steps are planned.
 bool Trainer::improves(double before, const TrainingStage &stage, const Optimizer &optimizer) {
+  state.steps = kTrialSteps;
   for (int64_t i = 0; i < kTrialSteps; ++i)
     makeStep(stage, optimizer);
   double after = lossOf(stage);
@@ -62,9 +65,8 @@ void Trainer::chooseRate(const TrainingStage &stage, const Optimizer &optimizer)
   state.rate = options.train.learningRate;
   if (state.rate > 0)
     return;
-  state.rate = !options.train.adam  ? kMomentumRate
-               : batches->mixes() ? kAdamRateOfFew
-                                  : kAdamRate;
+  bool fewLabels = batches->mixes() && options.data->labelled();
+  state.rate = !options.train.adam ? kMomentumRate : fewLabels ? kAdamRateOfFewLabels : kAdamRate;
   if (state.steps > 0 && state.steps < kStepsWorthTrials)
     return;
   TrainingState start = state;
