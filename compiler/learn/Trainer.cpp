@@ -70,6 +70,12 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   trainer->batches.emplace(data.subset({order.begin() + first, order.end()}), std::move(shapes),
                            batch, options.train.augmentation, training < kFewSamples,
                            randomAt(options.seed, ForBatches));
+  bool changesFilters = options.top != TopRule::Exact && options.recover == RecoverLevel::Distill;
+  if (changesFilters && getenv("NESTOR_BN"))
+    if (Error error = trainer->nets->normalize(trainer->batches->samples()))
+      return error;
+  if (options.log)
+    options.log(llvm::formatv("{0} layers normalise", trainer->nets->normalizedLayers()));
   return trainer;
 }
 
@@ -95,7 +101,7 @@ uint64_t Trainer::key() const {
 }
 
 Error Trainer::resume() {
-  before = nets->values();
+  before = nets->fold();
   state.values = nets->values();
   if (options.train.checkpoint.empty())
     return Error::success();
@@ -173,10 +179,11 @@ Progress Trainer::progress(const std::string &stage) const {
 void Trainer::score(const std::string &stage) {
   double start = pace->seconds();
   Progress now = progress(stage);
+  const AlignedFloats &folded = nets->fold();
   now.scores = heldOut->scores();
   pace->countScoring(pace->seconds() - start);
   if (state.best.size() == 0 || isBetter(now.scores, state.bestScores)) {
-    state.best = nets->values();
+    state.best = folded;
     state.bestScores = now.scores;
   }
   state.history.push_back(std::move(now));
@@ -234,7 +241,7 @@ Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepL
 }
 
 Recovery Trainer::finish(bool keepLast) {
-  const AlignedFloats &kept = keepLast ? nets->values() : state.best;
+  const AlignedFloats &kept = keepLast ? nets->fold() : state.best;
   ParameterSet original(nested);
   nets->layout().write(kept, original);
   original.writeBack();

@@ -1,0 +1,142 @@
+//===- BatchNorm.cpp - Layers that normalise while they train -------------===//
+//
+// Part of Nestor. SPDX-License-Identifier: Apache-2.0
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/learn/BatchNorm.h"
+
+#include "compiler/learn/GradientRules.h"
+#include "passes/Utils.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace nestor::learn {
+
+/// The parameter that `value` is; -1 if it is none, or not for one operation
+/// alone.
+static int parameterOf(const ParameterizedFunction &function, Value value) {
+  auto argument = dyn_cast_or_null<BlockArgument>(value);
+  if (!argument || !argument.hasOneUse() || argument.getArgNumber() < function.inputs)
+    return -1;
+  return int(function.parameters[argument.getArgNumber() - function.inputs]);
+}
+
+static std::optional<NormalizedLayer> layerOf(const ParameterizedFunction &function,
+                                              nest::ConvOp conv) {
+  int scale = parameterOf(function, conv.getScale()), bias = parameterOf(function, conv.getBias());
+  if (scale < 0 || bias < 0)
+    return std::nullopt;
+  return NormalizedLayer{unsigned(scale), unsigned(bias)};
+}
+
+std::vector<NormalizedLayer> normalizableLayers(const ParameterizedFunction &function) {
+  std::vector<NormalizedLayer> layers;
+  func::FuncOp func = function.func;
+  for (auto conv : func.getOps<nest::ConvOp>()) {
+    RankedTensorType type = tensorType(conv.getResult());
+    if (type.getNumElements() / type.getShape().back() < kLeastNormalized)
+      continue;
+    if (std::optional<NormalizedLayer> layer = layerOf(function, conv))
+      layers.push_back(*layer);
+  }
+  return layers;
+}
+
+namespace {
+
+/// Unfolds one layer.
+class Normalizer {
+public:
+  explicit Normalizer(nest::ConvOp conv)
+      : g(OpBuilder(conv), conv.getLoc(), {}), conv(conv), scale(conv.getScale()),
+        bias(conv.getBias()) {
+    g.setInsertionPointAfter(conv);
+  }
+
+  /// Where `share` is given, it is how much of the statistics counts: 0 or 1.
+  LayerMoments run(NormalizedLayer layer, Value share) {
+    conv.getScaleMutable().clear();
+    conv.getBiasMutable().clear();
+    Value sums = conv.getResult();
+    SmallVector<int64_t> shape(shapeOf(sums)), vector(shape.size(), 1);
+    vector.back() = shape.back();
+    auto axes = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shape.size()) - 1));
+    Value mean = g.mean(sums, axes), squares = g.mean(g.multiply(sums, sums), axes);
+    Value variance = g.map({squares, mean}, vector, [](auto &b, ValueRange in) {
+      Value difference = arith::SubFOp::create(b, in[0], arith::MulFOp::create(b, in[1], in[1]));
+      Value zero = scalar(b, difference.getType(), 0);
+      return arith::MaximumFOp::create(b, difference, zero).getResult();
+    });
+    Value factor = g.map({scale, variance}, vector, [](auto &b, ValueRange in) {
+      Value epsilon = scalar(b, in[1].getType(), kNormEpsilon);
+      Value inverse = math::RsqrtOp::create(b, arith::AddFOp::create(b, in[1], epsilon));
+      return arith::MulFOp::create(b, in[0], inverse).getResult();
+    });
+    Value center = mean;
+    if (share) {
+      factor = g.map({factor, scale, share}, vector, [](auto &b, ValueRange in) {
+        return blend(b, in[0], in[1], in[2]);
+      });
+      center = g.multiply(mean, share);
+    }
+    Value offset = g.map({bias, factor, center}, vector, [](auto &b, ValueRange in) {
+      return arith::SubFOp::create(b, in[0], arith::MulFOp::create(b, in[1], in[2])).getResult();
+    });
+    Value result = g.map({sums, factor, offset}, shape, [](auto &b, ValueRange in) {
+      return arith::AddFOp::create(b, arith::MulFOp::create(b, in[0], in[1]), in[2]).getResult();
+    });
+    Operation *own[] = {mean.getDefiningOp(), squares.getDefiningOp()->getOperand(0).getDefiningOp(),
+                        result.getDefiningOp()};
+    sums.replaceUsesWithIf(
+        result, [&](OpOperand &use) { return !llvm::is_contained(own, use.getOwner()); });
+    return {layer, mean, variance};
+  }
+
+private:
+  /// share * a + (1 - share) * b
+  static Value blend(ImplicitLocOpBuilder &b, Value first, Value second, Value share) {
+    Value difference = arith::SubFOp::create(b, first, second);
+    return arith::AddFOp::create(b, second, arith::MulFOp::create(b, share, difference));
+  }
+
+  Gradients g;
+  nest::ConvOp conv;
+  Value scale, bias;
+};
+
+} // namespace
+
+static std::vector<LayerMoments> unfold(ParameterizedFunction &function,
+                                        ArrayRef<NormalizedLayer> layers, Value share) {
+  std::vector<LayerMoments> moments;
+  for (auto conv : llvm::make_early_inc_range(function.func.getOps<nest::ConvOp>())) {
+    std::optional<NormalizedLayer> layer = layerOf(function, conv);
+    auto isSame = [&](const NormalizedLayer &other) { return layer && other.scale == layer->scale; };
+    if (llvm::any_of(layers, isSame))
+      moments.push_back(Normalizer(conv).run(*layer, share));
+  }
+  return moments;
+}
+
+void normalizeLayers(ParameterizedFunction &function, ArrayRef<NormalizedLayer> layers) {
+  unfold(function, layers, /*share=*/{});
+}
+
+void returnMoments(ParameterizedFunction &function, ArrayRef<NormalizedLayer> layers) {
+  func::FuncOp func = function.func;
+  unsigned number = func.getNumArguments();
+  auto one = RankedTensorType::get({1}, Float32Type::get(func.getContext()));
+  (void)func.insertArgument(number, one, {}, func.getLoc());
+  SmallVector<Value> results;
+  for (const LayerMoments &moments : unfold(function, layers, func.getArgument(number)))
+    results.append({moments.mean, moments.variance});
+  func.front().getTerminator()->setOperands(results);
+  func.setType(FunctionType::get(func.getContext(), func.getArgumentTypes(),
+                                 ValueRange(results).getTypes()));
+}
+
+} // namespace nestor::learn
