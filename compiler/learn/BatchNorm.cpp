@@ -38,7 +38,7 @@ std::vector<NormalizedLayer> normalizableLayers(const ParameterizedFunction &fun
   func::FuncOp func = function.func;
   for (auto conv : func.getOps<nest::ConvOp>()) {
     RankedTensorType type = tensorType(conv.getResult());
-    if (type.getNumElements() / type.getShape().back() < kLeastNormalized)
+    if (type.getRank() < 3 || type.getNumElements() / type.getShape().back() < kLeastNormalized)
       continue;
     if (std::optional<NormalizedLayer> layer = layerOf(function, conv))
       layers.push_back(*layer);
@@ -65,9 +65,11 @@ public:
     SmallVector<int64_t> shape(shapeOf(sums)), vector(shape.size(), 1);
     vector.back() = shape.back();
     auto axes = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shape.size()) - 1));
-    Value mean = g.mean(sums, axes), squares = g.mean(g.multiply(sums, sums), axes);
-    Value variance = g.map({squares, mean}, vector, [](auto &b, ValueRange in) {
-      Value difference = arith::SubFOp::create(b, in[0], arith::MulFOp::create(b, in[1], in[1]));
+    double count = double(tensorType(sums).getNumElements()) / double(shape.back());
+    Value mean = g.mean(sums, axes), squares = g.dot(sums, sums);
+    Value variance = g.map({squares, mean}, vector, [&](auto &b, ValueRange in) {
+      Value square = arith::MulFOp::create(b, in[0], scalar(b, in[0].getType(), 1 / count));
+      Value difference = arith::SubFOp::create(b, square, arith::MulFOp::create(b, in[1], in[1]));
       Value zero = scalar(b, difference.getType(), 0);
       return arith::MaximumFOp::create(b, difference, zero).getResult();
     });
@@ -89,8 +91,7 @@ public:
     Value result = g.map({sums, factor, offset}, shape, [](auto &b, ValueRange in) {
       return arith::AddFOp::create(b, arith::MulFOp::create(b, in[0], in[1]), in[2]).getResult();
     });
-    Operation *own[] = {mean.getDefiningOp(), squares.getDefiningOp()->getOperand(0).getDefiningOp(),
-                        result.getDefiningOp()};
+    Operation *own[] = {mean.getDefiningOp(), squares.getDefiningOp(), result.getDefiningOp()};
     sums.replaceUsesWithIf(
         result, [&](OpOperand &use) { return !llvm::is_contained(own, use.getOwner()); });
     return {layer, mean, variance};
