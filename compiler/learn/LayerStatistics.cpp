@@ -15,8 +15,11 @@ using llvm::Expected;
 
 namespace nestor::learn {
 
+/// More samples make statistics no better; US-Nets are fine with fewer.
+static constexpr int64_t kMostSamples = 512;
+
 int64_t LayerStatistics::batchFor(func::FuncOp func, size_t samples) {
-  constexpr int64_t mostBytes = 128 << 20, mostSamples = 512;
+  constexpr int64_t mostBytes = 128 << 20;
   int64_t largest = 1, present = shapeOf(func.getArgument(0)).front();
   for (Operation &op : func.front().without_terminator())
     if (!isa<nest::ConstOp, nest::WeightOp>(op))
@@ -24,7 +27,7 @@ int64_t LayerStatistics::batchFor(func::FuncOp func, size_t samples) {
         largest = std::max<int64_t>(largest, tensorType(result).getNumElements() *
                                                  sizeof(float) / present);
   return std::clamp<int64_t>(mostBytes / largest, 1,
-                             std::min<int64_t>(mostSamples, int64_t(samples)));
+                             std::min<int64_t>(kMostSamples, int64_t(samples)));
 }
 
 Expected<std::unique_ptr<LayerStatistics>>
@@ -79,15 +82,15 @@ void LayerStatistics::add(Capacity &capacity, double share) {
 
 void LayerStatistics::measure(bool normalizes) {
   share.data()[0] = normalizes ? 1 : 0;
-  constexpr size_t mostSamples = 512;
-  size_t batches = std::max<size_t>(1, std::min(mostSamples, samples.size()) / batch);
+  // What does not fill a batch is left out.
+  size_t batches = std::min<size_t>(kMostSamples, samples.size()) / batch;
   for (Capacity &capacity : capacities)
     capacity.moments.assign(capacity.layers.size(), {});
   for (size_t number = 0; number < batches; ++number) {
     for (auto [index, buffer] : llvm::enumerate(inputs)) {
       size_t elements = buffer.size() / batch;
       for (size_t i = 0; i < batch; ++i)
-        samples.copy((number * batch + i) % samples.size(), index,
+        samples.copy(number * batch + i, index,
                      llvm::MutableArrayRef<float>(buffer).slice(i * elements, elements));
     }
     for (Capacity &capacity : capacities)
