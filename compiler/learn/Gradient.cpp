@@ -55,14 +55,12 @@ static std::optional<std::pair<Value, Value>> factorsOf(Value value) {
   return std::pair(map.getInputs()[0], map.getInputs()[1]);
 }
 
-/// Products are not stored where only their sums are wanted.
+/// Where only the sums of products are wanted, nobody reads the products then.
 Value Gradients::sumRepeated(Value gradient, ArrayRef<int64_t> axes) {
   int64_t rank = tensorType(gradient).getRank();
   auto factors = factorsOf(gradient);
-  if (!factors || rank < 3 || axes != ArrayRef(llvm::to_vector(llvm::seq<int64_t>(0, rank - 1))) ||
-      !gradient.use_empty())
+  if (!factors || rank < 3 || axes != ArrayRef(llvm::to_vector(llvm::seq<int64_t>(0, rank - 1))))
     return sum(gradient, axes);
-  gradient.getDefiningOp()->erase();
   return dot(factors->first, factors->second);
 }
 

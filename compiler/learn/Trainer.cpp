@@ -70,12 +70,6 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   trainer->batches.emplace(data.subset({order.begin() + first, order.end()}), std::move(shapes),
                            batch, options.train.augmentation, training < kFewSamples,
                            randomAt(options.seed, ForBatches));
-  bool changesFilters = options.top != TopRule::Exact && options.recover == RecoverLevel::Distill;
-  if (changesFilters && getenv("NESTOR_BN"))
-    if (Error error = trainer->nets->normalize(trainer->batches->samples()))
-      return error;
-  if (options.log)
-    options.log(llvm::formatv("{0} layers normalise", trainer->nets->normalizedLayers()));
   return trainer;
 }
 
@@ -87,7 +81,7 @@ uint64_t Trainer::key() const {
   stream << options.seed << ' ' << int(options.recover) << ' ' << int(options.top) << ' '
          << train.epochs << ' ' << train.steps << ' ' << nets->batch() << ' ' << train.learningRate
          << ' ' << train.adam << ' ' << train.augmentation.flip << ' ' << train.augmentation.shift
-         << ' ' << options.threads;
+         << ' ' << options.threads << ' ' << nets->normalizedLayers();
   for (const Parameter &parameter : nets->parameters().parameters())
     stream << ' ' << parameter.name;
   stream.write(reinterpret_cast<const char *>(before.data()), before.size() * sizeof(float));

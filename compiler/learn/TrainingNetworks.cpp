@@ -137,8 +137,6 @@ Error TrainingNetworks::normalize(const Dataset &samples) {
   SmallVector<func::FuncOp> functions = nest::capacityFunctions(*partModule);
   for (auto [function, layers] : llvm::zip_equal(functions, normalized))
     layers = normalizableLayers(parameterize(function, *partSet));
-  if (StringRef(getenv("NESTOR_BN")) == "2")
-    normalized.back().clear();
   if (normalizedLayers() == 0)
     return Error::success();
   auto batched = moduleForBatch(
