@@ -62,29 +62,13 @@ public:
     conv.getScaleMutable().clear();
     conv.getBiasMutable().clear();
     Value sums = conv.getResult();
-    SmallVector<int64_t> shape(shapeOf(sums)), vector(shape.size(), 1);
+    SmallVector<int64_t> shape(shapeOf(sums));
+    vector.assign(shape.size(), 1);
     vector.back() = shape.back();
     auto axes = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shape.size()) - 1));
-    double count = double(tensorType(sums).getNumElements()) / double(shape.back());
     Value mean = g.mean(sums, axes), squares = g.dot(sums, sums);
-    Value variance = g.map({squares, mean}, vector, [&](auto &b, ValueRange in) {
-      Value square = arith::MulFOp::create(b, in[0], scalar(b, in[0].getType(), 1 / count));
-      Value difference = arith::SubFOp::create(b, square, arith::MulFOp::create(b, in[1], in[1]));
-      Value zero = scalar(b, difference.getType(), 0);
-      return arith::MaximumFOp::create(b, difference, zero).getResult();
-    });
-    Value factor = g.map({scale, variance}, vector, [](auto &b, ValueRange in) {
-      Value epsilon = scalar(b, in[1].getType(), kNormEpsilon);
-      Value inverse = math::RsqrtOp::create(b, arith::AddFOp::create(b, in[1], epsilon));
-      return arith::MulFOp::create(b, in[0], inverse).getResult();
-    });
-    Value center = mean;
-    if (share) {
-      factor = g.map({factor, scale, share}, vector, [](auto &b, ValueRange in) {
-        return blend(b, in[0], in[1], in[2]);
-      });
-      center = g.multiply(mean, share);
-    }
+    Value variance = varianceOf(squares, mean, sums);
+    Value factor = factorOf(variance, share), center = share ? g.multiply(mean, share) : mean;
     Value offset = g.map({bias, factor, center}, vector, [](auto &b, ValueRange in) {
       return arith::SubFOp::create(b, in[0], arith::MulFOp::create(b, in[1], in[2])).getResult();
     });
@@ -98,15 +82,38 @@ public:
   }
 
 private:
-  /// share * a + (1 - share) * b
-  static Value blend(ImplicitLocOpBuilder &b, Value first, Value second, Value share) {
-    Value difference = arith::SubFOp::create(b, first, second);
-    return arith::AddFOp::create(b, second, arith::MulFOp::create(b, share, difference));
+  /// The mean of squares, whose sums are given, less the square of the mean;
+  /// rounding may not make it negative.
+  Value varianceOf(Value squares, Value mean, Value sums) {
+    double count = double(tensorType(sums).getNumElements()) / double(shapeOf(sums).back());
+    return g.map({squares, mean}, vector, [&](auto &b, ValueRange in) {
+      Value square = arith::MulFOp::create(b, in[0], scalar(b, in[0].getType(), 1 / count));
+      Value difference = arith::SubFOp::create(b, square, arith::MulFOp::create(b, in[1], in[1]));
+      Value zero = scalar(b, difference.getType(), 0);
+      return arith::MaximumFOp::create(b, difference, zero).getResult();
+    });
+  }
+
+  /// What the convolution's sums are multiplied by.
+  Value factorOf(Value variance, Value share) {
+    Value factor = g.map({scale, variance}, vector, [](auto &b, ValueRange in) {
+      Value epsilon = scalar(b, in[1].getType(), kNormEpsilon);
+      Value inverse = math::RsqrtOp::create(b, arith::AddFOp::create(b, in[1], epsilon));
+      return arith::MulFOp::create(b, in[0], inverse).getResult();
+    });
+    if (!share)
+      return factor;
+    return g.map({factor, scale, share}, vector, [](auto &b, ValueRange in) {
+      Value difference = arith::SubFOp::create(b, in[0], in[1]);
+      Value part = arith::MulFOp::create(b, in[2], difference);
+      return arith::AddFOp::create(b, in[1], part).getResult();
+    });
   }
 
   Gradients g;
   nest::ConvOp conv;
   Value scale, bias;
+  SmallVector<int64_t> vector; ///< The shape of one value per output.
 };
 
 } // namespace
@@ -116,8 +123,8 @@ static std::vector<LayerMoments> unfold(ParameterizedFunction &function,
   std::vector<LayerMoments> moments;
   for (auto conv : llvm::make_early_inc_range(function.func.getOps<nest::ConvOp>())) {
     std::optional<NormalizedLayer> layer = layerOf(function, conv);
-    auto isSame = [&](const NormalizedLayer &other) { return layer && other.scale == layer->scale; };
-    if (llvm::any_of(layers, isSame))
+    auto isThis = [&](const NormalizedLayer &other) { return other.scale == layer->scale; };
+    if (layer && llvm::any_of(layers, isThis))
       moments.push_back(Normalizer(conv).run(*layer, share));
   }
   return moments;

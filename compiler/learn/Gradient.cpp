@@ -202,8 +202,8 @@ bool nestor::learn::isDifferentiable(Operation *op) {
 /// gradients of its operands.
 static void applyRule(Operation *op, Value grad, Gradients &g) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<MapOp, ConvOp, ConvFilterGradOp, MatmulOp, PoolOp, ReduceOp, SoftmaxOp, NormOp, CumsumOp, TransposeOp,
-            ReshapeOp, SliceOp, PadOp, ConcatOp, GatherOp>(
+      .Case<MapOp, ConvOp, ConvFilterGradOp, MatmulOp, PoolOp, ReduceOp, SoftmaxOp, NormOp,
+            CumsumOp, TransposeOp, ReshapeOp, SliceOp, PadOp, ConcatOp, GatherOp>(
           [&](auto known) { differentiate(known, grad, g); })
       .Default([](Operation *) { llvm_unreachable("was checked to have a rule"); });
 }
