@@ -21,9 +21,9 @@ struct TrainingState {
   int64_t steps = 0;    ///< Steps of a stage; 0: not decided on yet.
   double seconds = 0;   ///< Spent, in all runs so far.
   double rate = 0;      ///< The learning rate; 0: not decided on yet.
-  AlignedFloats values; ///< Parameters (ParameterBlock.h).
+  AlignedFloats values; ///< Parameters (ParameterBlock.h) as they train.
   OptimizerState optimizer;
-  AlignedFloats best; ///< Parameters of the best state so far; empty: none.
+  AlignedFloats best; ///< Of the best state so far, as they run; empty: none.
   std::vector<double> bestScores;
   std::vector<Progress> history;
 };

@@ -44,6 +44,9 @@ llvm::Expected<Recovery> nestor::learn::recoverDistill(ModuleOp nested, ModuleOp
   auto trainer = Trainer::create(nested, teacher, options, solved->seconds);
   if (!trainer)
     return trainer.takeError();
+  if (options.train.batchNorm && options.top != TopRule::Exact)
+    if (llvm::Error error = (*trainer)->normalize())
+      return error;
   TrainingStage stage = stageFor((*trainer)->networks(), options.top);
   llvm::Expected<Recovery> recovery = (*trainer)->run(stage, /*keepLast=*/false);
   if (!recovery)

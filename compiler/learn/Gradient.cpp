@@ -34,8 +34,34 @@ void Gradients::add(Value value, Value gradient) {
     if (have[i] > 1 && (i < missing || want[i - missing] == 1))
       repeated.push_back(i);
   if (!repeated.empty())
-    gradient = sum(gradient, repeated);
+    gradient = sumRepeated(gradient, repeated);
   parts[value].push_back(reshapeTo(*this, getLoc(), gradient, want));
+}
+
+/// The factors of a map that multiplies two tensors of its own shape.
+static std::optional<std::pair<Value, Value>> factorsOf(Value value) {
+  auto map = value.getDefiningOp<MapOp>();
+  if (!map || map.getInputs().size() != 2)
+    return std::nullopt;
+  Block &body = map.getBody().front();
+  auto product = dyn_cast<arith::MulFOp>(&body.front());
+  if (!product || body.getTerminator()->getOperand(0) != product.getResult() ||
+      !isa<BlockArgument>(product.getLhs()) || !isa<BlockArgument>(product.getRhs()) ||
+      product.getLhs() == product.getRhs())
+    return std::nullopt;
+  for (Value input : map.getInputs())
+    if (input.getType() != map.getType())
+      return std::nullopt;
+  return std::pair(map.getInputs()[0], map.getInputs()[1]);
+}
+
+/// Where only the sums of products are wanted, nobody reads the products then.
+Value Gradients::sumRepeated(Value gradient, ArrayRef<int64_t> axes) {
+  int64_t rank = tensorType(gradient).getRank();
+  auto factors = factorsOf(gradient);
+  if (!factors || rank < 3 || axes != ArrayRef(llvm::to_vector(llvm::seq<int64_t>(0, rank - 1))))
+    return sum(gradient, axes);
+  return dot(factors->first, factors->second);
 }
 
 Value Gradients::take(Value value) {
@@ -106,6 +132,15 @@ Value Gradients::mean(Value value, ArrayRef<int64_t> axes) {
   return reduce(*this, ReduceKind::mean, value, axes);
 }
 
+/// What the gradient of a depthwise filter of one tap is.
+Value Gradients::dot(Value a, Value b) {
+  RankedTensorType type = tensorType(a);
+  SmallVector<int64_t> ones(type.getRank() - 2, 1), zeros(ones.size(), 0), shape(type.getRank(), 1);
+  int64_t channels = shape.back() = type.getShape().back();
+  return ConvFilterGradOp::create(*this, type.clone(shape), a, b, ones, ones, ones, zeros, zeros,
+                                  channels);
+}
+
 Value Gradients::slice(Value value, ArrayRef<int64_t> starts, ArrayRef<int64_t> steps,
                        ArrayRef<int64_t> shape) {
   bool nothing = llvm::all_of(steps, [](int64_t step) { return step == 1; });
@@ -152,6 +187,7 @@ bool nestor::learn::isDifferentiable(Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([](MapOp map) { return isDifferentiableBody(map.getBody()); })
       .Case([](ConvOp conv) { return conv.getEpilogue().empty() && !conv.getPacked(); })
+      .Case([](ConvFilterGradOp op) { return isDot(op); })
       .Case([](MatmulOp matmul) { return matmul.getEpilogue().empty(); })
       .Case([](PoolOp pool) { return pool.getKind() != PoolKind::lp; })
       .Case([](ReduceOp reduce) { return reduce.getKind() != ReduceKind::prod; })
@@ -166,8 +202,8 @@ bool nestor::learn::isDifferentiable(Operation *op) {
 /// gradients of its operands.
 static void applyRule(Operation *op, Value grad, Gradients &g) {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<MapOp, ConvOp, MatmulOp, PoolOp, ReduceOp, SoftmaxOp, NormOp, CumsumOp, TransposeOp,
-            ReshapeOp, SliceOp, PadOp, ConcatOp, GatherOp>(
+      .Case<MapOp, ConvOp, ConvFilterGradOp, MatmulOp, PoolOp, ReduceOp, SoftmaxOp, NormOp,
+            CumsumOp, TransposeOp, ReshapeOp, SliceOp, PadOp, ConcatOp, GatherOp>(
           [&](auto known) { differentiate(known, grad, g); })
       .Default([](Operation *) { llvm_unreachable("was checked to have a rule"); });
 }

@@ -120,6 +120,17 @@ void nestor::learn::differentiate(ConvOp op, Value grad, Gradients &g) {
     g.add(op.getInput(), inputGradient(op, grad, g));
 }
 
+bool nestor::learn::isDot(ConvFilterGradOp op) {
+  return op.getInput().getType() == op.getGrad().getType() &&
+         int64_t(op.getGroups()) == shapeOf(op.getInput()).back() && areOne(op.getKernel()) &&
+         areOne(op.getStrides());
+}
+
+void nestor::learn::differentiate(ConvFilterGradOp op, Value grad, Gradients &g) {
+  g.add(op.getInput(), g.multiply(op.getGrad(), grad));
+  g.add(op.getGrad(), g.multiply(op.getInput(), grad));
+}
+
 void nestor::learn::scaleFilter(ConvOp op) {
   Gradients g(OpBuilder(op), op.getLoc(), {});
   op.getFilterMutable().assign(g.multiply(op.getFilter(), op.getScale()));

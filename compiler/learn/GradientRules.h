@@ -47,6 +47,9 @@ public:
   /// Over `axes`, which stay as extents of 1.
   mlir::Value sum(mlir::Value value, llvm::ArrayRef<int64_t> axes);
   mlir::Value mean(mlir::Value value, llvm::ArrayRef<int64_t> axes);
+  /// The sum of a * b over all dimensions but the last, which stay as extents of
+  /// 1. Both have the same shape, of three dimensions at least.
+  mlir::Value dot(mlir::Value a, mlir::Value b);
   mlir::Value slice(mlir::Value value, llvm::ArrayRef<int64_t> starts,
                     llvm::ArrayRef<int64_t> steps, llvm::ArrayRef<int64_t> shape);
   /// Zeros around `value`; negative amounts crop.
@@ -56,6 +59,8 @@ public:
   mlir::Value filled(mlir::RankedTensorType type, double value);
 
 private:
+  mlir::Value sumRepeated(mlir::Value gradient, llvm::ArrayRef<int64_t> axes);
+
   llvm::DenseSet<mlir::Value> active;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value, 2>> parts;
 };
@@ -69,6 +74,9 @@ void differentiate(nest::MapOp op, mlir::Value grad, Gradients &g);
 
 // GradientConv.cpp
 void differentiate(nest::ConvOp op, mlir::Value grad, Gradients &g);
+/// Whether it is what `Gradients::dot` builds: others have no rule.
+bool isDot(nest::ConvFilterGradOp op);
+void differentiate(nest::ConvFilterGradOp op, mlir::Value grad, Gradients &g);
 /// Moves the scale of `op` into its filter: everything about it is then a
 /// matter of tensors as small as the filter.
 void scaleFilter(nest::ConvOp op);

@@ -40,6 +40,9 @@ struct TrainOptions {
   int64_t epochs = 0;    ///< 0: as long as `minutes` or `steps` allow.
   int64_t steps = 0;     ///< Exact number of steps; repeats a timed run.
   int64_t batch = 0;     ///< 0: chosen by the size of the data.
+  /// Layers normalise by batch statistics while distillation trains them
+  /// (BatchNorm.h): the smallest capacities gain what the largest lose.
+  bool batchNorm = false;
   double learningRate = 0; ///< 0: the optimizer's default here.
   bool adam = true;        ///< AdamW; false: SGD with Nesterov momentum.
   Augmentation augmentation;

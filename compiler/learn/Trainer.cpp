@@ -81,7 +81,7 @@ uint64_t Trainer::key() const {
   stream << options.seed << ' ' << int(options.recover) << ' ' << int(options.top) << ' '
          << train.epochs << ' ' << train.steps << ' ' << nets->batch() << ' ' << train.learningRate
          << ' ' << train.adam << ' ' << train.augmentation.flip << ' ' << train.augmentation.shift
-         << ' ' << options.threads;
+         << ' ' << options.threads << ' ' << nets->normalizedLayers();
   for (const Parameter &parameter : nets->parameters().parameters())
     stream << ' ' << parameter.name;
   stream.write(reinterpret_cast<const char *>(before.data()), before.size() * sizeof(float));
@@ -95,7 +95,7 @@ uint64_t Trainer::key() const {
 }
 
 Error Trainer::resume() {
-  before = nets->values();
+  before = nets->fold();
   state.values = nets->values();
   if (options.train.checkpoint.empty())
     return Error::success();
@@ -173,10 +173,11 @@ Progress Trainer::progress(const std::string &stage) const {
 void Trainer::score(const std::string &stage) {
   double start = pace->seconds();
   Progress now = progress(stage);
+  const AlignedFloats &folded = nets->fold();
   now.scores = heldOut->scores();
   pace->countScoring(pace->seconds() - start);
   if (state.best.size() == 0 || isBetter(now.scores, state.bestScores)) {
-    state.best = nets->values();
+    state.best = folded;
     state.bestScores = now.scores;
   }
   state.history.push_back(std::move(now));
@@ -234,7 +235,7 @@ Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepL
 }
 
 Recovery Trainer::finish(bool keepLast) {
-  const AlignedFloats &kept = keepLast ? nets->values() : state.best;
+  const AlignedFloats &kept = keepLast ? nets->fold() : state.best;
   ParameterSet original(nested);
   nets->layout().write(kept, original);
   original.writeBack();

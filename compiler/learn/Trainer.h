@@ -46,6 +46,10 @@ public:
 
   TrainingNetworks &networks() { return *nets; }
 
+  /// Lets layers normalise while they train (BatchNorm.h). For stages in which all
+  /// filters and vectors train: comes before `run`.
+  llvm::Error normalize() { return nets->normalize(batches->samples()); }
+
   /// Runs the stages and stores the parameters that are kept in the module: of
   /// the states that were scored the best, or with `keepLast` the last.
   llvm::Expected<Recovery> run(llvm::ArrayRef<TrainingStage> stages, bool keepLast);

@@ -10,6 +10,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 
+#include <cstring>
 #include <thread>
 
 using namespace mlir;
@@ -56,7 +57,8 @@ static Expected<OwningOpRef<ModuleOp>> moduleForBatch(ModuleOp nested, int64_t b
 TrainingNetworks::TrainingNetworks(OwningOpRef<ModuleOp> nested, Executor teacherExecutor,
                                    int64_t batch, HintChannels channels)
     : module(std::move(nested)), teacher(std::move(teacherExecutor)), batchSize(batch),
-      hintChannels(std::move(channels)), set(*module), block(set), current(block.read(set)) {
+      hintChannels(std::move(channels)), set(*module), block(set), current(block.read(set)),
+      folded(current), normalized(nest::capacityFunctions(*module).size()) {
   func::FuncOp main = nest::capacityFunctions(*module).back();
   classes = classesOf(main, hints());
   for (auto [index, type] : llvm::enumerate(main.getArgumentTypes())) {
@@ -107,9 +109,10 @@ void TrainingNetworks::bindInputs(Executor &executor) {
     executor.bindInput(i, inputBuffers[i].data());
 }
 
-void TrainingNetworks::bindParameters(Executor &executor, const ParameterizedFunction &function) {
+void TrainingNetworks::bindParameters(Executor &executor, const ParameterizedFunction &function,
+                                      const AlignedFloats &values) {
   for (auto [i, parameter] : llvm::enumerate(function.parameters))
-    executor.bindInput(function.inputs + i, current.data() + block.begin(parameter));
+    executor.bindInput(function.inputs + i, values.data() + block.begin(parameter));
 }
 
 Error TrainingNetworks::compileRunners() {
@@ -119,11 +122,48 @@ Error TrainingNetworks::compileRunners() {
     if (!executor)
       return executor.takeError();
     bindInputs(*executor);
-    bindParameters(*executor, function);
+    bindParameters(*executor, function, folded);
     runners.push_back(std::move(*executor));
   }
   gradients.resize(runners.size());
   return Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Normalisation
+//===----------------------------------------------------------------------===//
+
+Error TrainingNetworks::normalize(const Dataset &samples) {
+  SmallVector<func::FuncOp> functions = nest::capacityFunctions(*partModule);
+  for (auto [function, layers] : llvm::zip_equal(functions, normalized))
+    layers = normalizableLayers(parameterize(function, *partSet));
+  if (normalizedLayers() == 0)
+    return Error::success();
+  auto batched = moduleForBatch(
+      *module, LayerStatistics::batchFor(functions.back(), samples.size()), hints());
+  if (!batched)
+    return batched.takeError();
+  auto compiled = LayerStatistics::compile(**batched, ParameterSet(**batched), normalized, current,
+                                           samples, threads);
+  if (!compiled)
+    return compiled.takeError();
+  statistics = std::move(*compiled);
+  statistics->unfold(current);
+  block.write(current, set);
+  return Error::success();
+}
+
+size_t TrainingNetworks::normalizedLayers() const {
+  size_t count = 0;
+  for (const auto &layers : normalized)
+    count += layers.size();
+  return count;
+}
+
+const AlignedFloats &TrainingNetworks::fold() {
+  AlignedFloats now = statistics ? statistics->fold(current) : current;
+  std::memcpy(folded.data(), now.data(), now.size() * sizeof(float)); // Others read it there.
+  return folded;
 }
 
 //===----------------------------------------------------------------------===//
@@ -147,6 +187,7 @@ TrainingNetworks::compileGradient(unsigned capacity, const LossOptions &options,
                                   llvm::function_ref<bool(unsigned)> trains) {
   SmallVector<func::FuncOp> functions = nest::capacityFunctions(*partModule);
   ParameterizedFunction function = parameterize(functions[capacity], *partSet);
+  normalizeLayers(function, normalized[capacity]);
   LossOptions own = options;
   own.hintChannels = hintChannels[capacity];
   // The full capacity has all of the teacher's channels.
@@ -173,7 +214,7 @@ TrainingNetworks::compileGradient(unsigned capacity, const LossOptions &options,
     gradient->executors.push_back(std::move(*another));
   }
   for (auto [own, worker] : llvm::zip_equal(gradient->executors, workers)) {
-    bindParameters(own, function);
+    bindParameters(own, function, current);
     for (auto [i, parameter] : llvm::enumerate(gradient->parameters))
       own.bindOutput(1 + i, worker.gradient.data() + block.begin(parameter));
   }

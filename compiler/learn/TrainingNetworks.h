@@ -8,6 +8,7 @@
 
 #include "compiler/learn/Executor.h"
 #include "compiler/learn/Hints.h"
+#include "compiler/learn/LayerStatistics.h"
 #include "compiler/learn/Loss.h"
 #include "compiler/learn/ParameterBlock.h"
 
@@ -35,8 +36,18 @@ public:
 
   const ParameterSet &parameters() const { return set; }
   const ParameterBlock &layout() const { return block; }
-  /// The parameters that the networks read; change them in place.
+  /// The parameters that train; change them in place.
   AlignedFloats &values() { return current; }
+
+  /// From now on layers normalise while they train (BatchNorm.h), and `values` has
+  /// their gammas and betas in place of scales and biases, which statistics of
+  /// `samples` convert.
+  llvm::Error normalize(const Dataset &samples);
+  /// How many layers of all capacities do.
+  size_t normalizedLayers() const;
+  /// Makes what `values` stands for now the parameters that `run` reads, and
+  /// returns them: scales and biases.
+  const AlignedFloats &fold();
 
   /// One buffer of a batch for each input.
   llvm::MutableArrayRef<AlignedFloats> inputs() { return inputBuffers; }
@@ -85,7 +96,8 @@ private:
                   llvm::function_ref<bool(unsigned)> trains);
   void work(Gradient &gradient, size_t worker, float weight);
   void bindInputs(Executor &executor);
-  void bindParameters(Executor &executor, const ParameterizedFunction &function);
+  void bindParameters(Executor &executor, const ParameterizedFunction &function,
+                      const AlignedFloats &values);
 
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< The nested one, for this batch.
   /// And for the part of a batch that gradients are computed of at once
@@ -100,7 +112,10 @@ private:
   std::optional<int64_t> classes;
   ParameterSet set;
   ParameterBlock block;
-  AlignedFloats current; ///< Values.
+  AlignedFloats current; ///< Values that train.
+  AlignedFloats folded;  ///< Values that run.
+  std::vector<std::vector<NormalizedLayer>> normalized; ///< By capacity.
+  std::unique_ptr<LayerStatistics> statistics;          ///< Null: nothing is normalised.
   std::vector<Worker> workers;
   std::vector<AlignedFloats> inputBuffers, targetBuffers;
   std::vector<Executor> runners;

@@ -222,6 +222,18 @@ TEST_F(TrainerTest, TheRateSuitsTheNetwork) {
   EXPECT_LT(chosenRate(), usual);
 }
 
+TEST_F(TrainerTest, NormalizedLayersLearnToo) {
+  options.train.steps = 100;
+  options.train.batchNorm = true;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_GT(recovery.history.back().scores.front(), recovery.history.front().scores.front());
+  Values normalized = trained;
+  options.train.batchNorm = false;
+  train();
+  EXPECT_NE(normalized, trained);
+}
+
 TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
   options.train.steps = 300;
   std::vector<double> losses;

@@ -79,6 +79,9 @@ void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
   command.add_option("--steps", flags.steps,
                      "Exact number of steps; repeats a run that ended in time");
   command.add_option("--batch", flags.batch, "Samples of a step; default: 16 to 64, by how many there are");
+  command.add_flag("--batch-norm", flags.batchNorm,
+                   "Normalise layers by batch statistics, of each capacity its own, while distilling: the smallest "
+                   "capacities gain, the largest lose");
   command.add_option("--optimizer", flags.optimizer, "Default adamw")->type_name("sgd|adamw");
   command.add_option("--learning-rate", flags.learningRate, "Default: the largest tried that lowers the loss at once");
   command
@@ -146,6 +149,7 @@ std::string firstTrainingFlag(const NestFlags &flags) {
          : flags.epochs              ? "--epochs"
          : flags.steps               ? "--steps"
          : flags.batch               ? "--batch"
+         : flags.batchNorm           ? "--batch-norm"
          : flags.optimizer           ? "--optimizer"
          : flags.learningRate        ? "--learning-rate"
          : !flags.augment.empty()    ? "--augment"
@@ -170,6 +174,7 @@ void finishTraining(const NestFlags &flags, TrainOptions &train) {
   train.epochs = flags.epochs.value_or(0);
   train.steps = flags.steps.value_or(0);
   train.batch = flags.batch.value_or(0);
+  train.batchNorm = flags.batchNorm;
   train.learningRate = flags.learningRate.value_or(0);
   train.adam = !flags.optimizer ||
                choose<bool>("--optimizer", *flags.optimizer, {{"sgd", false}, {"adamw", true}});
@@ -216,6 +221,9 @@ void checkTogether(const NestFlags &flags, const NestArguments &nest) {
                                    "D.npz"
                                  : "only distill and freeze-grow train; leave it out, or use "
                                    "--recover distill");
+  if (flags.batchNorm && (nest.recover == RecoverLevel::FreezeGrow || nest.top == TopRule::Exact))
+    fail("--batch-norm", "only distilling normalises, and only where filters may change; leave it out, or "
+                         "freeze-grow and --top exact");
   if (nest.recover == RecoverLevel::FreezeGrow && nest.top != TopRule::Free)
     fail("--recover", "freeze-grow gives the full capacity new weights without a guard; say so "
                       "with --top free");

@@ -27,7 +27,7 @@ struct NestFlags {
   std::string checkpoint;
   uint64_t seed = 0;
   unsigned threads = 2;
-  bool skips = false;
+  bool skips = false, batchNorm = false;
 };
 
 void addNestFlags(CLI::App &command, NestFlags &flags);
