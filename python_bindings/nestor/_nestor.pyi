@@ -172,6 +172,8 @@ class Artifact:
         With a `memory_budget` in bytes, `minimum_budget` or more, the session keeps within it and reads weights ahead of
         the run. With `blocks=(first, end)` it has those blocks only, and touches no weights of others.
         """
+    def variant(self, precision: str) -> Artifact:
+        """The same model in another precision: "int8" where it was compiled with `--precision f32,int8`."""
     def cuts(self, capacity: SupportsFloat = 1.0) -> list[Cut]:
         """Where runs of a capacity may be split: number c lies in front of block c. Empty for files without blocks."""
     def stream_bytes(self, cut: int, *, dtype: Literal["f32", "f16", "int8"] = "f32") -> int:

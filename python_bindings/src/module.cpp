@@ -193,6 +193,11 @@ static void verify_all(const OpenedArtifact &self) {
   check(status);
 }
 
+static OpenedArtifact variant(const OpenedArtifact &self, const std::string &precision) {
+  auto open = [&] { return self.artifact.variant(precision); };
+  return {self.memory, open_unlocked(open)};
+}
+
 static nb::class_<OpenedArtifact> bind_artifact(nb::module_ &module) {
   nb::class_<OpenedArtifact> artifact(module, "Artifact", nb::is_final());
   artifact
@@ -202,6 +207,7 @@ static nb::class_<OpenedArtifact> bind_artifact(nb::module_ &module) {
                   nb::kw_only(), nb::arg("verify") = "code", nb::arg("target") = "")
       .def_static("from_bytes", open_bytes, nb::arg("data"), nb::kw_only(),
                   nb::arg("verify") = "code", nb::arg("target") = "")
+      .def("variant", variant, nb::arg("precision"))
       .def("verify", verify_all)
       .def("__repr__", [](const OpenedArtifact &self) { return describe(self.artifact); });
 #define NESTOR_PROPERTY(name)                                                  \

@@ -491,6 +491,14 @@ nestor_code nestor_artifact_mixed(const nestor_artifact *artifact, size_t index,
       write_element(artifact->artifact.mixed(), "mixed pair", index, write_mixed, info), error);
 }
 
+nestor_code nestor_artifact_variant(const nestor_artifact *artifact, const char *precision,
+                                    nestor_artifact **variant, nestor_error **error) {
+  NESTOR_REQUIRE(artifact);
+  NESTOR_REQUIRE(precision);
+  NESTOR_REQUIRE(variant);
+  return finish_new(artifact->artifact.variant(precision), variant, error);
+}
+
 nestor_code nestor_artifact_refresh(const nestor_artifact *artifact, nestor_artifact **refreshed,
                                     nestor_error **error) {
   NESTOR_REQUIRE(artifact);

@@ -284,6 +284,13 @@ NESTOR_API size_t nestor_artifact_mixed_count(const nestor_artifact *artifact);
 NESTOR_API nestor_code nestor_artifact_mixed(const nestor_artifact *artifact, size_t index,
                                              nestor_mixed_info *info, nestor_error **error);
 
+/* The same model in another precision, "int8" where it was compiled with
+   --precision f32,int8: an artifact with the same inputs, outputs and capacities.
+   Of an artifact in memory it is a part, so that memory must stay.
+   NESTOR_NOT_FOUND without one. */
+NESTOR_API nestor_code nestor_artifact_variant(const nestor_artifact *artifact,
+                                               const char *precision, nestor_artifact **variant,
+                                               nestor_error **error);
 /* The same artifact with the capacities that have arrived in its file since: for
    a file that a download appends to, or renames over. The new part is checked;
    the old artifact and its sessions stay as they are. NESTOR_DATA_LOSS when the
