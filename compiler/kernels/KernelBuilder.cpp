@@ -202,6 +202,8 @@ Value KernelBuilder::table(DenseElementsAttr values) {
   std::string name = (func.getName() + "_table" + Twine(tables++)).str();
   Type type = LLVM::LLVMArrayType::get(values.getElementType(), values.getNumElements());
   auto global = LLVM::GlobalOp::create(outer, getLoc(), type, /*isConstant=*/true, LLVM::Linkage::Internal, name, values);
+  // Whole vectors of a table can then be operands of instructions.
+  global.setAlignment(4 * target.vectorLanes);
   return LLVM::AddressOfOp::create(*this, global);
 }
 

@@ -16,10 +16,10 @@
 #include "compiler/kernels/WinogradTransform.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace nestor::kernels;
-using nestor::nest::Matrix;
 using nestor::nest::Winograd;
 
 namespace {
@@ -36,6 +36,17 @@ TileCorner cornerOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
           b.mul(column, tiles.m), column};
 }
 
+/// From here on no vector register has a value from before: what the transforms
+/// need again, such as the zero of an activation, waits in memory and not in a
+/// register that the products need.
+void releaseVectors(KernelBuilder &b) {
+  std::string clobbers;
+  for (int64_t i = 0; i < b.target.vectorRegisters; ++i)
+    clobbers += (i ? ",~{" : "~{") + std::string(b.target.arch == "x86_64" ? "xmm" : "v") + std::to_string(i) + "}";
+  LLVM::InlineAsmOp::create(b, TypeRange(), ValueRange(), "", clobbers, /*has_side_effects=*/true,
+                            /*is_align_stack=*/false, LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+}
+
 //===----------------------------------------------------------------------===//
 // Input
 //===----------------------------------------------------------------------===//
@@ -44,7 +55,7 @@ TileCorner cornerOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
 class InputTransform {
 public:
   InputTransform(KernelBuilder &builder, const ConvSpec &spec, Value input, Value channels)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(Winograd(tiles.m).input()), input(input),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).input()), input(input),
         channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
         stage(b.stack(b.getF32Type(), tiles.positions() * panelWidth)),
         zeros(b.stack(b.getF32Type(), panelWidth)) {
@@ -66,7 +77,7 @@ private:
   KernelBuilder &b;
   const ConvGeometry &g;
   WinogradTiles tiles;
-  Matrix matrix;
+  ConstantMatrix matrix;
   Value input, channels, rowFloats;
   Value stage; ///< [row][column] of vectors that are 16 floats apart.
   Value zeros; ///< What lies outside.
@@ -115,7 +126,7 @@ void InputTransform::emitRows(Value origin, Value channel, Lanes lanes, bool cli
       row.push_back(b.load(f32, pointer, b.i64(0), lanes));
     }
     Value place = b.mul(i, tiles.extent() * panelWidth);
-    for (auto [j, value] : llvm::enumerate(applyMatrix(b, matrix, row)))
+    for (auto [j, value] : llvm::enumerate(matrix.apply(row)))
       b.store(value, stage, b.add(place, j * panelWidth), {lanes.count});
   });
 }
@@ -130,7 +141,7 @@ void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
     for (int64_t i = 0; i < tiles.extent(); ++i)
       column.push_back(b.load(f32, stage, b.add(place, i * tiles.extent() * panelWidth), {lanes.count}));
     Value first = b.add(b.mul(j, stride), channel);
-    for (auto [i, value] : llvm::enumerate(applyMatrix(b, matrix, column)))
+    for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
       b.store(value, to, b.add(first, b.mul(stride, i * tiles.extent())), lanes);
   });
 }
@@ -143,7 +154,7 @@ void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
 class OutputTransform {
 public:
   OutputTransform(KernelBuilder &builder, const ConvSpec &spec, Value resultChannels)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(Winograd(tiles.m).output()),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).output()),
         resultChannels(resultChannels), epilogue(builder, spec.epilogue, builder.getF32Type(), spec.epilogueArg()),
         stage(b.stack(b.getF32Type(), tiles.m * tiles.extent() * panelWidth)) {}
 
@@ -158,7 +169,7 @@ private:
   KernelBuilder &b;
   const ConvGeometry &g;
   WinogradTiles tiles;
-  Matrix matrix;
+  ConstantMatrix matrix;
   Value resultChannels;
   DirectEpilogue epilogue;
   Value stage; ///< [row of outputs][column of products] of vectors that are 16 floats apart.
@@ -180,7 +191,7 @@ void OutputTransform::emitColumns(Value from, Value output, int64_t width, Lanes
     for (int64_t i = 0; i < tiles.extent(); ++i)
       column.push_back(
           b.load(b.getF32Type(), from, b.add(first, i * tiles.extent() * stride), {lanes.count}));
-    for (auto [i, value] : llvm::enumerate(applyMatrix(b, matrix, column)))
+    for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
       b.store(value, stage, b.add(place, i * tiles.extent() * panelWidth), {lanes.count});
   });
 }
@@ -193,7 +204,7 @@ void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes la
     Value place = b.mul(i, tiles.extent() * panelWidth);
     for (int64_t j = 0; j < tiles.extent(); ++j)
       row.push_back(b.load(b.getF32Type(), stage, b.add(place, j * panelWidth), {lanes.count}));
-    row = applyMatrix(b, matrix, row);
+    row = matrix.apply(row);
     Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), corner.column);
     Value index = b.add(b.mul(pixel, resultChannels), channel);
     auto finish = [&](int64_t width) {
@@ -331,6 +342,7 @@ void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, V
 
 void WinogradConv::emitProducts(int64_t count, int64_t tileCount) {
   b.loop(b.i64(0), b.i64(tiles.positions()), 1, [&](Value position) {
+    releaseVectors(b);
     // The tiles of a position stay near for all panels of the group.
     for (int64_t panel = 0; panel < count; panel += tile.panels)
       emitRows(position, count, panel, tileCount);

@@ -7,6 +7,7 @@
 #include "compiler/kernels/WinogradTransform.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 #include <cmath>
 
@@ -21,25 +22,8 @@ struct Summand {
   Value value;
 };
 
-/// Null where nothing is added up.
-Value sumOf(KernelBuilder &b, SmallVector<Summand> summands) {
-  llvm::erase_if(summands, [](const Summand &s) { return s.factor == 0; });
-  // What needs no multiplication comes first.
-  llvm::stable_sort(summands, [](const Summand &x, const Summand &y) { return (x.factor == 1) > (y.factor == 1); });
-  Value sum;
-  for (const Summand &summand : summands) {
-    Value factor = b.constant(summand.value.getType(), summand.factor);
-    if (!sum)
-      sum = summand.factor == 1 ? summand.value : arith::MulFOp::create(b, summand.value, factor).getResult();
-    else if (summand.factor == 1)
-      sum = arith::AddFOp::create(b, sum, summand.value);
-    else if (summand.factor == -1)
-      sum = arith::SubFOp::create(b, sum, summand.value);
-    else
-      sum = b.fma(summand.value, factor, sum);
-  }
-  return sum;
-}
+/// Entries that take no multiplication.
+bool isTrivial(double factor) { return factor == 0 || std::abs(factor) == 1; }
 
 /// Whether entries of a matrix, f(k) and g(k), differ in signs only, and in some.
 template <typename F, typename G> bool differInSigns(int64_t count, F &&f, G &&g) {
@@ -54,7 +38,9 @@ template <typename F, typename G> bool differInSigns(int64_t count, F &&f, G &&g
 
 class MatrixProduct {
 public:
-  MatrixProduct(KernelBuilder &b, const Matrix &matrix, ValueRange values) : b(b), matrix(matrix), values(values) {}
+  /// `table` has each of `factors` in all lanes of a full vector.
+  MatrixProduct(KernelBuilder &b, const Matrix &matrix, ArrayRef<float> factors, Value table, ValueRange values)
+      : b(b), matrix(matrix), factors(factors), table(table), values(values) {}
 
   SmallVector<Value> run() {
     addColumns();
@@ -66,6 +52,36 @@ public:
   }
 
 private:
+  Value factor(double value) {
+    Type type = values.front().getType();
+    if (isTrivial(value))
+      return b.constant(type, value);
+    auto vector = dyn_cast<VectorType>(type);
+    int64_t index = llvm::find(factors, float(value)) - factors.begin(), lanes = vector ? vector.getNumElements() : 1;
+    Value pointer = b.at(table, b.i64(index * b.target.vectorLanes), b.getF32Type());
+    return LLVM::LoadOp::create(b, type, pointer, /*alignment=*/lanes * 4);
+  }
+
+  /// Null where nothing is added up.
+  Value sumOf(SmallVector<Summand> summands) {
+    llvm::erase_if(summands, [](const Summand &s) { return s.factor == 0; });
+    // What needs no multiplication comes first.
+    llvm::stable_sort(summands, [](const Summand &x, const Summand &y) { return (x.factor == 1) > (y.factor == 1); });
+    Value sum;
+    for (const Summand &summand : summands) {
+      if (!sum)
+        sum = summand.factor == 1 ? summand.value
+                                  : arith::MulFOp::create(b, summand.value, factor(summand.factor)).getResult();
+      else if (summand.factor == 1)
+        sum = arith::AddFOp::create(b, sum, summand.value);
+      else if (summand.factor == -1)
+        sum = arith::SubFOp::create(b, sum, summand.value);
+      else
+        sum = b.fma(summand.value, factor(summand.factor), sum);
+    }
+    return sum;
+  }
+
   /// Columns whose entries differ in signs take the sum or the difference of
   /// their values.
   void addColumns() {
@@ -92,20 +108,32 @@ private:
     return summands;
   }
 
+  /// Has what follows read its factors anew. These are no instructions, but they
+  /// stay in their loop and nobody knows what they return: what is read from
+  /// there is not known either, and neither leaves the loop nor serves other rows.
+  void hideTable() {
+    if (table)
+      table = LLVM::InlineAsmOp::create(b, table.getType(), table, "", "=r,0", /*has_side_effects=*/true,
+                                        /*is_align_stack=*/false, LLVM::TailCallKind::None, LLVM::AsmDialectAttr(),
+                                        ArrayAttr())
+                  .getRes();
+  }
+
   /// A row, and the one after it if they differ in signs.
   void emitRow(int64_t row, SmallVectorImpl<Value> &results) {
+    hideTable();
     SmallVector<Summand> summands = summandsOf(row);
     bool paired = columns.size() == size_t(matrix.columns) && row + 1 < matrix.rows &&
                   differInSigns(matrix.columns, [&](int64_t c) { return matrix(row, c); },
                                 [&](int64_t c) { return matrix(row + 1, c); });
     if (!paired) {
-      results[row] = sumOf(b, summands);
+      results[row] = sumOf(summands);
       return;
     }
     SmallVector<Summand> same, opposite;
     for (auto [c, summand] : llvm::enumerate(summands))
       (matrix(row, c) == matrix(row + 1, c) ? same : opposite).push_back(summand);
-    Value common = sumOf(b, same), other = sumOf(b, opposite);
+    Value common = sumOf(same), other = sumOf(opposite);
     results[row] = arith::AddFOp::create(b, common, other);
     results[row + 1] = arith::SubFOp::create(b, common, other);
   }
@@ -116,12 +144,25 @@ private:
   };
   KernelBuilder &b;
   const Matrix &matrix;
+  ArrayRef<float> factors;
+  Value table;
   ValueRange values;
   SmallVector<Column> columns;
 };
 
 } // namespace
 
-SmallVector<Value> nestor::kernels::applyMatrix(KernelBuilder &b, const Matrix &matrix, ValueRange values) {
-  return MatrixProduct(b, matrix, values).run();
+ConstantMatrix::ConstantMatrix(KernelBuilder &b, Matrix values) : b(b), matrix(std::move(values)) {
+  for (double value : matrix.values)
+    if (!isTrivial(value) && !llvm::is_contained(factors, float(value)))
+      factors.push_back(float(value));
+  SmallVector<float> lanes;
+  for (float factor : factors)
+    lanes.append(b.target.vectorLanes, factor);
+  if (!lanes.empty())
+    table = b.table(lanes);
+}
+
+SmallVector<Value> ConstantMatrix::apply(ValueRange values) const {
+  return MatrixProduct(b, matrix, factors, table, values).run();
 }

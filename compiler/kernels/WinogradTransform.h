@@ -11,10 +11,25 @@
 
 namespace nestor::kernels {
 
-/// matrix * values; the values are floats or vectors of them. Points come with
-/// their negatives, so that rows or columns of a transform's matrix differ in
-/// signs only: what they have in common is computed once.
-llvm::SmallVector<mlir::Value> applyMatrix(KernelBuilder &b, const nest::Matrix &matrix, mlir::ValueRange values);
+/// A matrix to multiply values by. Its entries lie in read-only data and are
+/// read from there at each use: constants of the code would be kept in registers
+/// across all loops of a kernel, which its products need.
+class ConstantMatrix {
+public:
+  /// Made where all uses are within reach of the builder's place.
+  ConstantMatrix(KernelBuilder &b, nest::Matrix matrix);
+
+  /// matrix * values; the values are floats or vectors of them. Points come with
+  /// their negatives, so that rows or columns of a transform's matrix differ in
+  /// signs only: what they have in common is computed once.
+  llvm::SmallVector<mlir::Value> apply(mlir::ValueRange values) const;
+
+private:
+  KernelBuilder &b;
+  nest::Matrix matrix;
+  llvm::SmallVector<float> factors; ///< Different entries that are not 0, 1 or -1.
+  mlir::Value table;                ///< Each factor in all lanes of a full vector.
+};
 
 } // namespace nestor::kernels
 

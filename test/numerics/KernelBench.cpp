@@ -14,7 +14,8 @@
 // --shells times the full width of each layer with its filter in one piece and
 // in N shells of equal width, in turns.
 // --winograd times 3x3 layers directly and in tiles of 2, 4 and 6, in turns: what
-// passes/WinogradCost.cpp has its table from.
+// passes/WinogradCost.cpp has its table from. With --shells the filters of the
+// tiles lie in shells. --dump then writes the tiles' code only.
 //
 //===----------------------------------------------------------------------===//
 
@@ -220,6 +221,8 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
   std::replace(name.begin(), name.end(), ' ', '_');
   if (variant.winograd)
     name += "_winograd" + std::to_string(variant.winograd);
+  if (variant.shells)
+    name += "_shells" + std::to_string(variant.shells);
   std::error_code error;
   llvm::raw_fd_ostream file((directory + "/" + name + "." + target.name + ".so").str(), error);
   file << images->front().elf;
@@ -255,12 +258,14 @@ int main(int argc, char **argv) {
   for (const Layer &layer : layers) {
     if (!StringRef(layer.name).contains(filter) || (shells && layer.depthwise) || (winograd && !canBeWinograd(layer)))
       continue;
-    std::vector<Variant> variants{{}};
-    if (shells)
+    std::vector<Variant> variants;
+    if (!winograd || directory.empty())
+      variants.push_back({});
+    if (shells && !winograd)
       variants.push_back({shells, 0});
     for (int64_t tile : {2, 4, 6})
       if (winograd)
-        variants.push_back({0, tile});
+        variants.push_back({shells, tile});
     std::vector<OwningOpRef<ModuleOp>> modules;
     std::vector<Operation *> ops;
     for (const Variant &variant : variants) {
@@ -285,7 +290,7 @@ int main(int argc, char **argv) {
                                    2e-9 * runners.front().macs() / times.front(), times.front() * 1e6);
       for (size_t i = 1; winograd && i < times.size(); ++i)
         llvm::outs() << llvm::format(", F(%d) %.1f us", int(variants[i].winograd), times[i] * 1e6);
-      if (shells)
+      if (shells && !winograd)
         llvm::outs() << llvm::format(", in shells %+5.1f %%", 100 * (times.back() / times.front() - 1));
       else if (!winograd)
         llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);

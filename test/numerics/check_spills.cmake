@@ -1,8 +1,17 @@
 # Emits the benchmark's kernels for every target and checks their inner loops.
 file(REMOVE_RECURSE ${DIRECTORY})
 file(MAKE_DIRECTORY ${DIRECTORY})
-execute_process(COMMAND ${BENCH} x86-64-v2 x86-64-v3 x86-64-v4 aarch64+neon --dump ${DIRECTORY}
+set(emit ${BENCH} x86-64-v2 x86-64-v3 x86-64-v4 aarch64+neon --dump ${DIRECTORY})
+execute_process(COMMAND ${emit} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+# Winograd's algorithm by blocks of tiles and by panels, with filters in one piece
+# and in shells.
+execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3 28" --shells 4
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
+if(NOT winograd)
+  message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")
+endif()
 file(GLOB images ${DIRECTORY}/*.so)
 list(LENGTH images count)
 if(count EQUAL 0)
