@@ -49,6 +49,10 @@ LIST
 }
 [ -d "$base" ] || try "making a bare Debian (debootstrap)" make_base
 
+# The Python test leaves what python3-nestor is built with.
+if [ -x "$build/python/bin/python" ]; then
+  try "finding nanobind" cmake -D "NESTOR_PACKAGE_PYTHON=$build/python/bin/python" "$build"
+fi
 try "making the packages" cpack --config "$build/CPackConfig.cmake" -G DEB -B "$scratch/packages"
 packages=$(cd "$scratch/packages" && ls ./*.deb)
 for package in libnestor libnestor-dev nestor-tools nestorc; do
