@@ -114,7 +114,7 @@ describe(python3-nestor python "runs .nest artifacts from Python"
   "on arrays of numpy without copies.")
 set(CPACK_DEBIAN_PYTHON3-NESTOR_PACKAGE_DEPENDS "python3 (>= 3.11), python3-numpy")
 # What is copied there keeps its name.
-configure_file(${CMAKE_CURRENT_LIST_DIR}/python3-nestor.prerm ${PROJECT_BINARY_DIR}/install/prerm
+configure_file(${CMAKE_CURRENT_LIST_DIR}/debian/python3-nestor.prerm ${PROJECT_BINARY_DIR}/install/prerm
   FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE COPYONLY)
 set(CPACK_DEBIAN_PYTHON3-NESTOR_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/install/prerm)
 include(CPack)
