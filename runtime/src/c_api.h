@@ -24,7 +24,8 @@ struct nestor_artifact {
   }
 
   nestor::Artifact artifact;
-  std::vector<std::vector<nestor::CutInfo>> cuts; ///< By capacity: the caller gets pointers into it.
+  /// By capacity: the caller gets pointers into it.
+  std::vector<std::vector<nestor::CutInfo>> cuts;
 };
 
 struct nestor_calibration {
