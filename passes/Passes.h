@@ -33,7 +33,11 @@ void buildPreparePipeline(mlir::OpPassManager &manager);
 /// From there to operations that are kernel calls: fusing and packing.
 void buildFinishPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
-/// Both, with `nest-find-cuts` between them.
+/// Packing alone, for a module that `buildFinishPipeline` left unpacked and others
+/// have changed since.
+void buildPackPipeline(mlir::OpPassManager &manager);
+
+/// Preparing and finishing, with `nest-find-cuts` between them.
 void buildNestPipeline(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 /// Makes the passes and `nest-pipeline` known by name.

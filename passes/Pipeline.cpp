@@ -22,15 +22,23 @@ static void addCleanup(OpPassManager &func) {
   func.addPass(createCSEPass());
 }
 
-void buildPreparePipeline(OpPassManager &manager) {
-  OpPassManager &func = manager.nest<func::FuncOp>();
+static void addFolding(OpPassManager &func) {
   func.addPass(createFoldConstantsPass());
   addCleanup(func);
+}
+
+static void addPacking(OpPassManager &func) {
+  func.addPass(createPackFiltersPass());
+  func.addPass(createPackRecurrentPass());
+}
+
+void buildPreparePipeline(OpPassManager &manager) {
+  OpPassManager &func = manager.nest<func::FuncOp>();
+  addFolding(func);
   // Channels last first: batch norms and activations are then next to the
   // convolutions that they belong to.
   func.addPass(createPropagateLayoutPass());
-  func.addPass(createFoldConstantsPass());
-  addCleanup(func);
+  addFolding(func);
   func.addPass(createFoldBatchNormPass());
   func.addPass(createLowerConvTransposePass());
   func.addPass(createRecognizeNormalizationPass());
@@ -45,12 +53,16 @@ void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options)
   func.addPass(createLowerConvTransposePass());
   func.addPass(createFusePass({options.fuseAcrossCuts}));
   addCleanup(func);
-  if (options.packFilters) {
-    func.addPass(createPackFiltersPass());
-    func.addPass(createPackRecurrentPass());
-  }
-  func.addPass(createFoldConstantsPass());
-  addCleanup(func);
+  if (options.packFilters)
+    addPacking(func);
+  addFolding(func);
+}
+
+void buildPackPipeline(OpPassManager &manager) {
+  OpPassManager &func = manager.nest<func::FuncOp>();
+  func.addPass(createCanonicalizerPass());
+  addPacking(func);
+  addFolding(func);
 }
 
 void buildNestPipeline(OpPassManager &manager, const PipelineOptions &options) {

@@ -19,7 +19,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -263,15 +262,7 @@ LogicalResult Compilation::quantize(CompiledVariant &variant) {
     result.message = "int8: " + toString(std::move(error));
     return failure();
   }
-  return runPasses(*variant.module, [](OpPassManager &manager) {
-    OpPassManager &func = manager.nest<func::FuncOp>();
-    func.addPass(createCanonicalizerPass());
-    func.addPass(createPackFiltersPass());
-    func.addPass(createPackRecurrentPass());
-    func.addPass(createFoldConstantsPass());
-    func.addPass(createCanonicalizerPass());
-    func.addPass(createCSEPass());
-  });
+  return runPasses(*variant.module, buildPackPipeline);
 }
 
 LogicalResult Compilation::generateInt8() {

@@ -76,7 +76,7 @@ struct CompileOptions {
   std::function<void(llvm::StringRef)> progress;
 };
 
-/// The same model in another precision; see runtime/format/variant.h.
+/// The same model in another precision; see VARIANT in runtime/format/artifact.proto.
 struct CompiledVariant {
   std::string precision;
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< As in CompileResult.

@@ -208,37 +208,26 @@ void DirectConv::emitPanelRange() {
   emitPanels(begin, end, [&] { emitRows(b.i64(0), b.i64(g.batch * g.outRows())); });
 }
 
-/// Goes over panels [first, last), several at a time while all of them are
-/// whole, then one by one.
+/// Goes over panels [first, last), as many at a time as a tile has.
 void DirectConv::emitPanels(Value first, Value last, llvm::function_ref<void()> body) {
   panelStride = b.mul(inputs, g.taps() * panelWidth);
   Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), b.getF32Type());
-  auto over = [&](Value from, Value to, int64_t count) {
-    b.loop(from, to, count, [&](Value panel) {
-      Value channel = b.mul(panel, panelWidth), left = b.sub(outputs, channel);
-      if (nested)
-        nested->enterPanels(panel, count);
-      else
-        panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
-      auto compute = [&](bool half) {
-        epilogue->enterPanels(b.add(b.mul(group, outputs), channel), left, count, half);
-        body();
-      };
-      if (count > 1 || !spec.halfPanel)
-        compute(/*half=*/false);
-      else
-        b.ifThenElse(b.less(b.i64(panelWidth / 2), left), [&] { compute(/*half=*/false); },
-                     [&] { compute(/*half=*/true); });
-    });
-  };
-  if (tile.panels > 1) {
-    Value whole = b.min(last, b.div(outputs, panelWidth));
-    Value together = b.mul(b.div(b.max(b.sub(whole, first), b.i64(0)), tile.panels), tile.panels);
-    Value middle = b.add(first, together);
-    over(first, middle, tile.panels);
-    first = middle;
-  }
-  over(first, last, 1);
+  forEachPanels(b, first, last, outputs, tile.panels, [&](Value panel, int64_t count) {
+    Value channel = b.mul(panel, panelWidth), left = b.sub(outputs, channel);
+    if (nested)
+      nested->enterPanels(panel, count);
+    else
+      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
+    auto compute = [&](bool half) {
+      epilogue->enterPanels(b.add(b.mul(group, outputs), channel), left, count, half);
+      body();
+    };
+    if (count > 1 || !spec.halfPanel)
+      compute(/*half=*/false);
+    else
+      b.ifThenElse(b.less(b.i64(panelWidth / 2), left), [&] { compute(/*half=*/false); },
+                   [&] { compute(/*half=*/true); });
+  });
 }
 
 void DirectConv::emitRows(Value first, Value last) {

@@ -104,20 +104,14 @@ LogicalResult emitPacked(func::FuncOp func, const TargetInfo &target, const Matm
                                            panelPointers, depth);
       epilogue.finish(sums, rows, b.add(b.mul(matrix, spec.rows), row));
     };
-    auto overPanels = [&](Value from, Value to, int64_t count) {
-      b.loop(from, to, count, [&](Value panel) {
-        Value channel = b.mul(panel, panelWidth), pointer = b.at(w, b.mul(panel, panelStride), f32);
-        epilogue.enterPanels(channel, b.sub(columns, channel), count);
-        int64_t whole = spec.rows / tile.rows * tile.rows;
-        b.loop(first, b.min(last, b.i64(whole)), tile.rows, [&](Value row) { emitTile(row, tile.rows, pointer); });
-        if (whole < spec.rows)
-          b.ifThen(b.less(b.i64(whole), last), [&] { emitTile(b.i64(whole), spec.rows - whole, pointer); });
-      });
-    };
-    Value together = b.mul(b.div(b.div(columns, panelWidth), tile.panels), tile.panels);
-    if (tile.panels > 1)
-      overPanels(b.i64(0), together, tile.panels);
-    overPanels(tile.panels > 1 ? together : b.i64(0), panels, 1);
+    forEachPanels(b, b.i64(0), panels, columns, tile.panels, [&](Value panel, int64_t count) {
+      Value channel = b.mul(panel, panelWidth), pointer = b.at(w, b.mul(panel, panelStride), f32);
+      epilogue.enterPanels(channel, b.sub(columns, channel), count);
+      int64_t whole = spec.rows / tile.rows * tile.rows;
+      b.loop(first, b.min(last, b.i64(whole)), tile.rows, [&](Value row) { emitTile(row, tile.rows, pointer); });
+      if (whole < spec.rows)
+        b.ifThen(b.less(b.i64(whole), last), [&] { emitTile(b.i64(whole), spec.rows - whole, pointer); });
+    });
   });
   return success();
 }

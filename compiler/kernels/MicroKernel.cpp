@@ -19,32 +19,49 @@ SmallVector<Value> PanelsOperand::panels(KernelBuilder &b, int64_t count) const 
   return pointers;
 }
 
-SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
-                                               int64_t vectors, int64_t lanes, RowsOperand lhs,
-                                               ArrayRef<Value> panels, Value depth, Value ahead) {
-  Type f32 = b.getF32Type();
+void nestor::kernels::forEachPanels(KernelBuilder &b, Value first, Value last, Value outputs, int64_t together,
+                                    llvm::function_ref<void(Value, int64_t)> body) {
+  auto over = [&](Value from, Value to, int64_t count) {
+    b.loop(from, to, count, [&](Value panel) { body(panel, count); });
+  };
+  if (together > 1) {
+    Value whole = b.min(last, b.div(outputs, panelWidth));
+    Value groups = b.mul(b.div(b.max(b.sub(whole, first), b.i64(0)), together), together);
+    Value middle = b.add(first, groups);
+    over(first, middle, together);
+    first = middle;
+  }
+  over(first, last, 1);
+}
+
+SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementProduct &product, ArrayRef<Value> sums,
+                                               ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
+                                               RowsOperand lhs, ArrayRef<Value> panels, Value depth, Value ahead) {
   int64_t perPanel = panelWidth / lanes;
+  Type element = product.element;
   SmallVector<Value> rowPointers, carried;
   for (int64_t row : rows) {
-    rowPointers.push_back(b.at(lhs.pointer, b.mul(lhs.rowStride, row), f32));
+    rowPointers.push_back(b.at(lhs.pointer, b.mul(lhs.rowStride, row), element));
     for (int64_t v = 0; v < vectors; ++v)
       carried.push_back(sums[row * vectors + v]);
   }
 
   SmallVector<Value> results = b.loop(b.i64(0), depth, 1, carried, [&](Value k, ValueRange current) {
     Value offset = b.mul(k, panelWidth), step = b.mul(k, lhs.depthStride);
-    SmallVector<Value> weights, next;
+    SmallVector<ElementProduct::Prepared> weights;
     for (int64_t v = 0; v < vectors; ++v) {
-      Value pointer = b.at(panels[v / perPanel], b.add(offset, v % perPanel * lanes), f32);
+      Value pointer = b.at(panels[v / perPanel], b.add(offset, v % perPanel * lanes), element);
       // Panels are aligned: SSE can then take the weights from memory.
-      weights.push_back(LLVM::LoadOp::create(b, VectorType::get(lanes, f32), pointer, /*alignment=*/lanes * 4));
+      weights.push_back(product.prepareWeights(
+          LLVM::LoadOp::create(b, VectorType::get(lanes, element), pointer, /*alignment=*/lanes * 4)));
     }
     for (Value panel : ahead ? panels : ArrayRef<Value>())
-      LLVM::Prefetch::create(b, b.at(panel, b.add(offset, ahead), f32), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+      LLVM::Prefetch::create(b, b.at(panel, b.add(offset, ahead), element), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+    SmallVector<Value> next;
     for (auto [i, pointer] : llvm::enumerate(rowPointers)) {
-      Value x = b.broadcast(b.load(f32, pointer, step), lanes);
+      ElementProduct::Prepared x = product.prepareInput(b.load(element, pointer, step));
       for (int64_t v = 0; v < vectors; ++v)
-        next.push_back(b.fma(x, weights[v], current[i * vectors + v]));
+        next.push_back(product.add(current[i * vectors + v], x, weights[v]));
     }
     return next;
   });
@@ -54,4 +71,14 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value>
     for (int64_t v = 0; v < vectors; ++v)
       updated[row * vectors + v] = results[i * vectors + v];
   return updated;
+}
+
+SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
+                                               int64_t vectors, int64_t lanes, RowsOperand lhs,
+                                               ArrayRef<Value> panels, Value depth, Value ahead) {
+  using Prepared = ElementProduct::Prepared;
+  auto asIs = [](Value weights) { return Prepared{weights}; };
+  auto broadcast = [&](Value x) { return Prepared{b.broadcast(x, lanes)}; };
+  auto add = [&](Value sum, const Prepared &x, const Prepared &weights) { return b.fma(x[0], weights[0], sum); };
+  return accumulate(b, {b.getF32Type(), asIs, broadcast, add}, sums, rows, vectors, lanes, lhs, panels, depth, ahead);
 }

@@ -25,6 +25,21 @@ struct PanelsOperand {
   llvm::SmallVector<mlir::Value> panels(KernelBuilder &b, int64_t count) const;
 };
 
+/// Calls `body(panel, count)` in loops over panels [first, last) of `outputs`
+/// channels: `together` at a time while all of them are whole, then one by one.
+void forEachPanels(KernelBuilder &b, mlir::Value first, mlir::Value last, mlir::Value outputs, int64_t together,
+                   llvm::function_ref<void(mlir::Value, int64_t)> body);
+
+/// How a vector of weights and an element of a row, of four bytes each, meet.
+/// Both are prepared once, as one value or several, for all that they meet.
+struct ElementProduct {
+  using Prepared = llvm::SmallVector<mlir::Value, 4>;
+
+  mlir::Type element;
+  llvm::function_ref<Prepared(mlir::Value)> prepareWeights, prepareInput;
+  llvm::function_ref<mlir::Value(mlir::Value sum, const Prepared &input, const Prepared &weights)> add;
+};
+
 /// sums[row][vector] += lhs[row][k] * rhs[k][vector] over k in [0, depth), for
 /// the given rows of the tile only. `sums` has `vectors` vectors of `lanes` a
 /// row; lanes * vectors is a whole number of panels. `panels` has a pointer to
@@ -33,6 +48,12 @@ struct PanelsOperand {
 llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, llvm::ArrayRef<mlir::Value> sums,
                                           llvm::ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
                                           RowsOperand lhs, llvm::ArrayRef<mlir::Value> panels, mlir::Value depth,
+                                          mlir::Value ahead = {});
+/// The same with another product than that of floats.
+llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, const ElementProduct &product,
+                                          llvm::ArrayRef<mlir::Value> sums, llvm::ArrayRef<int64_t> rows,
+                                          int64_t vectors, int64_t lanes, RowsOperand lhs,
+                                          llvm::ArrayRef<mlir::Value> panels, mlir::Value depth,
                                           mlir::Value ahead = {});
 
 } // namespace nestor::kernels

@@ -33,7 +33,7 @@ class ByteProduct {
 public:
   ByteProduct(KernelBuilder &b, int64_t lanes) : b(b), lanes(lanes), i32s(VectorType::get(lanes, b.getI32Type())) {}
 
-  using Parts = SmallVector<Value, 4>;
+  using Parts = ElementProduct::Prepared;
   /// `weights`: the 32 bits of each lane. `bytes`: an i32 that all lanes meet.
   Parts prepareWeights(Value weights);
   Parts prepareBytes(Value bytes);
@@ -120,38 +120,14 @@ Tile nestor::kernels::quantTile(const TargetInfo &target, int64_t rows, bool nar
 SmallVector<Value> nestor::kernels::accumulateBytes(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
                                                     int64_t vectors, int64_t lanes, RowsOperand lhs,
                                                     ArrayRef<Value> panels, Value depth) {
-  Type i32 = b.getI32Type();
-  int64_t perPanel = panelWidth / lanes;
   ByteProduct product(b, lanes);
-  SmallVector<Value> rowPointers, carried;
-  for (int64_t row : rows) {
-    rowPointers.push_back(b.at(lhs.pointer, b.mul(lhs.rowStride, row), i32));
-    for (int64_t v = 0; v < vectors; ++v)
-      carried.push_back(sums[row * vectors + v]);
-  }
-
-  SmallVector<Value> results = b.loop(b.i64(0), depth, 1, carried, [&](Value k, ValueRange current) {
-    Value offset = b.mul(k, panelWidth), step = b.mul(k, lhs.depthStride);
-    SmallVector<ByteProduct::Parts> weights;
-    for (int64_t v = 0; v < vectors; ++v) {
-      Value pointer = b.at(panels[v / perPanel], b.add(offset, v % perPanel * lanes), i32);
-      Value bits = LLVM::LoadOp::create(b, VectorType::get(lanes, i32), pointer, /*alignment=*/lanes * 4);
-      weights.push_back(product.prepareWeights(bits));
-    }
-    SmallVector<Value> next;
-    for (auto [i, pointer] : llvm::enumerate(rowPointers)) {
-      ByteProduct::Parts x = product.prepareBytes(b.load(i32, pointer, step));
-      for (int64_t v = 0; v < vectors; ++v)
-        next.push_back(product.add(current[i * vectors + v], x, weights[v]));
-    }
-    return next;
-  });
-
-  SmallVector<Value> updated(sums);
-  for (auto [i, row] : llvm::enumerate(rows))
-    for (int64_t v = 0; v < vectors; ++v)
-      updated[row * vectors + v] = results[i * vectors + v];
-  return updated;
+  auto prepareWeights = [&](Value weights) { return product.prepareWeights(weights); };
+  auto prepareBytes = [&](Value bytes) { return product.prepareBytes(bytes); };
+  auto add = [&](Value sum, const ByteProduct::Parts &bytes, const ByteProduct::Parts &weights) {
+    return product.add(sum, bytes, weights);
+  };
+  return accumulate(b, {b.getI32Type(), prepareWeights, prepareBytes, add}, sums, rows, vectors, lanes, lhs, panels,
+                    depth);
 }
 
 //===----------------------------------------------------------------------===//

@@ -302,20 +302,11 @@ void WinogradConv::emitBlock(InputTransform &input, Value block) {
   emitPanels(b.i64(0), panels, firstTile, tileCount);
 }
 
-/// Goes over panels [first, last), several at a time while all of them are
-/// whole, then one by one.
+/// Goes over panels [first, last), a group at a time.
 void WinogradConv::emitPanels(Value first, Value last, Value firstTile, Value tileCount) {
-  auto over = [&](Value from, Value to, int64_t count) {
-    b.loop(from, to, count, [&](Value panel) { emitPanelGroup(panel, count, firstTile, tileCount); });
-  };
-  if (group > 1) {
-    Value whole = b.min(last, b.div(outputs, panelWidth));
-    Value together = b.mul(b.div(b.max(b.sub(whole, first), b.i64(0)), group), group);
-    Value middle = b.add(first, together);
-    over(first, middle, group);
-    first = middle;
-  }
-  over(first, last, 1);
+  forEachPanels(b, first, last, outputs, group, [&](Value panel, int64_t count) {
+    emitPanelGroup(panel, count, firstTile, tileCount);
+  });
 }
 
 void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount) {

@@ -20,6 +20,7 @@
 #include "compiler/learn/QuantizedFilters.h"
 #include "compiler/learn/Ranges.h"
 #include "compiler/reference/Evaluator.h"
+#include "passes/Utils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -36,8 +37,6 @@ namespace {
 
 /// More samples tell no more about ranges.
 constexpr size_t kSamples = 128;
-
-RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 Type byteType(MLIRContext *context) { return IntegerType::get(context, 8, IntegerType::Unsigned); }
 
@@ -191,7 +190,7 @@ bool hasKnownVectors(nest::ConvOp conv) {
 void FunctionQuantizer::findConvolutions() {
   func.walk([&](nest::ConvOp conv) {
     if (conv.getType().getElementType().isF32() &&
-        typeOf(conv.getInput()).getElementType().isF32() && hasKnownVectors(conv) &&
+        tensorType(conv.getInput()).getElementType().isF32() && hasKnownVectors(conv) &&
         QuantizedFilters::canQuantize(conv))
       convolutions.insert(conv);
   });
@@ -241,11 +240,11 @@ const FunctionQuantizer::Bytes &FunctionQuantizer::bytesOf(Value value) {
     IRMapping map;
     map.map(source, from.value);
     Operation *copy = builder.clone(*value.getDefiningOp(), map);
-    copy->getResult(0).setType(asBytes(typeOf(value)));
+    copy->getResult(0).setType(asBytes(tensorType(value)));
     made = {copy->getResult(0), from.range};
   } else {
     ByteRange range = ranges.lookup(value);
-    Value map = createMap(builder, value, asBytes(typeOf(value)), builder.getF32Type(),
+    Value map = createMap(builder, value, asBytes(tensorType(value)), builder.getF32Type(),
                           [&](OpBuilder &inner, Value scalar) {
                             return toByte(inner, value.getLoc(), scalar, range);
                           });
@@ -260,7 +259,7 @@ const FunctionQuantizer::Bytes &FunctionQuantizer::bytesOf(Value value) {
 Value FunctionQuantizer::paddedInput(OpBuilder &builder, nest::ConvOp conv, const Bytes &input,
                                      int64_t channels, SmallVectorImpl<int64_t> &begin,
                                      SmallVectorImpl<int64_t> &end) {
-  RankedTensorType type = typeOf(input.value);
+  RankedTensorType type = tensorType(input.value);
   SmallVector<int64_t> low(type.getRank(), 0), high(type.getRank(), 0), shape(type.getShape());
   high.back() = channels - shape.back();
   for (size_t i = 0; i < begin.size() && input.range.zero != 0; ++i) {
@@ -414,7 +413,7 @@ void FunctionQuantizer::finish() {
       const Bytes &made = bytes[old];
       OpBuilder builder(func.getContext());
       builder.setInsertionPointAfterValue(made.value);
-      floats = createMap(builder, made.value, typeOf(old), builder.getI8Type(),
+      floats = createMap(builder, made.value, tensorType(old), builder.getI8Type(),
                          [&](OpBuilder &inner, Value scalar) {
                            return fromByte(inner, old.getLoc(), scalar, made.range);
                          });

@@ -10,6 +10,7 @@
 #include "compiler/ir/Quantized.h"
 #include "compiler/learn/Walk.h"
 #include "compiler/reference/Evaluator.h"
+#include "passes/Utils.h"
 
 #include <cmath>
 
@@ -18,8 +19,6 @@ using nestor::nest::kInputsPerWord;
 using nestor::reference::TensorValue;
 
 namespace nestor::learn {
-
-static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 static bool isDepthwise(nest::ConvOp conv) { return conv.getGroups() > 1; }
 
@@ -42,9 +41,9 @@ static bool keepsWholeWords(nest::GlobalOp global) {
 }
 
 bool QuantizedFilters::canQuantize(nest::ConvOp conv) {
-  int64_t channels = typeOf(conv.getInput()).getShape().back();
+  int64_t channels = tensorType(conv.getInput()).getShape().back();
   int64_t outputs = conv.getType().getShape().back(), groups = conv.getGroups();
-  if (conv.getPacked() || !typeOf(conv.getFilter()).getElementType().isF32() ||
+  if (conv.getPacked() || !tensorType(conv.getFilter()).getElementType().isF32() ||
       (groups != 1 && (groups != channels || groups != outputs)))
     return false;
   Operation *filter = conv.getFilter().getDefiningOp();
@@ -134,7 +133,7 @@ static std::vector<float> sumsOf(ArrayRef<float> weights, int64_t outputs) {
 }
 
 QuantizedFilter QuantizedFilters::quantize(OpBuilder &builder, nest::ConvOp conv) {
-  RankedTensorType type = typeOf(conv.getFilter());
+  RankedTensorType type = tensorType(conv.getFilter());
   int64_t outputs = type.getShape().back(), inputs = type.getShape()[type.getRank() - 2];
   Location loc = conv.getFilter().getLoc();
   QuantizedFilter result;

@@ -8,7 +8,6 @@
 
 #include "compiler/package/FileLayout.h"
 #include "runtime/format/header.h"
-#include "runtime/format/variant.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
@@ -26,7 +25,7 @@ namespace nestor::package {
 static void dropVariants(format::Manifest &manifest) {
   auto &sections = *manifest.mutable_sections();
   auto isVariant = [](const format::Section &section) {
-    return uint32_t(section.kind()) == format::kVariantSection;
+    return section.kind() == format::VARIANT;
   };
   sections.erase(llvm::remove_if(sections, isVariant), sections.end());
 }

@@ -8,7 +8,6 @@
 
 #include "compiler/package/FileLayout.h"
 #include "runtime/format/header.h"
-#include "runtime/format/variant.h"
 
 #include "llvm/Support/xxhash.h"
 
@@ -18,8 +17,6 @@
 using namespace llvm;
 
 namespace nestor::package {
-
-static constexpr auto kVariant = static_cast<format::SectionKind>(format::kVariantSection);
 
 ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images, ArrayRef<Variant> variants)
     : plan(plan), images(images), variants(variants) {
@@ -44,7 +41,7 @@ ArtifactWriter::ArtifactWriter(Plan &plan, ArrayRef<CodeImage> images, ArrayRef<
   for (auto [index, size] : enumerate(plan.weights.shellBytes()))
     addSection(format::WEIGHTS, "shell " + std::to_string(index + 1), index, size);
   for (auto [index, variant] : enumerate(variants))
-    addSection(kVariant, variant.precision, index, variant.artifact.size());
+    addSection(format::VARIANT, variant.precision, index, variant.artifact.size());
   manifest.set_identity(1); // Takes its room in the layout, as the hashes do.
   fileSize = layOutSections(manifest);
 }
@@ -94,7 +91,7 @@ void ArtifactWriter::write(MutableArrayRef<uint8_t> out) {
       llvm::copy(images[section.index()].elf, bytes.begin());
     else if (section.kind() == format::GRAPH)
       llvm::copy(plan.graph, bytes.begin());
-    else if (section.kind() == kVariant)
+    else if (section.kind() == format::VARIANT)
       llvm::copy(variants[section.index()].artifact, bytes.begin());
     else
       plan.weights.write(section.index(), bytes);

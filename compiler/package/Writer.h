@@ -20,7 +20,7 @@
 
 namespace nestor::package {
 
-/// The same model in another precision (runtime/format/variant.h).
+/// The same model in another precision (VARIANT in runtime/format/artifact.proto).
 struct Variant {
   std::string precision;
   llvm::StringRef artifact; ///< Whole.

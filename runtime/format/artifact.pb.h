@@ -32,7 +32,14 @@ typedef enum _nestor_format_SectionKind {
     nestor_format_SectionKind_SECTION_INVALID = 0,
     nestor_format_SectionKind_CODE = 1, /* an ELF image; `index` is the target */
     nestor_format_SectionKind_WEIGHTS = 2, /* a shell; `index` is the shell, 0 belongs to the smallest capacity */
-    nestor_format_SectionKind_GRAPH = 3 /* what `nestorc export` and `verify` read; the runtime does not */
+    nestor_format_SectionKind_GRAPH = 3, /* what `nestorc export` and `verify` read; the runtime does not */
+    /* The same model in another precision, after which the section is named
+ ("int8"): a whole artifact with header, manifest, code, shells and graph of its
+ own, and with the same inputs, outputs and capacities; `index` counts them. So a
+ session in one precision touches nothing of another, and readers that know no
+ variants skip the section. It lies behind the shells: a file that ends before or
+ in it has the others whole. */
+    nestor_format_SectionKind_VARIANT = 4
 } nestor_format_SectionKind;
 
 typedef enum _nestor_format_Space {
@@ -348,8 +355,8 @@ extern "C" {
 #define _nestor_format_DType_ARRAYSIZE ((nestor_format_DType)(nestor_format_DType_BOOL+1))
 
 #define _nestor_format_SectionKind_MIN nestor_format_SectionKind_SECTION_INVALID
-#define _nestor_format_SectionKind_MAX nestor_format_SectionKind_GRAPH
-#define _nestor_format_SectionKind_ARRAYSIZE ((nestor_format_SectionKind)(nestor_format_SectionKind_GRAPH+1))
+#define _nestor_format_SectionKind_MAX nestor_format_SectionKind_VARIANT
+#define _nestor_format_SectionKind_ARRAYSIZE ((nestor_format_SectionKind)(nestor_format_SectionKind_VARIANT+1))
 
 #define _nestor_format_Space_MIN nestor_format_Space_SPACE_INVALID
 #define _nestor_format_Space_MAX nestor_format_Space_MODEL_OUTPUT

@@ -93,9 +93,9 @@ inline Status check_size(const char *what, size_t size, size_t first) {
   if (size >= first && size <= kMaxStructSize)
     return Status();
   return error(StatusCode::invalid_argument,
-                       "%s: struct_size is %zu, not %zu or a little more: initialise the struct "
-                       "with its _INIT macro",
-                       what, size, first);
+               "%s: struct_size is %zu, not %zu or a little more: initialise the struct "
+               "with its _INIT macro",
+               what, size, first);
 }
 
 /// Copies what the app knows of an options struct over the defaults in
@@ -111,9 +111,9 @@ Status read_options(const Options *given, size_t first, Options &options) {
   for (size_t i = sizeof(Options); i < size; ++i)
     if (bytes[i] != 0)
       return error(StatusCode::invalid_argument,
-                           "options: the app sets an option that this library, API version %d, "
-                           "does not know: update libnestor",
-                           NESTOR_API_VERSION);
+                   "options: the app sets an option that this library, API version %d, "
+                   "does not know: update libnestor",
+                   NESTOR_API_VERSION);
   std::memcpy(&options, given, std::min(size, sizeof(Options)));
   return Status();
 }
@@ -154,14 +154,14 @@ inline Status check_option(const char *name, uint32_t value, uint32_t most) {
   if (value <= most)
     return Status();
   return error(StatusCode::invalid_argument, "options: %s is %u, at most %u", name, value,
-                       most);
+               most);
 }
 
 inline Status check_encoding(uint32_t encoding) {
   if (encoding >= NESTOR_ENCODING_EXACT && encoding <= NESTOR_ENCODING_INT8)
     return Status();
   return error(StatusCode::invalid_argument, "encoding is %u, not %d to %d", encoding,
-                       NESTOR_ENCODING_EXACT, NESTOR_ENCODING_INT8);
+               NESTOR_ENCODING_EXACT, NESTOR_ENCODING_INT8);
 }
 
 } // namespace nestor::detail

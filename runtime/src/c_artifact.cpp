@@ -89,7 +89,7 @@ static nestor_code open_artifact(const nestor_open_options *given, Open open,
 
 static Status no_such(const char *what, size_t index, size_t count) {
   return error(StatusCode::not_found, "there is no %s %zu: the artifact has %zu", what,
-                       index, count);
+               index, count);
 }
 
 /// The element at `index` of a list of an artifact, written to `info`.

@@ -23,7 +23,7 @@ static Status read_session_options(const nestor_session_options *given, SessionO
     return Status();
   if (!options.cpus)
     return error(StatusCode::invalid_argument, "options: cpus is null, but cpu_count is %zu",
-                         options.cpu_count);
+                 options.cpu_count);
   how.affinity({options.cpus, options.cpus + options.cpu_count});
   return Status();
 }

@@ -10,7 +10,6 @@
 #include "hash.h"
 #include "nestor/artifact.hpp"
 #include "runtime/format/header.h"
-#include "runtime/format/variant.h"
 
 #include <pb_decode.h>
 
@@ -225,13 +224,6 @@ static Status check_layers(const nestor_format_Capacity &capacity) {
   return Status();
 }
 
-static bool has_variants(const Manifest &manifest) {
-  for (pb_size_t i = 0; i < manifest.sections_count; ++i)
-    if (raw(manifest.sections[i].kind) == format::kVariantSection)
-      return true;
-  return false;
-}
-
 Status ManifestOwner::check_capacities(uint64_t size) {
   if (manifest_.capacities_count == 0 || manifest_.capacities_count > kMaxCapacities)
     return error(StatusCode::corrupt, "manifest: capacities has %u entries",
@@ -257,7 +249,8 @@ Status ManifestOwner::check_capacities(uint64_t size) {
   // A file that is cut opens with the capacities that are whole in it. One
   // without weights is whole only at its full size; one with variants may lack
   // those.
-  bool cut = size < fileSize_ && !has_variants(manifest_);
+  bool hasVariants = find_section(manifest_, nestor_format_SectionKind_VARIANT, 0) != nullptr;
+  bool cut = size < fileSize_ && !hasVariants;
   if (capacities_ == 0 || (cut && capacities_ == manifest_.capacities_count))
     return error(StatusCode::corrupt, "truncated: header: fileSize is %llu, the file has %llu bytes",
                  ull(fileSize_), ull(size));

@@ -3,7 +3,6 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/format/variant.h"
 #include "error.h"
 #include "manifest.h"
 #include "model.h"
@@ -20,25 +19,30 @@ using namespace detail;
 static const nestor_format_Section *find_variant(const Manifest &manifest,
                                                  const std::string &precision) {
   for (pb_size_t i = 0; i < manifest.sections_count; ++i)
-    if (raw(manifest.sections[i].kind) == format::kVariantSection &&
+    if (raw(manifest.sections[i].kind) == nestor_format_SectionKind_VARIANT &&
         precision == text(manifest.sections[i].name))
       return &manifest.sections[i];
   return nullptr;
 }
 
 Result<Artifact> Artifact::variant(const std::string &precision) const {
+  ArtifactOptions options = model_->options;
+  options.sha256({}); // Where there is a pin, the variant's bytes are under it.
+  return variant(precision, options);
+}
+
+Result<Artifact> Artifact::variant(const std::string &precision,
+                                   const ArtifactOptions &options) const {
   const nestor_format_Section *section = find_variant(*model_->manifest, precision);
   if (!section)
-    return error(StatusCode::not_found, "%s: there is no variant '%.20s'; compile it with "
-                 "--precision f32,int8", model_->name.c_str(), precision.c_str());
+    return error(StatusCode::not_found, "%s has no %.20s: compile it with --precision f32,%.20s",
+                 model_->name.c_str(), precision.c_str(), precision.c_str());
   // Sections lie in the file as it should be; it may end early.
   uint64_t there = std::max(model_->file.size(), section->offset) - section->offset;
   if (there == 0)
-    return error(StatusCode::not_found, "%s: the file is cut and ends before its variant '%.20s'",
+    return error(StatusCode::corrupt, "%s: the file is cut and ends before its variant %.20s",
                  model_->name.c_str(), precision.c_str());
   uint64_t bytes = std::min(section->size, there);
-  ArtifactOptions options = model_->options;
-  options.sha256({}); // Where there was a pin, these bytes were under it.
   std::string name = model_->name + " (" + precision + ")";
   auto model = std::make_shared<Model>();
   Result<Mapping> mapping =

@@ -109,7 +109,7 @@ struct MixedSpec {
   float accuracy = 0;
 };
 
-constexpr uint32_t kCode = 1, kWeights = 2;                        // SectionKind
+constexpr uint32_t kCode = 1, kWeights = 2, kVariant = 4;          // SectionKind
 constexpr uint32_t kArena = 1, kShell = 2, kInput = 3, kOutput = 4; // Space
 
 /// Bytes that are only as aligned as a page, as those of a mapped file are.

@@ -6,7 +6,6 @@
 #include "ArtifactBuilder.h"
 #include "nestor/nestor.h"
 #include "nestor/nestor.hpp"
-#include "runtime/format/variant.h"
 
 #include <cstdio>
 #include <gtest/gtest.h>
@@ -25,7 +24,7 @@ protected:
     for (SectionSpec &section : inner.sections)
       if (section.kind == kWeights)
         std::fill(section.bytes.begin(), section.bytes.end(), uint8_t{0});
-    outer.sections.push_back({format::kVariantSection, 0, "int8", inner.build()});
+    outer.sections.push_back({kVariant, 0, "int8", inner.build()});
     whole = outer.build();
     path = testing::TempDir() + "variant" + std::to_string(getpid()) + ".nest";
     writeBytes(path, whole);

@@ -55,13 +55,10 @@ Expected<std::vector<Precision>> openPrecisions(const InspectArguments &argument
     // A file that is still arriving may lack it.
     if (section.name != "int8" || section.offset + section.bytes > artifact->file_bytes())
       continue;
-    InspectArguments variant = arguments;
-    variant.precision = section.name;
-    variant.target.clear();
-    Expected<Artifact> opened = openArtifact(variant);
-    if (!opened)
-      return opened.failure();
-    list.push_back({section.name, *opened});
+    Result<Artifact> variant = artifact->variant(section.name, ArtifactOptions());
+    if (!variant.ok())
+      return Failure(variant.status());
+    list.push_back({section.name, variant.value()});
   }
   return list;
 }

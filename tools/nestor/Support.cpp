@@ -8,9 +8,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <fcntl.h>
 #include <sched.h>
-#include <unistd.h>
 
 namespace nestor::tool {
 
@@ -36,27 +34,11 @@ Failure::Failure(ExitStatus status, const std::string &message) : status(status)
 
 Failure::Failure(const Status &status) : Failure(exitStatusOf(status.code()), status.message()) {}
 
-/// A variant lies in the section that is named after its precision, as a file in
-/// a file.
-static Expected<Artifact> openVariant(const CommonArguments &arguments,
-                                      const ArtifactOptions &options) {
+/// What only the variant needs of the whole file is its manifest.
+static Result<Artifact> openVariant(const CommonArguments &arguments,
+                                    const ArtifactOptions &options) {
   Result<Artifact> whole = Artifact::open(arguments.file, ArtifactOptions().map_weights(false));
-  if (!whole.ok())
-    return Failure(whole.status());
-  for (const SectionInfo &section : whole.value().sections()) {
-    if (section.name != arguments.precision)
-      continue;
-    int fd = open(arguments.file.c_str(), O_RDONLY | O_CLOEXEC);
-    uint64_t there = std::max(whole.value().file_bytes(), section.offset) - section.offset;
-    Result<Artifact> artifact =
-        Artifact::open(fd, section.offset, std::min(section.bytes, there), options);
-    close(fd);
-    if (!artifact.ok())
-      return Failure(artifact.status());
-    return artifact.value();
-  }
-  return Failure(exitUsage, arguments.file + " has no " + arguments.precision +
-                                ": compile it with --precision f32," + arguments.precision);
+  return whole.ok() ? whole.value().variant(arguments.precision, options) : whole.status();
 }
 
 Expected<Artifact> openArtifact(const CommonArguments &arguments) {
@@ -64,9 +46,9 @@ Expected<Artifact> openArtifact(const CommonArguments &arguments) {
   ArtifactOptions options = ArtifactOptions()
                                 .target(arguments.target)
                                 .map_weights(arguments.memoryBudget.empty());
-  if (arguments.precision != "f32")
-    return openVariant(arguments, options);
-  Result<Artifact> artifact = Artifact::open(arguments.file, options);
+  Result<Artifact> artifact = arguments.precision == "f32"
+                                  ? Artifact::open(arguments.file, options)
+                                  : openVariant(arguments, options);
   if (!artifact.ok())
     return Failure(artifact.status());
   return artifact.value();

@@ -27,9 +27,9 @@ struct Measurement {
 
 /// Runs every capacity of `result` on this machine: with its own code or, where
 /// that is for other machines, with code made for the purpose. With --mixed the
-/// manifest gets pairs to measure. `original` is the imported model, which is compiled for comparison where recovery changed
-/// the full capacity. `progress` is told what is being done. Says what went
-/// wrong and returns a status other than Ok.
+/// manifest gets pairs to measure. `original` is the imported model, which is
+/// compiled for comparison where recovery changed the full capacity. `progress` is
+/// told what is being done. Says what went wrong and returns a status other than Ok.
 ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
                    nestor::driver::CompileResult &result, mlir::ModuleOp original,
                    llvm::function_ref<void(llvm::StringRef)> progress, Measurement &measurement);

@@ -113,7 +113,7 @@ double defaultTolerance(mlir::ModuleOp graph) {
 }
 
 /// The artifact of `precision` in the file `bytes`: all of it for f32, else a
-/// section (runtime/format/variant.h).
+/// section (VARIANT in runtime/format/artifact.proto).
 Expected<StringRef> findVariant(StringRef bytes, const std::string &precision) {
   if (precision == "f32")
     return bytes;

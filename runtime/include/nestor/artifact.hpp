@@ -351,8 +351,11 @@ public:
   /// The same model in another precision, "int8" where it was compiled with
   /// `--precision f32,int8`: an artifact with the same inputs, outputs and
   /// capacities. Its code and weights are touched only through it. Of an artifact
-  /// in memory it is a part, so that memory must stay. `not_found` without one.
+  /// in memory it is a part, so that memory must stay. Opened as this one was, or
+  /// as `options` say. `not_found` without one, `corrupt` where the file ends
+  /// before it.
   Result<Artifact> variant(const std::string &precision) const;
+  Result<Artifact> variant(const std::string &precision, const ArtifactOptions &options) const;
   /// The same artifact with the capacities that have arrived in its file since:
   /// for a file that grows while a download appends to it, or is renamed over.
   /// The new shells are checked against their hashes; of a pinned artifact, the
