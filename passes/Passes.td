@@ -261,6 +261,25 @@ def PackFiltersPass : Pass<"nest-pack-filters", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+def ReadPlanarInputsPass : Pass<"nest-read-planar-inputs", "::mlir::func::FuncOp"> {
+  let summary = "let convolutions read images with channels first, as they are given";
+  let description = [{
+    A model's first convolution reads its few channels from planes instead of
+    from a copy with channels last:
+
+    ```mlir
+    %0 = nest.transpose %image [0, 2, 3, 1] : tensor<1x3x224x224xf32> -> tensor<1x224x224x3xf32>
+    %y = nest.conv %0, %filter {packed, ...} : (tensor<1x224x224x3xf32>, ...) -> ...
+    ```
+    becomes
+    ```mlir
+    %y = nest.conv %image, %filter {packed, planar, ...} : (tensor<1x3x224x224xf32>, ...) -> ...
+    ```
+    Comes last: what else looks at convolutions expects channels last.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
 def PackRecurrentPass : Pass<"nest-pack-recurrent", "::mlir::func::FuncOp"> {
   let summary = "give LSTM, GRU and RNN the weight layout that their kernels read";
   let description = [{

@@ -56,6 +56,8 @@ void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options)
   if (options.packFilters)
     addPacking(func);
   addFolding(func);
+  if (options.packFilters)
+    func.addPass(createReadPlanarInputsPass());
 }
 
 void buildPackPipeline(OpPassManager &manager) {

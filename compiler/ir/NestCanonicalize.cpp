@@ -242,8 +242,8 @@ struct FoldPadIntoConv final : OpRewritePattern<ConvOp> {
 
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     auto pad = op.getInput().getDefiningOp<PadOp>();
-    if (!pad || !isZeroBorder(pad))
-      return rewriter.notifyMatchFailure(op, "input has no border of zeros");
+    if (!pad || op.getPlanar() || !isZeroBorder(pad))
+      return rewriter.notifyMatchFailure(op, "input has no border of zeros, or channels first");
     rewriter.modifyOpInPlace(op, [&] {
       op.getInputMutable().assign(pad.getInput());
       op.setPadBegin(addBorder(op.getPadBegin(), pad.getLow()));

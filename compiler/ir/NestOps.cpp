@@ -110,11 +110,11 @@ LogicalResult MapOp::verify() {
 // Convolution, matrix product, pooling
 //===----------------------------------------------------------------------===//
 
-LogicalResult nestor::nest::verifyWindow(Operation *op, Value input, Value result,
+LogicalResult nestor::nest::verifyWindow(Operation *op, ArrayRef<int64_t> in, Value result,
                                          ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides,
                                          ArrayRef<int64_t> dilations, ArrayRef<int64_t> padBegin,
                                          ArrayRef<int64_t> padEnd, bool exact) {
-  ArrayRef<int64_t> in = shapeOf(input), out = shapeOf(result);
+  ArrayRef<int64_t> out = shapeOf(result);
   size_t n = kernel.size();
   if (n < 1 || n > 3)
     return op->emitOpError("windows have 1, 2 or 3 spatial dimensions, not ") << n;
@@ -177,11 +177,19 @@ static LogicalResult verifyBytes(ConvOp op) {
   return success();
 }
 
+SmallVector<int64_t> ConvOp::getInputShape() {
+  SmallVector<int64_t> shape(shapeOf(getInput()));
+  if (getPlanar() && shape.size() > 1)
+    std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
+  return shape;
+}
+
 LogicalResult ConvOp::verify() {
-  if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
+  SmallVector<int64_t> input = getInputShape();
+  if (failed(verifyWindow(*this, input, getResult(), getKernel(), getStrides(), getDilations(),
                           getPadBegin(), getPadEnd(), /*exact=*/true)))
     return failure();
-  int64_t channels = shapeOf(getInput()).back(), outputs = shapeOf(getResult()).back();
+  int64_t channels = input.back(), outputs = shapeOf(getResult()).back();
   int64_t groups = getGroups();
   if (groups < 1 || channels % groups || outputs % groups)
     return emitOpError("groups ") << groups << " must divide " << channels << " inputs and "
@@ -192,6 +200,8 @@ LogicalResult ConvOp::verify() {
   auto isOne = [](int64_t step) { return step == 1; };
   if (winogradTile(*this) && !(llvm::all_of(getStrides(), isOne) && llvm::all_of(getDilations(), isOne)))
     return emitOpError("winograd has no strides and no dilations");
+  if (getPlanar() && (groups != 1 || !getPacked() || winogradTile(*this) || isOfBytes(*this)))
+    return emitOpError("planar needs one group and a packed filter of floats, not Winograd's");
   bool ofBytes = isOfBytes(*this), depthwise = groups == channels && groups == outputs;
   if (ofBytes && failed(verifyBytes(*this)))
     return failure();
@@ -273,8 +283,8 @@ LogicalResult PackOp::verify() {
 }
 
 LogicalResult PoolOp::verify() {
-  if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
-                          getPadBegin(), getPadEnd(), /*exact=*/false)))
+  if (failed(verifyWindow(*this, shapeOf(getInput()), getResult(), getKernel(), getStrides(),
+                          getDilations(), getPadBegin(), getPadEnd(), /*exact=*/false)))
     return failure();
   if (shapeOf(getInput()).back() != shapeOf(getResult()).back())
     return emitOpError("input and result differ in channels");
@@ -285,8 +295,8 @@ LogicalResult PoolOp::verify() {
 }
 
 LogicalResult MaxPoolIndicesOp::verify() {
-  if (failed(verifyWindow(*this, getInput(), getResult(), getKernel(), getStrides(), getDilations(),
-                          getPadBegin(), getPadEnd(), /*exact=*/false)))
+  if (failed(verifyWindow(*this, shapeOf(getInput()), getResult(), getKernel(), getStrides(),
+                          getDilations(), getPadBegin(), getPadEnd(), /*exact=*/false)))
     return failure();
   if (shapeOf(getInput()).back() != shapeOf(getResult()).back())
     return emitOpError("input and result differ in channels");

@@ -114,7 +114,8 @@ def Nest_WeightOp : Nest_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUse
 def Nest_ConvOp : Nest_Op<"conv", [Pure, AttrSizedOperandSegments, IsolatedFromAbove]> {
   let summary = "convolution, channels last, with an optional fused epilogue";
   let description = [{
-    - `input`  [N, D1.., Dn, C]
+    - `input`  [N, D1.., Dn, C]; with `planar` [N, C, D1.., Dn], as models are
+      given images (one group, a packed filter, few channels)
     - `filter` [K1.., Kn, C/groups, O]; with `packed`, the layout that kernels
       read: [O/16, K1*..*Kn, C/groups, 16] (O rounded up, zero-filled), or
       [C/16, K1*..*Kn, 1, 16] for depthwise
@@ -135,9 +136,13 @@ def Nest_ConvOp : Nest_Op<"conv", [Pure, AttrSizedOperandSegments, IsolatedFromA
     Variadic<AnyStaticShapeTensor>:$extras,
     DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
     DenseI64ArrayAttr:$padBegin, DenseI64ArrayAttr:$padEnd,
-    I64Attr:$groups, UnitAttr:$packed);
+    I64Attr:$groups, UnitAttr:$packed, UnitAttr:$planar);
   let results = (outs AnyStaticShapeTensor:$result);
   let regions = (region AnyRegion:$epilogue);
+  let extraClassDeclaration = [{
+    /// Of the input, channels last, however it lies in memory.
+    ::llvm::SmallVector<int64_t> getInputShape();
+  }];
   let assemblyFormat = [{
     $input `,` $filter (`scale` $scale^)? (`bias` $bias^)? (`extras` `(` $extras^ `)`)?
     attr-dict `:` functional-type(operands, results) ($epilogue^)?

@@ -37,7 +37,7 @@ mlir::LogicalResult verifyBroadcast(mlir::Operation *op, mlir::Value value,
 
 /// Checks that the extents of `result` follow from a window sliding over
 /// `input` (both [N, spatial.., C]). `exact` asks for the floor formula.
-mlir::LogicalResult verifyWindow(mlir::Operation *op, mlir::Value input, mlir::Value result,
+mlir::LogicalResult verifyWindow(mlir::Operation *op, llvm::ArrayRef<int64_t> input, mlir::Value result,
                                  llvm::ArrayRef<int64_t> kernel, llvm::ArrayRef<int64_t> strides,
                                  llvm::ArrayRef<int64_t> dilations,
                                  llvm::ArrayRef<int64_t> padBegin, llvm::ArrayRef<int64_t> padEnd,

@@ -10,7 +10,7 @@ using namespace mlir;
 using namespace nestor::nest;
 
 LogicalResult ConvFilterGradOp::verify() {
-  if (failed(verifyWindow(*this, getInput(), getGrad(), getKernel(), getStrides(), getDilations(),
+  if (failed(verifyWindow(*this, shapeOf(getInput()), getGrad(), getKernel(), getStrides(), getDilations(),
                           getPadBegin(), getPadEnd(), /*exact=*/true)))
     return failure();
   int64_t channels = shapeOf(getInput()).back(), outputs = shapeOf(getGrad()).back();
@@ -24,7 +24,7 @@ LogicalResult ConvFilterGradOp::verify() {
 }
 
 LogicalResult PoolGradOp::verify() {
-  if (failed(verifyWindow(*this, getInput(), getGrad(), getKernel(), getStrides(), getDilations(),
+  if (failed(verifyWindow(*this, shapeOf(getInput()), getGrad(), getKernel(), getStrides(), getDilations(),
                           getPadBegin(), getPadEnd(), /*exact=*/false)))
     return failure();
   if (getKind() == PoolKind::lp)

@@ -98,7 +98,7 @@ static CallArg packAtRunTime(nest::ConvOp op, bool depthwise, SmallVectorImpl<Ke
 
 /// Input channels as the kernel counts them: words of four where they are bytes.
 static int64_t inputChannels(nest::ConvOp op) {
-  int64_t inputs = tensorType(op.getInput()).getShape().back();
+  int64_t inputs = op.getInputShape().back();
   return nest::isOfBytes(op) && op.getGroups() == 1 ? inputs / nest::kInputsPerWord : inputs;
 }
 
@@ -142,11 +142,12 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   spec.grouped = groups > 1 && !spec.depthwise;
   spec.narrow = (groups == 1 ? fullOutputs : outputs / groups) <= panelWidth;
   spec.aliased = fullInputs * spec.geometry.stride[2] * 4 % 4096 == 0;
+  spec.planes = op.getPlanar() ? inputs : 0;
   // With few pixels the weights are most of the traffic: they are cut up, so
   // that threads do not all read them.
   if (!spec.depthwise && spec.geometry.outPixels() <= 64)
     spec.grain = ConvGrain::Panels;
-  else if (!spec.depthwise && spec.geometry.isPointwise())
+  else if (!spec.depthwise && !spec.planes && spec.geometry.isPointwise())
     spec.grain = ConvGrain::Pixels;
   if (shared && shared->blocks.shells() > 1)
     spec.nesting = {shared->blocks.shells(), unsigned(llvm::PowerOf2Ceil(shared->blocks.inputParts())),
@@ -250,7 +251,7 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   call.spec.name = kernelName(kind, spec.identity());
   if (spec.winograd)
     kind += " F(" + std::to_string(spec.winograd) + ")";
-  call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
+  call.spec.signature = kind + " " + spec.geometry.describe() + (spec.planes ? " planar" : "") + epilogueSuffix(spec.epilogue);
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
@@ -268,7 +269,7 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
 static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const SharedFilter &shared) {
   const FilterBlocks &blocks = shared.blocks;
   const Nesting &nesting = spec.nesting;
-  int64_t inputs = tensorType(op.getInput()).getShape().back(), firstChannel = 0;
+  int64_t inputs = op.getInputShape().back(), firstChannel = 0;
   Calls calls;
   for (unsigned part = 0; part < blocks.outputParts(); ++part) {
     int64_t outputs = blocks.keptOutputs(part, shared.capacity);
@@ -320,7 +321,7 @@ static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue) {
   describeExtents(call, spec);
   nameKernel(call, spec);
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
-              (spec.depthwise ? 1 : tensorType(op.getInput()).getShape().back() / groups);
+              (spec.depthwise ? 1 : op.getInputShape().back() / groups);
   calls.push_back(std::move(call));
   if (spec.winograd)
     finishWinogradCalls(spec, inputs, calls);

@@ -49,9 +49,8 @@ std::string ConvGeometry::describe() const {
 }
 
 /// From any operation with the attributes of a convolution.
-template <typename Op> static ConvGeometry geometryOf(Op op, Value wide, Value narrow) {
+template <typename Op> static ConvGeometry geometryOf(Op op, ArrayRef<int64_t> in, Value narrow) {
   ConvGeometry g;
-  ArrayRef<int64_t> in = cast<RankedTensorType>(wide.getType()).getShape();
   ArrayRef<int64_t> out = cast<RankedTensorType>(narrow.getType()).getShape();
   g.batch = in[0];
   int missing = 3 - int(op.getKernel().size());
@@ -69,8 +68,8 @@ template <typename Op> static ConvGeometry geometryOf(Op op, Value wide, Value n
 }
 
 ConvGeometry ConvGeometry::get(nest::ConvOp op) {
-  ConvGeometry g = geometryOf(op, op.getInput(), op.getResult());
-  if (g.isPointwise()) {
+  ConvGeometry g = geometryOf(op, op.getInputShape(), op.getResult());
+  if (g.isPointwise() && !op.getPlanar()) {
     g.in = g.out = {1, 1, g.inPixels()};
     g.batch = 1;
   }
@@ -78,7 +77,7 @@ ConvGeometry ConvGeometry::get(nest::ConvOp op) {
 }
 
 ConvGeometry ConvGeometry::get(nest::ConvFilterGradOp op) {
-  return geometryOf(op, op.getInput(), op.getGrad());
+  return geometryOf(op, op.getInput().getType().getShape(), op.getGrad());
 }
 
 std::string ConvSpec::identity() const {
@@ -86,6 +85,8 @@ std::string ConvSpec::identity() const {
   for (bool flag : {depthwise, grouped, narrow, aliased, halfPanel})
     text += flag ? '1' : '0';
   text += char('0' + int(grain));
+  if (planes)
+    text += llvm::formatv("planes {0} ", planes).str();
   if (nesting.shells)
     text += llvm::formatv("shells {0} {1} {2} {3}", nesting.shells, nesting.parts, int(nesting.wholeInputs),
                           int(nesting.slice))

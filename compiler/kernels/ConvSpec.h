@@ -78,6 +78,8 @@ struct ConvSpec {
   bool halfPanel = false;
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;
+  /// Input channels that lie one after the other, as whole images; 0: channels last.
+  int64_t planes = 0;
   /// Winograd tiles of so many outputs squared, and how many of them are a block;
   /// 0: computed directly.
   int64_t winograd = 0, winogradBlock = 0;

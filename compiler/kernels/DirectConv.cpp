@@ -17,6 +17,9 @@
 // group) they are one loop of kernel width * channels. A filter in shells adds
 // a loop over runs of channels around the taps; see NestedFilter.h.
 //
+// Planes of an input whose channels come first are a few channels, known when the
+// code is made, and are gone through tap by tap.
+//
 // A convolution of bytes is one of words here: four inputs are one channel, and
 // only the innermost loop and the epilogue know better.
 //
@@ -64,7 +67,7 @@ public:
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
     }
     groups = spec.grouped ? b.param(3) : b.i64(1);
-    pixelStride = b.mul(inputs, groups);
+    pixelStride = spec.planes ? b.i64(1) : b.mul(inputs, groups);
     Value resultChannels = spec.nesting.slice ? b.param(1) : b.mul(outputs, groups);
     epilogue.emplace(b, this->spec.epilogue, spec.epilogueArg(), resultChannels, tile.rows, tile.panels);
     planTiles();
@@ -99,6 +102,7 @@ private:
   SmallVector<Value> forEachRun(ValueRange sums, NestedFilter::Body body);
   bool fetchesAhead() const;
   Value distanceAhead(const ChannelRun &channels);
+  SmallVector<Value> accumulateTap(ArrayRef<int64_t> rows, ValueRange sums, Value pixel, ArrayRef<Value> weights);
   SmallVector<Value> accumulateRow(const TileRun &run, const ChannelRun &channels, Value start, Value inputRow,
                                    Value tapRow, ValueRange sums);
 
@@ -159,7 +163,7 @@ void DirectConv::planTiles() {
 /// than such a cache holds, all, since then the panels should be read once.
 Value DirectConv::blockLength(int64_t pixelsPerUnit) {
   constexpr int64_t blockFloats = 64 << 10, weightFloats = 128 << 10;
-  Value floats = b.mul(b.add(pixelStride, b.mul(outputs, groups)), pixelsPerUnit);
+  Value floats = b.mul(b.mul(b.add(inputs, outputs), groups), pixelsPerUnit);
   Value weights = b.mul(b.mul(panels, inputs), g.taps() * panelWidth);
   Value block = b.max(b.div(b.i64(blockFloats), floats), b.i64(1));
   return b.select(b.less(b.i64(weightFloats), weights), b.i64(1 << 30), block);
@@ -266,7 +270,7 @@ void DirectConv::emitTile(const TileRun &run, Value start) {
   SmallVector<Value> sums = forEachRun(epilogue->start(run.width), [&](const ChannelRun &channels, ValueRange inRun) {
     return forEachTap(b, g, 0, depth, inRun, [&](Value kd, Value z, ValueRange atDepth) {
       return forEachTap(b, g, 1, height, atDepth, [&](Value kh, Value y, ValueRange atRow) {
-        Value plane = b.add(b.mul(image, g.in[0]), z);
+        Value plane = b.add(b.mul(image, g.in[0] * std::max<int64_t>(spec.planes, 1)), z);
         Value inputRow = b.mul(b.add(b.mul(plane, g.in[1]), y), g.in[2]);
         Value tapRow = b.mul(b.add(b.mul(kd, g.kernel[1]), kh), g.kernel[2]);
         return accumulateRow(run, channels, start, inputRow, tapRow, atRow);
@@ -289,6 +293,22 @@ Value DirectConv::distanceAhead(const ChannelRun &channels) {
   return b.select(b.less(depthOfPanel, b.i64(longDepth)), distance, b.i64(0));
 }
 
+/// One tap in all planes of the input.
+SmallVector<Value> DirectConv::accumulateTap(ArrayRef<int64_t> rows, ValueRange current, Value pixel,
+                                             ArrayRef<Value> weights) {
+  SmallVector<Value> sums(current);
+  int64_t plane = g.in[0] * g.in[1] * g.in[2];
+  for (int64_t channel = 0; channel < spec.planes; ++channel) {
+    SmallVector<Value> ofChannel;
+    for (Value pointer : weights)
+      ofChannel.push_back(b.at(pointer, b.i64(channel * panelWidth), b.getF32Type()));
+    Value lhs = b.at(input, b.add(pixel, channel * plane), b.getF32Type());
+    sums = accumulate(b, sums, rows, epilogue->vectors(), epilogue->lanes(), {lhs, b.i64(g.stride[2]), b.i64(0)},
+                      ofChannel, b.i64(1));
+  }
+  return sums;
+}
+
 /// The taps of one kernel row. `inputRow` is the number of the input row's
 /// first pixel, `tapRow` that of its first tap.
 SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRun &channels, Value start,
@@ -300,10 +320,12 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
   Value ahead = fetchesAhead() ? distanceAhead(channels) : Value();
   auto taps = [&](Value tap, Value depthCount, ArrayRef<int64_t> rows, ValueRange current) {
     Value pixel = b.add(first, b.mul(tap, g.dilation[2]));
-    Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), channels.first), f32);
     SmallVector<Value> rhs;
     for (auto [pointer, stride] : llvm::zip(channels.panels, channels.tapStride))
       rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), f32));
+    if (spec.planes)
+      return accumulateTap(rows, current, pixel, rhs);
+    Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), channels.first), f32);
     if (spec.epilogue.ofBytes)
       return accumulateBytes(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
                              {lhs, rowStride, b.i64(1)}, rhs, depthCount);
@@ -312,7 +334,7 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
   };
   // The taps of a row are one run if they lie side by side and the run has all
   // channels of the pixels, which filters in shells know at run time only.
-  bool besideEachOther = g.dilation[2] == 1 && !spec.grouped;
+  bool besideEachOther = g.dilation[2] == 1 && !spec.grouped && !spec.planes;
   bool known = !nested || spec.nesting.wholeInputs;
   for (const Segment &segment : run.segments) {
     Value count = b.i64(segment.count), length = channels.count;

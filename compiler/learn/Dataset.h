@@ -68,11 +68,15 @@ private:
 /// How many samples of `a` are, byte for byte, also in `b`.
 size_t countShared(const Dataset &a, const Dataset &b);
 
-/// Image augmentation as in the CIFAR literature: a flip with probability 1/2,
-/// a shift of up to `shift` pixels with zero padding.
+/// Image augmentation as in the literature: a flip with probability 1/2; a
+/// rectangle of `crop` to all of the area, its sides' ratio changed by up to a
+/// third, stretched to the whole (Szegedy et al.: Going deeper with
+/// convolutions, CVPR 2015, section 6); a shift of up to `shift` pixels with zero
+/// padding.
 struct Augmentation {
   bool flip = false;
   int shift = 0;
+  double crop = 1;
 };
 /// Applies it in place to a [C,H,W] image, with random bits from `random`.
 void augment(llvm::MutableArrayRef<float> image, llvm::ArrayRef<int64_t> shape,

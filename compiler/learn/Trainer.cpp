@@ -81,7 +81,7 @@ uint64_t Trainer::key() const {
   stream << options.seed << ' ' << int(options.recover) << ' ' << int(options.top) << ' '
          << train.epochs << ' ' << train.steps << ' ' << nets->batch() << ' ' << train.learningRate
          << ' ' << train.adam << ' ' << train.augmentation.flip << ' ' << train.augmentation.shift
-         << ' ' << options.threads << ' ' << nets->normalizedLayers();
+         << ' ' << train.augmentation.crop << ' ' << options.threads << ' ' << nets->normalizedLayers();
   for (const Parameter &parameter : nets->parameters().parameters())
     stream << ' ' << parameter.name;
   stream.write(reinterpret_cast<const char *>(before.data()), before.size() * sizeof(float));

@@ -15,7 +15,7 @@ using namespace mlir;
 namespace nestor::package {
 
 static bool isDepthwise(nest::ConvOp conv) {
-  return conv.getGroups() > 1 && conv.getGroups() == conv.getInput().getType().getShape().back();
+  return conv.getGroups() > 1 && conv.getGroups() == conv.getInputShape().back();
 }
 
 format::WorkKind workKind(Operation *op) {

@@ -154,7 +154,8 @@ static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
 }
 
 FailureOr<TensorValue> nestor::reference::evaluateConv(ConvOp op, const Operands &operands) {
-  ArrayRef<int64_t> in = op.getInput().getType().getShape(), out = op.getType().getShape();
+  SmallVector<int64_t> shape = op.getInputShape();
+  ArrayRef<int64_t> in = shape, out = op.getType().getShape();
   ConvGeometry geometry(in.slice(1, in.size() - 2), out.slice(1, out.size() - 2), op.getKernel(),
                         op.getStrides(), op.getDilations(), op.getPadBegin());
   int64_t channels = in.back(), outputs = out.back(), groups = op.getGroups();
@@ -166,16 +167,18 @@ FailureOr<TensorValue> nestor::reference::evaluateConv(ConvOp op, const Operands
   std::vector<double> sums(product(out));
 
   int64_t inPixels = product(geometry.wide), outPixels = product(geometry.narrow);
+  int64_t pixelStride = op.getPlanar() ? 1 : channels;
+  int64_t channelStride = op.getPlanar() ? inPixels : 1;
   for (int64_t n = 0; n < in[0]; ++n)
     geometry.forEachMeeting([&](int64_t inPixel, int64_t outPixel, int64_t tap) {
-      const double *pixel = input.data() + (n * inPixels + inPixel) * channels;
+      const double *pixel = input.data() + n * inPixels * channels + inPixel * pixelStride;
       double *row = sums.data() + (n * outPixels + outPixel) * outputs;
       for (int64_t c = 0; c < channels; ++c) {
         int64_t firstOutput = c / inputsPerGroup * outputsPerGroup;
         const double *weights =
             filter.data() + (tap * inputsPerGroup + c % inputsPerGroup) * outputs + firstOutput;
         for (int64_t o = 0; o < outputsPerGroup; ++o)
-          row[firstOutput + o] += pixel[c] * weights[o];
+          row[firstOutput + o] += pixel[c * channelStride] * weights[o];
       }
     });
 

@@ -162,4 +162,33 @@ TEST(DatasetTest, AugmentsImages) {
   EXPECT_TRUE(seenFlip && seenSame && seenShift);
 }
 
+TEST(DatasetTest, CropsStretchAPartToTheWhole) {
+  constexpr int64_t side = 32;
+  std::vector<float> image; // A slope along each side.
+  for (int64_t channel = 0; channel < 2; ++channel)
+    for (int64_t y = 0; y < side; ++y)
+      for (int64_t x = 0; x < side; ++x)
+        image.push_back(float(channel ? x : y));
+  auto spanOf = [](const std::vector<float> &pixels, size_t first) {
+    return pixels[first + side * side - 1] - pixels[first];
+  };
+  double least = side;
+  for (uint64_t random = 0; random < 64; ++random) {
+    std::vector<float> copy = image;
+    augment(copy, {2, side, side}, {false, 0, 0.25}, random * 0x9e3779b97f4a7c15ull);
+    double rows = spanOf(copy, 0) + 1, columns = spanOf(copy, side * side) + 1;
+    EXPECT_GE(rows * columns, 0.24 * side * side);
+    EXPECT_LE(rows / columns, 4.0 / 3 * 1.05);
+    EXPECT_GE(rows / columns, 3.0 / 4 / 1.05);
+    EXPECT_TRUE(std::is_sorted(copy.begin() + side * side, copy.begin() + side * side + side));
+    EXPECT_GE(*std::min_element(copy.begin(), copy.end()), 0);
+    EXPECT_LE(*std::max_element(copy.begin(), copy.end()), side - 1);
+    least = std::min(least, rows);
+  }
+  EXPECT_LT(least, 0.6 * side);
+  std::vector<float> whole = image;
+  augment(whole, {2, side, side}, {false, 0, 1}, 7);
+  EXPECT_EQ(whole, image);
+}
+
 } // namespace

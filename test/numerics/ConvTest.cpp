@@ -36,7 +36,7 @@ enum class Epilogue { None, Relu, HardSwish, Gelu, Silu, Residual, SlopePerChann
 struct Conv {
   std::vector<int64_t> in, kernel, strides, dilations, padBegin, padEnd;
   int64_t batch = 1, inputs = 1, outputs = 1, groups = 1, winograd = 0;
-  bool scale = false, bias = false, packed = true;
+  bool scale = false, bias = false, packed = true, planar = false;
   Epilogue epilogue = Epilogue::None;
   std::string element = "f32", filterElement = "f32", resultElement = "f32";
 
@@ -108,7 +108,7 @@ struct Conv {
   std::string print() const {
     std::vector<int64_t> inShape{batch};
     inShape.insert(inShape.end(), in.begin(), in.end());
-    inShape.push_back(inputs);
+    inShape.insert(planar ? inShape.begin() + 1 : inShape.end(), inputs);
     std::string types = tensor(inShape, element) + ", " + filterType();
     std::string arguments = "%x: " + tensor(inShape, element) + ", %w: " + filterType();
     std::string operands = "%x, %w", result = tensor(outShape(), resultElement);
@@ -126,7 +126,7 @@ struct Conv {
     return "func.func @f(" + arguments + ") -> " + result + " {\n %y = nest.conv " + operands + " {kernel = array<i64: " +
            list(kernel) + ">, strides = array<i64: " + list(strides) + ">, dilations = array<i64: " + list(dilations) +
            ">, padBegin = array<i64: " + list(padBegin) + ">, padEnd = array<i64: " + list(padEnd) +
-           ">, groups = " + std::to_string(groups) + " : i64" + (packed ? ", packed" : "") +
+           ">, groups = " + std::to_string(groups) + " : i64" + (packed ? ", packed" : "") + (planar ? ", planar" : "") +
            (winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "") + "} : (" + types + ") -> " +
            result + " " + region() + "\n return %y : " + result + "\n}\n";
   }
@@ -252,6 +252,20 @@ TEST(ConvTest, HalfPanels) {
     conv.bias = true;
     conv.epilogue = outputs % 16 == 8 ? Epilogue::Silu : Epilogue::Residual;
     checkOperation(conv.print(), ++seed);
+  }
+}
+
+TEST(ConvTest, Planar) {
+  for (uint64_t seed = 360; seed < 372; ++seed) {
+    Draw draw(seed);
+    size_t rank = draw.oneOf<size_t>({1, 2, 2, 2, 3});
+    Conv conv = drawWindow(draw, rank, rank == 3 ? 9 : 40);
+    conv.planar = true;
+    conv.batch = draw(1, 2);
+    conv.inputs = draw(1, 4);
+    conv.outputs = draw.oneOf<int64_t>({7, 16, 24, 40, 64});
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
   }
 }
 

@@ -26,7 +26,7 @@ namespace {
 struct NestedConv {
   Dims in = {6, 5}, kernel = {3, 3}, strides = {1, 1}, dilations = {1, 1}, pads = {1, 1};
   Edges inputs, outputs;
-  bool shrinksInputs = true, shrinksOutputs = true, residual = false;
+  bool shrinksInputs = true, shrinksOutputs = true, residual = false, planar = false;
   int64_t winograd = 0;
   uint64_t seed = 1;
 
@@ -51,7 +51,7 @@ struct NestedConv {
       y.push_back((in[d] + 2 * pads[d] - dilations[d] * (kernel[d] - 1) - 1) / strides[d] + 1);
       taps *= kernel[d];
     }
-    x.push_back(i), y.push_back(o), w.insert(w.end(), {i, o});
+    x.insert(planar ? x.begin() + 1 : x.end(), i), y.push_back(o), w.insert(w.end(), {i, o});
     std::string tile;
     if (winograd) {
       taps = (winograd + 2) * (winograd + 2);
@@ -61,7 +61,7 @@ struct NestedConv {
     std::string conv = "%y = nest.conv %x, %p bias %b" + std::string(residual ? " extras(%r)" : "") +
                        " {kernel = " + arrayAttr(kernel) + ", strides = " + arrayAttr(strides) +
                        ", dilations = " + arrayAttr(dilations) + ", padBegin = " + arrayAttr(pads) +
-                       ", padEnd = " + arrayAttr(pads) + ", groups = 1 : i64, packed" + tile + "} : (" + tensorType(x) + ", " +
+                       ", padEnd = " + arrayAttr(pads) + ", groups = 1 : i64, packed" + (planar ? ", planar" : "") + tile + "} : (" + tensorType(x) + ", " +
                        packed + ", " + bias + (residual ? ", " + tensorType(y) : "") + ") -> " + tensorType(y);
     if (residual)
       conv += " {\n^bb0(%a: f32, %c: f32):\n %s = arith.addf %a, %c : f32\n nest.yield %s : f32 }";
@@ -109,6 +109,17 @@ TEST(NestedConvTest, Pointwise) {
     conv.pads = {0, 0};
     if (seed % 3 == 0)
       conv.in = {1, 1}; // A fully connected layer: panels are the grains.
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed);
+  }
+}
+
+/// The first layer of a network for images.
+TEST(NestedConvTest, Planar) {
+  for (uint64_t seed = 110; seed < 116; ++seed) {
+    NestedConv conv = drawConv(seed);
+    conv.planar = true;
+    conv.shrinksInputs = false;
+    conv.inputs = {Dims(conv.shells(), 1 + int64_t(seed) % 4)};
     checkOperation(conv.print(int64_t(seed) % conv.shells()), seed);
   }
 }

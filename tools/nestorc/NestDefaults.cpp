@@ -41,7 +41,7 @@ double convolutionMacs(mlir::func::FuncOp main) {
 bool hasTrainingFlag(const TrainOptions &train) {
   return train.minutes || train.epochs || train.steps || train.batch || train.batchNorm ||
          !train.adam || train.learningRate || train.augmentation.flip || train.augmentation.shift ||
-         !train.checkpoint.empty();
+         train.augmentation.crop < 1 || !train.checkpoint.empty();
 }
 
 RecoverLevel chooseLevel(const NestArguments &arguments, const Dataset *data) {

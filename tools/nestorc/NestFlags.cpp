@@ -86,8 +86,9 @@ void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
   command.add_option("--learning-rate", flags.learningRate, "Default: the largest tried that lowers the loss at once");
   command
       .add_option("--augment", flags.augment,
-                  "Vary training images: mirror them, move them by up to N pixels")
-      ->type_name("flip,shift=N")
+                  "Vary training images: mirror them, move them by up to N pixels, stretch a "
+                  "part of at least a share S of the area to the whole")
+      ->type_name("flip,shift=N,crop=S")
       ->delimiter(',');
   command
       .add_option("--checkpoint", flags.checkpoint,
@@ -132,13 +133,20 @@ std::vector<double> finishCapacities(std::vector<double> capacities) {
 
 Augmentation parseAugmentation(const std::vector<std::string> &parts) {
   Augmentation result;
+  auto isShift = [&](llvm::StringRef part) {
+    return part.consume_front("shift=") && !part.getAsInteger(10, result.shift) &&
+           result.shift >= 1;
+  };
+  auto isCrop = [&](llvm::StringRef part) {
+    return part.consume_front("crop=") && !part.getAsDouble(result.crop) && result.crop > 0 &&
+           result.crop <= 1;
+  };
   for (llvm::StringRef part : parts) {
-    llvm::StringRef number = part;
     if (part == "flip")
       result.flip = true;
-    else if (!number.consume_front("shift=") || number.getAsInteger(10, result.shift) ||
-             result.shift < 1)
-      fail("--augment", "'" + part.str() + "' is neither flip nor shift=N with N at least 1");
+    else if (!isShift(part) && !isCrop(part))
+      fail("--augment", "'" + part.str() + "' is neither flip, nor shift=N with N at least 1, "
+                                           "nor crop=S with S above 0 and at most 1");
   }
   return result;
 }

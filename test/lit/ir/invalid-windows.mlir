@@ -132,3 +132,13 @@ func.func @winograd_kernel(%f: tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32> {
   %0 = nest.pack %f {groups = 1, nest.winograd = 2 : i64} : (tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32>
   return %0 : tensor<1x16x4x16xf32>
 }
+
+// -----
+
+func.func @planar(%x: tensor<1x3x9x9xf32>, %f: tensor<3x3x3x16xf32>) {
+  // expected-error @+1 {{planar needs one group and a packed filter of floats, not Winograd's}}
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+      padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1, planar}
+    : (tensor<1x3x9x9xf32>, tensor<3x3x3x16xf32>) -> tensor<1x7x7x16xf32>
+  return
+}
