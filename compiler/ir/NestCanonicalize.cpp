@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Blocks.h"
 #include "compiler/ir/NestDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -122,6 +123,8 @@ struct ComposeSlices final : OpRewritePattern<SliceOp> {
     auto inner = op.getInput().getDefiningOp<SliceOp>();
     if (!inner)
       return rewriter.notifyMatchFailure(op, "input is not a slice");
+    if (blockNumber(inner) != blockNumber(op))
+      return rewriter.notifyMatchFailure(op, "a cut may lie between the two, with less alive at it than before both");
     SmallVector<int64_t> starts, steps;
     for (size_t i = 0; i < op.getStarts().size(); ++i) {
       starts.push_back(inner.getStarts()[i] + op.getStarts()[i] * inner.getSteps()[i]);
@@ -129,6 +132,54 @@ struct ComposeSlices final : OpRewritePattern<SliceOp> {
     }
     rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), inner.getInput(), starts, steps);
     return success();
+  }
+};
+
+/// A joined tensor that only slices read is not made: its parts are sliced.
+struct SliceBeforeConcat final : OpRewritePattern<SliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(SliceOp op, PatternRewriter &rewriter) const override {
+    auto concat = op.getInput().getDefiningOp<ConcatOp>();
+    if (!concat)
+      return rewriter.notifyMatchFailure(op, "input is not joined");
+    auto takesRun = [&](Operation *user) {
+      auto slice = dyn_cast<SliceOp>(user);
+      return slice && slice.getSteps()[concat.getAxis()] == 1;
+    };
+    if (!llvm::all_of(concat->getUsers(), takesRun))
+      return rewriter.notifyMatchFailure(op, "more than runs of the joined tensor is read");
+    auto func = dyn_cast<func::FuncOp>(op->getParentOp());
+    if (func && blockCount(func) && !blockNumber(op))
+      return rewriter.notifyMatchFailure(op, "its parts would join earlier blocks");
+    SmallVector<Value> parts = sliceParts(op, concat, rewriter);
+    if (parts.empty())
+      return rewriter.notifyMatchFailure(op, "takes nothing");
+    auto joined = ConcatOp::create(rewriter, op.getLoc(), op.getType(), parts, concat.getAxis());
+    joined->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    rewriter.replaceOp(op, joined);
+    return success();
+  }
+
+private:
+  /// What `op` takes of each operand of `concat`.
+  static SmallVector<Value> sliceParts(SliceOp op, ConcatOp concat, PatternRewriter &rewriter) {
+    size_t axis = concat.getAxis();
+    int64_t first = op.getStarts()[axis], last = first + op.getType().getDimSize(axis), begin = 0;
+    SmallVector<Value> parts;
+    for (Value input : concat.getInputs()) {
+      int64_t end = begin + shapeOf(input)[axis], from = std::max(first, begin), to = std::min(last, end);
+      if (from < to) {
+        SmallVector<int64_t> starts(op.getStarts()), shape(op.getType().getShape());
+        starts[axis] = from - begin;
+        shape[axis] = to - from;
+        auto part = SliceOp::create(rewriter, op.getLoc(), op.getType().clone(shape), input, starts, op.getSteps());
+        part->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+        parts.push_back(part);
+      }
+      begin = end;
+    }
+    return parts;
   }
 };
 
@@ -286,7 +337,7 @@ void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRC
   patterns.add<ComposeTransposes>(context);
 }
 void SliceOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<ComposeSlices>(context);
+  patterns.add<ComposeSlices, SliceBeforeConcat>(context);
 }
 void PadOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<DropEmptyPad>(context);

@@ -11,6 +11,7 @@
 #include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/PackSpec.h"
 #include "compiler/kernels/PlainConv.h"
+#include "compiler/kernels/Rows.h"
 #include "compiler/kernels/TileTable.h"
 #include "compiler/kernels/Winograd.h"
 
@@ -132,7 +133,8 @@ static bool hasHalfPanel(nest::ConvOp op, const ConvSpec &spec, const std::optio
   return found;
 }
 
-static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optional<SharedFilter> &shared) {
+static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optional<SharedFilter> &shared,
+                        bool pitched) {
   ConvSpec spec;
   spec.geometry = ConvGeometry::get(op);
   spec.epilogue = std::move(epilogue);
@@ -151,7 +153,9 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
     spec.grain = ConvGrain::Pixels;
   if (shared && shared->blocks.shells() > 1)
     spec.nesting = {shared->blocks.shells(), unsigned(llvm::PowerOf2Ceil(shared->blocks.inputParts())),
-                    shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1};
+                    shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1 || pitched};
+  else
+    spec.pitched = pitched;
   if (int64_t tile = op.getPacked() ? nest::winogradTile(op) : 0)
     planWinograd(spec, tile, fullInputs);
   spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
@@ -183,6 +187,8 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
     channels = {{4, {1}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {1}}};
     filter = {{filterFloats, {0, 2}}};
   }
+  if (spec.pitched)
+    result = pitchedBytes({4 * g.outPixels(), {}}, spec.pitchParam(), channels.front());
   uint32_t inputAlign = spec.epilogue.ofBytes && spec.depthwise ? 1 : 4;
   call.spec.args = {{input, /*written=*/false, inputAlign}, {filter, /*written=*/false, 64}};
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
@@ -251,7 +257,11 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   call.spec.name = kernelName(kind, spec.identity());
   if (spec.winograd)
     kind += " F(" + std::to_string(spec.winograd) + ")";
-  call.spec.signature = kind + " " + spec.geometry.describe() + (spec.planes ? " planar" : "") + epilogueSuffix(spec.epilogue);
+  call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
+  if (spec.planes)
+    call.spec.signature += " of planes";
+  if (spec.pitched)
+    call.spec.signature += " in rows apart";
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
@@ -266,7 +276,8 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
 }
 
 /// One call for each part of the outputs that the capacity keeps something of.
-static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const SharedFilter &shared) {
+static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const SharedFilter &shared,
+                                int64_t resultPitch) {
   const FilterBlocks &blocks = shared.blocks;
   const Nesting &nesting = spec.nesting;
   int64_t inputs = op.getInputShape().back(), firstChannel = 0;
@@ -279,7 +290,7 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
     call.params.assign(nesting.paramCount(), 0);
     call.params[0] = outputs;
     if (nesting.slice)
-      call.params[1] = op.getType().getShape().back();
+      call.params[1] = resultPitch;
     call.args = {{CallArg::Operand, 0}};
     // Of shells beyond the capacity nothing is read: any pointer will do.
     for (unsigned shell = 0; shell < nesting.shells; ++shell)
@@ -300,11 +311,11 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
 }
 
 /// A convolution whose filter is, or will be, in panels.
-static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue) {
+static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue, int64_t resultPitch) {
   std::optional<SharedFilter> shared = SharedFilter::get(op.getFilter());
-  ConvSpec spec = specFor(op, epilogue, shared);
+  ConvSpec spec = specFor(op, epilogue, shared, resultPitch != 0);
   if (spec.nesting.shells)
-    return describeNestedConv(op, spec, *shared);
+    return describeNestedConv(op, spec, *shared, resultPitch ? resultPitch : op.getType().getShape().back());
   int64_t groups = spec.depthwise ? 1 : op.getGroups();
   int64_t outputs = op.getType().getShape().back() / groups;
   int64_t inputs = inputChannels(op) / groups, panels = llvm::divideCeil(outputs, panelWidth);
@@ -318,6 +329,8 @@ static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue) {
     call.params = {inputs, outputs, panels, groups};
   else
     call.params = {inputs, outputs, panels};
+  if (spec.pitched)
+    call.params.push_back(resultPitch);
   describeExtents(call, spec);
   nameKernel(call, spec);
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
@@ -346,7 +359,9 @@ static FailureOr<EpilogueSpec> describeByteEpilogue(nest::ConvOp op) {
   return spec;
 }
 
-FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
+FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) { return describeConv(op, /*resultPitch=*/0); }
+
+FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op, int64_t resultPitch) {
   bool ofBytes = nest::isOfBytes(op);
   FailureOr<EpilogueSpec> epilogue =
       ofBytes ? describeByteEpilogue(op) : describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
@@ -357,8 +372,8 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
   if (ofBytes && !op.getPacked())
     return op.emitError("no kernel reads a filter of bytes that is not packed");
   if (ofBytes)
-    return describePanelConv(op, *epilogue);
+    return describePanelConv(op, *epilogue, /*resultPitch=*/0);
   if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
     return describePlainConv(op, *epilogue);
-  return describePanelConv(op, *epilogue);
+  return describePanelConv(op, *epilogue, resultPitch);
 }

@@ -82,7 +82,7 @@ ConvGeometry ConvGeometry::get(nest::ConvFilterGradOp op) {
 
 std::string ConvSpec::identity() const {
   std::string text = geometry.identity();
-  for (bool flag : {depthwise, grouped, narrow, aliased, halfPanel})
+  for (bool flag : {depthwise, grouped, narrow, aliased, halfPanel, pitched})
     text += flag ? '1' : '0';
   text += char('0' + int(grain));
   if (planes)

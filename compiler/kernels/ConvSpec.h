@@ -76,6 +76,9 @@ struct ConvSpec {
   bool aliased = false; ///< See `matmulTile`.
   /// The last panel of some capacity is at most half full: worth code of its own.
   bool halfPanel = false;
+  /// Rows of the result lie apart, as far as the last parameter says. With a
+  /// filter in shells `Nesting::slice` says so.
+  bool pitched = false;
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;
   /// Input channels that lie one after the other, as whole images; 0: channels last.
@@ -87,6 +90,13 @@ struct ConvSpec {
   WinogradTiles winogradTiles() const;
   /// Of the packed filter.
   int64_t taps() const { return winograd ? winogradTiles().positions() : geometry.taps(); }
+
+  /// Where `pitched`, the parameter that is the pitch.
+  unsigned pitchParam() const { return depthwise ? 2 : grouped ? 4 : 3; }
+  /// Floats from one pixel to the next of a result that has `channels`.
+  mlir::Value resultPitch(KernelBuilder &b, mlir::Value channels) const {
+    return nesting.slice ? b.param(1) : pitched ? b.param(pitchParam()) : channels;
+  }
 
   /// Arguments before it: input, filter (or its blocks).
   unsigned epilogueArg() const { return nesting.shells ? nesting.firstBlock() + nesting.shells : 2; }

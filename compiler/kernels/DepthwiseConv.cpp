@@ -45,7 +45,7 @@ public:
       : b(func, target), spec(spec), g(spec.geometry),
         tile(depthwiseTile(target, g.kernel[1], g.kernel[2], g.stride[2], g.out[1], g.out[2])), f32(b.getF32Type()),
         element(spec.epilogue.ofBytes ? Type(b.getI8Type()) : f32), input(b.arg(0)), filter(b.arg(1)), channels(b.param(0)),
-        epilogue(b, this->spec.epilogue, f32, spec.epilogueArg()) {
+        resultPitch(spec.resultPitch(b, channels)), epilogue(b, this->spec.epilogue, f32, spec.epilogueArg()) {
     // The constants of a long epilogue need registers too.
     if (spec.epilogue.isHeavy())
       tile.rows = 1;
@@ -76,7 +76,7 @@ private:
   const ConvGeometry &g = spec.geometry;
   DepthwiseTile tile;
   Type f32, element; ///< The second one is the input's.
-  Value input, filter, channels;
+  Value input, filter, channels, resultPitch;
   DirectEpilogue epilogue;
 
   // Where the emission is: the first row of the tile.
@@ -185,10 +185,10 @@ void DepthwiseConv::emitTile(Value start, int64_t firstOutput, int64_t width, in
 void DepthwiseConv::finishTile(ValueRange sums, int64_t width, Value start, Value channel, Lanes lanes) {
   SmallVector<Value> ofChannels = epilogue.channelVectors(channel, lanes);
   Value pixel = b.add(b.mul(b.add(b.mul(plane, g.out[1]), height), g.out[2]), start);
-  Value first = b.add(b.mul(pixel, channels), channel);
+  Value first = b.add(b.mul(pixel, resultPitch), channel);
   for (auto [i, sum] : llvm::enumerate(sums)) {
     int64_t row = i / width, column = i % width;
-    epilogue.finish(sum, ofChannels, b.add(first, b.mul(channels, row * g.out[2] + column)), lanes);
+    epilogue.finish(sum, ofChannels, b.add(first, b.mul(resultPitch, row * g.out[2] + column)), lanes);
   }
 }
 
@@ -266,7 +266,7 @@ void DepthwiseConv::emitPixel(Value row, Value column, Value channel, Lanes lane
     });
   });
   Value pixel = b.add(b.mul(b.add(b.mul(plane, g.out[1]), row), g.out[2]), column);
-  epilogue.finish(sums[0], channel, b.add(b.mul(pixel, channels), channel), lanes);
+  epilogue.finish(sums[0], channel, b.add(b.mul(pixel, resultPitch), channel), lanes);
 }
 
 } // namespace

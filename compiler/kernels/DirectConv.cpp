@@ -68,8 +68,8 @@ public:
     }
     groups = spec.grouped ? b.param(3) : b.i64(1);
     pixelStride = spec.planes ? b.i64(1) : b.mul(inputs, groups);
-    Value resultChannels = spec.nesting.slice ? b.param(1) : b.mul(outputs, groups);
-    epilogue.emplace(b, this->spec.epilogue, spec.epilogueArg(), resultChannels, tile.rows, tile.panels);
+    Value resultPitch = spec.resultPitch(b, b.mul(outputs, groups));
+    epilogue.emplace(b, this->spec.epilogue, spec.epilogueArg(), resultPitch, tile.rows, tile.panels);
     planTiles();
   }
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/Families.h"
+#include "compiler/kernels/Rows.h"
 #include "compiler/kernels/StaticCall.h"
 #include "compiler/kernels/StridedCopy.h"
 
@@ -49,27 +50,81 @@ FailureOr<Calls> nestor::kernels::describeSlice(nest::SliceOp op) {
   return copyCall(op, "slice", detail, StridedCopy(input.getElementType(), dims, start));
 }
 
-FailureOr<Calls> nestor::kernels::describeConcat(nest::ConcatOp op) {
-  RankedTensorType result = op.getType();
+namespace {
+
+/// An operand of a concatenation that is copied: rows of `width` elements,
+/// `pitch` apart, that begin `start` elements into those of the result.
+struct CopiedRows {
+  unsigned operand;
+  int64_t width, pitch, start;
+};
+
+/// The copies of a concatenation, `count` rows each.
+struct RowCopies {
+  int64_t count, resultPitch;
+  SmallVector<CopiedRows> operands;
+
+  RowCopies(nest::ConcatOp op, const RowPitches &pitches);
+  KernelCall call(nest::ConcatOp op) const;
+};
+
+} // namespace
+
+RowCopies::RowCopies(nest::ConcatOp op, const RowPitches &pitches) {
+  ArrayRef<int64_t> shape = op.getType().getShape();
   size_t axis = op.getAxis();
-  int64_t outer = product(result.getShape(), 0, axis);
-  int64_t inner = product(result.getShape(), axis + 1, result.getRank());
-  SmallVector<int64_t> widths;
-  for (Value input : op.getInputs())
-    widths.push_back(typeOf(input).getDimSize(axis) * inner);
-  int64_t total = result.getDimSize(axis) * inner;
-  auto body = [=](KernelBuilder &b) {
-    SmallVector<Value> sources;
-    for (size_t i = 0; i < widths.size(); ++i)
-      sources.push_back(b.arg(i));
-    Value target = b.arg(widths.size());
-    b.loop(b.begin(), b.end(), 1, [&](Value row) {
-      Value to = b.mul(row, total);
-      for (auto [source, width] : llvm::zip_equal(sources, widths)) {
-        copyRun(b, result.getElementType(), source, b.mul(row, width), target, to, width);
-        to = b.add(to, width);
-      }
-    });
+  int64_t inner = product(shape, axis + 1, shape.size()), start = 0;
+  count = product(shape, 0, axis);
+  for (auto [i, input] : llvm::enumerate(op.getInputs())) {
+    int64_t width = typeOf(input).getDimSize(axis) * inner;
+    if (!pitches.inPlace[i])
+      operands.push_back({unsigned(i), width, pitches.operands[i] ? pitches.operands[i] : width, start});
+    start += width;
+  }
+  resultPitch = pitches.result ? pitches.result : start;
+}
+
+KernelCall RowCopies::call(nest::ConcatOp op) const {
+  Type element = op.getType().getElementType();
+  int64_t bytes = storageBytes(element);
+  KernelCall call;
+  llvm::raw_string_ostream text(call.spec.signature);
+  text << "concat " << element << " rows " << count;
+  auto add = [&](CallArg arg, int64_t length, int64_t pitch) {
+    int64_t extent = count ? (count - 1) * pitch + length : 0;
+    call.spec.args.push_back({{{bytes * extent, {}}}, arg.kind == CallArg::Result, uint32_t(bytes)});
+    call.args.push_back(arg);
   };
-  return Calls{staticCall(op, "concat", "axis " + std::to_string(axis), outer, body)};
+  for (const CopiedRows &rows : operands) {
+    text << ' ' << rows.width << '/' << rows.pitch << " to " << rows.start;
+    add({CallArg::Operand, rows.operand}, rows.width, rows.pitch);
+  }
+  text << " of " << resultPitch;
+  add({CallArg::Result, 0}, operands.back().start + operands.back().width, resultPitch);
+  call.spec.name = kernelName("concat", call.spec.signature);
+  call.spec.grains = {{count, {}}};
+  call.spec.emit = [copies = *this, element](func::FuncOp func, const TargetInfo &target) {
+    KernelBuilder b(func, target);
+    SmallVector<Value> pointers;
+    for (size_t i = 0; i <= copies.operands.size(); ++i)
+      pointers.push_back(b.arg(i));
+    b.loop(b.begin(), b.end(), 1, [&](Value row) {
+      Value to = b.mul(row, copies.resultPitch);
+      for (auto [rows, source] : llvm::zip(copies.operands, pointers))
+        copyRun(b, element, source, b.mul(row, rows.pitch), pointers.back(), b.add(to, rows.start), rows.width);
+    });
+    return success();
+  };
+  return call;
+}
+
+FailureOr<Calls> nestor::kernels::describeConcat(nest::ConcatOp op) {
+  return describeConcat(op, RowPitches::dense(op));
+}
+
+FailureOr<Calls> nestor::kernels::describeConcat(nest::ConcatOp op, const RowPitches &pitches) {
+  RowCopies copies(op, pitches);
+  if (copies.operands.empty())
+    return Calls();
+  return Calls{copies.call(op)};
 }

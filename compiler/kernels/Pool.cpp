@@ -12,6 +12,7 @@
 
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/PoolWindow.h"
+#include "compiler/kernels/Rows.h"
 #include "compiler/kernels/RunReduction.h"
 #include "compiler/kernels/StaticCall.h"
 
@@ -53,8 +54,9 @@ constexpr int64_t unrolledTaps = 9;
 
 class PoolEmitter {
 public:
-  PoolEmitter(KernelBuilder &b, const Pooling &pool)
-      : b(b), pool(pool), combiner(pool.combiner()), source(b.arg(0)), target(b.arg(1)), channels(b.param(1)) {}
+  PoolEmitter(KernelBuilder &b, const Pooling &pool, bool pitched)
+      : b(b), pool(pool), combiner(pool.combiner()), source(b.arg(0)), target(b.arg(1)), channels(b.param(1)),
+        resultPitch(pitched ? b.param(2) : channels) {}
 
   void emit() {
     SmallVector<int64_t> outer;
@@ -68,7 +70,7 @@ public:
       at.push_back(nullptr);
       b.loop(b.i64(0), b.i64(width), 1, [&](Value x) {
         at.back() = x;
-        emitPixel(batch, at, b.mul(b.add(b.mul(row, width), x), channels));
+        emitPixel(batch, at, b.mul(b.add(b.mul(row, width), x), resultPitch));
       });
     });
   }
@@ -170,12 +172,14 @@ private:
   KernelBuilder &b;
   const Pooling &pool;
   Combiner combiner;
-  Value source, target, channels;
+  Value source, target, channels, resultPitch;
 };
 
 } // namespace
 
-FailureOr<Calls> nestor::kernels::describePool(nest::PoolOp op) {
+FailureOr<Calls> nestor::kernels::describePool(nest::PoolOp op) { return describePool(op, /*resultPitch=*/0); }
+
+FailureOr<Calls> nestor::kernels::describePool(nest::PoolOp op, int64_t resultPitch) {
   Pooling pool(op);
   KernelCall call;
   KernelSpec &spec = call.spec;
@@ -193,6 +197,8 @@ FailureOr<Calls> nestor::kernels::describePool(nest::PoolOp op) {
     os << " count pads";
   if (pool.kind == PoolKind::lp)
     os << " p " << pool.p;
+  if (resultPitch)
+    os << " in rows apart";
   spec.name = kernelName("pool", spec.signature);
   int64_t bytes = storageBytes(pool.element);
   spec.args = {{{{bytes * inPixels, {0, 1}}}}, {{{bytes * outPixels, {0, 1}}}, /*written=*/true}};
@@ -200,11 +206,16 @@ FailureOr<Calls> nestor::kernels::describePool(nest::PoolOp op) {
   // Batch and channels.
   spec.params.assign(2, {0, int64_t(1) << 32});
   call.params = {op.getType().getDimSize(0), op.getType().getShape().back()};
+  if (resultPitch) {
+    spec.args[1].bytes = pitchedBytes({bytes * outPixels, {0}}, /*pitch=*/2, {bytes, {1}});
+    spec.params.push_back({1, int64_t(1) << 32});
+    call.params.push_back(resultPitch);
+  }
   // Rows of the innermost spatial dimension.
   spec.grains = {{outRows, {0}}};
-  spec.emit = [pool](func::FuncOp func, const TargetInfo &target) {
+  spec.emit = [pool, pitched = resultPitch != 0](func::FuncOp func, const TargetInfo &target) {
     KernelBuilder builder(func, target);
-    PoolEmitter(builder, pool).emit();
+    PoolEmitter(builder, pool, pitched).emit();
     return success();
   };
   return Calls{call};

@@ -153,9 +153,9 @@ void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
 /// Transforms products, [position][tile][outputs of a group], back and finishes them.
 class OutputTransform {
 public:
-  OutputTransform(KernelBuilder &builder, const ConvSpec &spec, Value resultChannels)
+  OutputTransform(KernelBuilder &builder, const ConvSpec &spec, Value resultPitch)
       : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).output()),
-        resultChannels(resultChannels), epilogue(builder, spec.epilogue, builder.getF32Type(), spec.epilogueArg()),
+        resultPitch(resultPitch), epilogue(builder, spec.epilogue, builder.getF32Type(), spec.epilogueArg()),
         stage(b.stack(b.getF32Type(), tiles.m * tiles.extent() * panelWidth)) {}
 
   /// `from` is the place of the tile's first product, that of output `channel`.
@@ -170,7 +170,7 @@ private:
   const ConvGeometry &g;
   WinogradTiles tiles;
   ConstantMatrix matrix;
-  Value resultChannels;
+  Value resultPitch;
   DirectEpilogue epilogue;
   Value stage; ///< [row of outputs][column of products] of vectors that are 16 floats apart.
 };
@@ -206,10 +206,10 @@ void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes la
       row.push_back(b.load(b.getF32Type(), stage, b.add(place, j * panelWidth), {lanes.count}));
     row = matrix.apply(row);
     Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), corner.column);
-    Value index = b.add(b.mul(pixel, resultChannels), channel);
+    Value index = b.add(b.mul(pixel, resultPitch), channel);
     auto finish = [&](int64_t width) {
       for (int64_t j = 0; j < width; ++j)
-        epilogue.finish(row[j], channel, b.add(index, b.mul(resultChannels, j)), lanes);
+        epilogue.finish(row[j], channel, b.add(index, b.mul(resultPitch, j)), lanes);
     };
     int64_t lastWidth = g.out[2] - (tiles.columns - 1) * tiles.m;
     if (lastWidth == tiles.m)
@@ -237,7 +237,7 @@ public:
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
     }
     rowFloats = b.add(inputs, WinogradTiles::rowPadding);
-    output.emplace(b, this->spec, spec.nesting.slice ? b.param(1) : outputs);
+    output.emplace(b, this->spec, spec.resultPitch(b, outputs));
   }
 
   void emit() { spec.grain == ConvGrain::Panels ? emitPanelRange() : emitBlockRange(); }

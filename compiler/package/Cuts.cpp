@@ -13,6 +13,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <limits>
+#include <tuple>
 
 using namespace llvm;
 
@@ -42,14 +43,31 @@ uint64_t bytesAcross(ArrayRef<Buffer> buffers, unsigned time) {
   return bytes;
 }
 
-bool areApart(const SmallVector<const HeldTensor *> &live) {
-  SmallVector<std::pair<uint64_t, uint64_t>> ranges;
-  for (const HeldTensor *held : live)
+/// Where a tensor lies in the arena, or the buffer that it is a part of.
+struct Range {
+  uint64_t begin, end;
+  unsigned buffer;
+  bool isPart;
+};
+
+bool areApart(const SmallVector<const HeldTensor *> &live, ArrayRef<Buffer> buffers) {
+  SmallVector<Range> ranges;
+  for (const HeldTensor *held : live) {
+    uint64_t offset = held->tensor.offset();
     if (held->tensor.space() == format::ARENA && held->bytes)
-      ranges.push_back({held->tensor.offset(), held->tensor.offset() + held->bytes});
-  llvm::sort(ranges);
+      ranges.push_back({offset, offset + held->bytes, held->buffer, /*isPart=*/false});
+    if (held->tensor.space() == format::ARENA_ROWS) {
+      const Buffer &buffer = buffers[held->buffer];
+      ranges.push_back({buffer.offset, buffer.offset + buffer.bytes, held->buffer, /*isPart=*/true});
+    }
+  }
+  // Parts of a buffer may meet each other, and the tensor that they make up.
+  auto mayMeet = [](const Range &a, const Range &b) { return a.buffer == b.buffer && (a.isPart || b.isPart); };
+  llvm::sort(ranges, [](const Range &a, const Range &b) {
+    return std::tie(a.begin, a.end, a.isPart) < std::tie(b.begin, b.end, b.isPart);
+  });
   for (size_t i = 1; i < ranges.size(); ++i)
-    if (ranges[i].first < ranges[i - 1].second)
+    if (ranges[i].begin < ranges[i - 1].end && !mayMeet(ranges[i - 1], ranges[i]))
       return false;
   return true;
 }
@@ -93,7 +111,7 @@ std::optional<std::vector<uint64_t>> describeCuts(format::Capacity &capacity,
   }
   for (auto [number, time] : llvm::enumerate(starts)) {
     SmallVector<const HeldTensor *> live = liveAt(tensors, time, number == 0);
-    if (!areApart(live))
+    if (!areApart(live, buffers))
       return std::nullopt;
     format::Cut *cut = capacity.add_cuts();
     uint64_t &bytes = atCut.emplace_back(0);

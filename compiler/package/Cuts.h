@@ -17,6 +17,7 @@ namespace nestor::package {
 /// A tensor at its place in a capacity's memory. Layer number t runs at time t.
 struct HeldTensor {
   format::LiveTensor tensor;
+  unsigned buffer = 0; ///< In the arena: where it lies, or what it is a part of.
   uint64_t bytes = 0;
   unsigned first = 0; ///< The first time before which it is there: 0 for inputs.
   unsigned last = 0;  ///< Time of the last layer that reads it; for outputs, the end.

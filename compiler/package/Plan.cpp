@@ -10,6 +10,7 @@
 #include "compiler/package/BlockPlan.h"
 #include "compiler/package/Cuts.h"
 #include "compiler/package/MemoryPlan.h"
+#include "compiler/package/Views.h"
 #include "compiler/reference/Evaluator.h"
 #include "runtime/format/header.h"
 
@@ -26,13 +27,6 @@ namespace {
 int64_t byteSize(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getNumElements() * reference::elementBytes(type.getElementType());
-}
-
-/// The value whose memory `value` is: reshapes are free.
-Value rootOf(Value value) {
-  while (auto reshape = value.getDefiningOp<nest::ReshapeOp>())
-    value = reshape.getInput();
-  return value;
 }
 
 format::DType dtypeOf(Type type) {
@@ -200,8 +194,9 @@ void placeWeights(Plan &plan, unsigned blocks) {
         }
 }
 
-/// An operation that runs, and its kernel calls. Its position in the list of
-/// all of them is the time at which it runs.
+/// An operation that runs, and its kernel calls: none where all that it would
+/// move lies in place. Its position in the list of all of them is the time at
+/// which it runs.
 struct Layer {
   Operation *op;
   unsigned block;
@@ -213,6 +208,8 @@ struct Layer {
 struct Place {
   format::Space space;
   unsigned index = 0;  ///< Of the input, output or weight; for the arena, of the buffer.
+  /// Of a view: bytes from the start of the buffer, and from one row to the next.
+  int64_t offset = 0, pitch = 0;
 };
 
 /// Plans one capacity. Kernels and weights are those of the whole artifact.
@@ -220,7 +217,7 @@ class CapacityPlanner {
 public:
   CapacityPlanner(func::FuncOp func, unsigned number, const BlockPlan &blocks, Plan &plan,
                   KernelTable &kernels)
-      : func(func), number(number), blocks(blocks), plan(plan), kernels(kernels) {}
+      : func(func), number(number), blocks(blocks), plan(plan), kernels(kernels), views(func) {}
   LogicalResult run();
 
 private:
@@ -229,6 +226,7 @@ private:
   void findLastUses();
   void placeResults(unsigned time);
   std::optional<unsigned> placeInPlace(unsigned time, Value result);
+  Place placeInside(const View &view, unsigned time);
   FailureOr<Place> placeOf(unsigned time, Value value);
   FailureOr<Place> placeArgument(unsigned time, const CallArg &arg);
   int64_t bytesBehind(Operation *op, const CallArg &arg, Place place);
@@ -244,6 +242,7 @@ private:
   const BlockPlan &blocks;
   Plan &plan;
   KernelTable &kernels;
+  Views views;
   format::Capacity *capacity = nullptr;
   std::vector<Layer> layers;
   std::vector<Buffer> buffers;                 ///< Of the arena.
@@ -258,7 +257,9 @@ LogicalResult CapacityPlanner::describeLayers() {
   for (Operation &op : func.front().without_terminator()) {
     if (isa<nest::ReshapeOp>(op) || isWeight(&op) || isOpTriviallyDead(&op))
       continue;
-    FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(&op);
+    FailureOr<SmallVector<KernelCall, 1>> calls = SmallVector<KernelCall, 1>();
+    if (!views.isView(&op))
+      calls = describeCalls(&op, views.pitchesOf(&op));
     if (failed(calls))
       return failure();
     layers.push_back({&op, blocks.blockOf(&op), std::move(*calls)});
@@ -287,7 +288,7 @@ void CapacityPlanner::findLastUses() {
 }
 
 /// The buffer of an operand that `result` may be written over: one that holds
-/// nothing else any more.
+/// nothing else any more, and that the operand fills.
 std::optional<unsigned> CapacityPlanner::placeInPlace(unsigned time, Value result) {
   Operation *op = layers[time].op;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -297,6 +298,8 @@ std::optional<unsigned> CapacityPlanner::placeInPlace(unsigned time, Value resul
         lastUses.lookup(root) != time || byteSize(root) != byteSize(result))
       continue;
     unsigned buffer = found->second.index;
+    if (found->second.pitch || buffers[buffer].last > time)
+      continue; // What lies inside is needed, or this is inside another one.
     auto sharesBuffer = [&](OpOperand &other) {
       auto place = places.find(rootOf(other.get()));
       return &other != &operand && place != places.end() &&
@@ -310,8 +313,26 @@ std::optional<unsigned> CapacityPlanner::placeInPlace(unsigned time, Value resul
   return std::nullopt;
 }
 
+/// The place of a view. The tensor that it lies in gets its buffer with the
+/// first of its parts.
+Place CapacityPlanner::placeInside(const View &view, unsigned time) {
+  auto type = cast<RankedTensorType>(view.whole.getType());
+  auto [whole, isNew] = places.try_emplace(view.whole, Place{format::ARENA, unsigned(buffers.size())});
+  if (isNew)
+    buffers.push_back({uint64_t(byteSize(view.whole)), time, time});
+  int64_t element = reference::elementBytes(type.getElementType());
+  return {format::ARENA, whole->second.index, view.channel * element, type.getShape().back() * element};
+}
+
 void CapacityPlanner::placeResults(unsigned time) {
   for (OpResult result : layers[time].op->getResults()) {
+    if (std::optional<View> view = views.lookup(result))
+      places.insert({result, placeInside(*view, time)});
+    if (auto known = places.find(result); known != places.end()) {
+      unsigned &last = buffers[known->second.index].last;
+      last = std::max({last, time, lastUses.lookup(result)});
+      continue;
+    }
     if (auto output = outputs.find(result); output != outputs.end()) {
       places[result] = {format::MODEL_OUTPUT, output->second};
       continue;
@@ -377,6 +398,8 @@ int64_t CapacityPlanner::bytesBehind(Operation *op, const CallArg &arg, Place pl
     return plan.weights.weights()[place.index].size;
   Value value = arg.kind == CallArg::Operand ? op->getOperand(arg.index)
                                              : Value(op->getResult(arg.index));
+  if (place.pitch)
+    return buffers[place.index].bytes - place.offset - arg.offsetBytes;
   return byteSize(value) - arg.offsetBytes;
 }
 
@@ -384,7 +407,7 @@ LogicalResult CapacityPlanner::addStep(unsigned time, const KernelCall &call) {
   Operation *op = layers[time].op;
   format::Step *step = capacity->add_steps();
   step->set_kernel(kernels.add(call.spec, plan));
-  step->set_layer(time);
+  step->set_layer(capacity->layers_size() - 1);
   for (auto [param, range] : llvm::zip_equal(call.params, call.spec.params)) {
     if (param < range.min || param > range.max)
       return op->emitError("kernel ") << call.spec.name << " is given the parameter " << param
@@ -403,7 +426,7 @@ LogicalResult CapacityPlanner::addStep(unsigned time, const KernelCall &call) {
                                       << ", which has " << available;
     out->set_space(place->space);
     out->set_index(place->index);
-    out->set_offset(arg.offsetBytes);
+    out->set_offset(place->offset + arg.offsetBytes);
   }
   return success();
 }
@@ -455,9 +478,11 @@ std::optional<HeldTensor> CapacityPlanner::heldTensor(Value value, unsigned firs
   for (int64_t extent : type.getShape())
     held.tensor.add_dims(extent);
   const Place &place = places.find(value)->second;
-  held.tensor.set_space(place.space);
+  held.tensor.set_space(place.pitch ? format::ARENA_ROWS : place.space);
+  held.tensor.set_pitch(place.pitch);
+  held.buffer = place.index;
   if (place.space == format::ARENA)
-    held.tensor.set_offset(buffers[place.index].offset);
+    held.tensor.set_offset(buffers[place.index].offset + place.offset);
   else
     held.tensor.set_index(place.index);
   if (place.space == format::ARENA)
@@ -496,6 +521,8 @@ LogicalResult CapacityPlanner::addCuts() {
 LogicalResult CapacityPlanner::addLayer(unsigned time) {
   const Layer &layer = layers[time];
   placeResults(time);
+  if (layer.calls.empty())
+    return success();
   format::Layer *out = capacity->add_layers();
   out->set_name(layerName(layer.op->getLoc()));
   out->set_op(layerKind(layer.op));

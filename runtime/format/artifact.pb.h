@@ -47,7 +47,10 @@ typedef enum _nestor_format_Space {
     nestor_format_Space_ARENA = 1, /* activations and scratch */
     nestor_format_Space_WEIGHT_SHELL = 2, /* `index` is the shell */
     nestor_format_Space_MODEL_INPUT = 3, /* `index` is the input */
-    nestor_format_Space_MODEL_OUTPUT = 4 /* `index` is the output */
+    nestor_format_Space_MODEL_OUTPUT = 4, /* `index` is the output */
+    /* Of live tensors only: in the arena, rows along the last dimension `pitch` bytes
+ apart, as some channels of a larger tensor. */
+    nestor_format_Space_ARENA_ROWS = 5
 } nestor_format_Space;
 
 /* What kind of work steps do, for models of how long they take. */
@@ -207,15 +210,16 @@ typedef struct _nestor_format_Block {
 } nestor_format_Block;
 
 /* A tensor that is alive at a cut: computed (or given) before it, read behind
- it. Dense; channels last where the plan has them last. */
+ it. Dense but in ARENA_ROWS; channels last where the plan has them last. */
 typedef struct _nestor_format_LiveTensor {
     char *name; /* ONNX node that computes it, or the model's input or output */
     nestor_format_DType dtype;
     pb_size_t dims_count;
     int64_t *dims;
-    nestor_format_Space space; /* ARENA, MODEL_INPUT or MODEL_OUTPUT */
+    nestor_format_Space space; /* ARENA, ARENA_ROWS, MODEL_INPUT or MODEL_OUTPUT */
     uint32_t index;
     uint64_t offset;
+    uint64_t pitch; /* of ARENA_ROWS */
 } nestor_format_LiveTensor;
 
 /* Where a plan may be split: cut c lies between blocks c - 1 and c. At cut 0 the
@@ -359,8 +363,8 @@ extern "C" {
 #define _nestor_format_SectionKind_ARRAYSIZE ((nestor_format_SectionKind)(nestor_format_SectionKind_VARIANT+1))
 
 #define _nestor_format_Space_MIN nestor_format_Space_SPACE_INVALID
-#define _nestor_format_Space_MAX nestor_format_Space_MODEL_OUTPUT
-#define _nestor_format_Space_ARRAYSIZE ((nestor_format_Space)(nestor_format_Space_MODEL_OUTPUT+1))
+#define _nestor_format_Space_MAX nestor_format_Space_ARENA_ROWS
+#define _nestor_format_Space_ARRAYSIZE ((nestor_format_Space)(nestor_format_Space_ARENA_ROWS+1))
 
 #define _nestor_format_WorkKind_MIN nestor_format_WorkKind_WORK_OTHER
 #define _nestor_format_WorkKind_MAX nestor_format_WorkKind_WORK_POOL
@@ -414,7 +418,7 @@ extern "C" {
 #define nestor_format_Layer_init_default         {NULL, NULL, 0}
 #define nestor_format_Work_init_default          {_nestor_format_WorkKind_MIN, 0, 0}
 #define nestor_format_Block_init_default         {0, 0, NULL, 0, 0}
-#define nestor_format_LiveTensor_init_default    {NULL, _nestor_format_DType_MIN, 0, NULL, _nestor_format_Space_MIN, 0, 0}
+#define nestor_format_LiveTensor_init_default    {NULL, _nestor_format_DType_MIN, 0, NULL, _nestor_format_Space_MIN, 0, 0, 0}
 #define nestor_format_Cut_init_default           {0, NULL, 0, 0}
 #define nestor_format_CutInfo_init_default       {NULL, 0}
 #define nestor_format_BlockWeights_init_default  {0, 0, 0, 0, 0}
@@ -439,7 +443,7 @@ extern "C" {
 #define nestor_format_Layer_init_zero            {NULL, NULL, 0}
 #define nestor_format_Work_init_zero             {_nestor_format_WorkKind_MIN, 0, 0}
 #define nestor_format_Block_init_zero            {0, 0, NULL, 0, 0}
-#define nestor_format_LiveTensor_init_zero       {NULL, _nestor_format_DType_MIN, 0, NULL, _nestor_format_Space_MIN, 0, 0}
+#define nestor_format_LiveTensor_init_zero       {NULL, _nestor_format_DType_MIN, 0, NULL, _nestor_format_Space_MIN, 0, 0, 0}
 #define nestor_format_Cut_init_zero              {0, NULL, 0, 0}
 #define nestor_format_CutInfo_init_zero          {NULL, 0}
 #define nestor_format_BlockWeights_init_zero     {0, 0, 0, 0, 0}
@@ -508,6 +512,7 @@ extern "C" {
 #define nestor_format_LiveTensor_space_tag       4
 #define nestor_format_LiveTensor_index_tag       5
 #define nestor_format_LiveTensor_offset_tag      6
+#define nestor_format_LiveTensor_pitch_tag       7
 #define nestor_format_Cut_live_tag               1
 #define nestor_format_Cut_front_bytes_tag        2
 #define nestor_format_Cut_back_bytes_tag         3
@@ -695,7 +700,8 @@ X(a, STATIC,   SINGULAR, UENUM,    dtype,             2) \
 X(a, POINTER,  REPEATED, INT64,    dims,              3) \
 X(a, STATIC,   SINGULAR, UENUM,    space,             4) \
 X(a, STATIC,   SINGULAR, UINT32,   index,             5) \
-X(a, STATIC,   SINGULAR, UINT64,   offset,            6)
+X(a, STATIC,   SINGULAR, UINT64,   offset,            6) \
+X(a, STATIC,   SINGULAR, UINT64,   pitch,             7)
 #define nestor_format_LiveTensor_CALLBACK NULL
 #define nestor_format_LiveTensor_DEFAULT NULL
 

@@ -48,6 +48,7 @@ private:
   Status check_capacity(const nestor_format_Capacity &capacity) const;
   Status check_step_counts(const nestor_format_Capacity &capacity) const;
   Status check_live(const nestor_format_LiveTensor &live, uint64_t arenaBytes) const;
+  Status spread_rows(const nestor_format_LiveTensor &live, uint64_t &bytes) const;
   Status check_step(const nestor_format_Step &step, uint32_t block) const;
   bool is_present(uint32_t block) const {
     return !manifest_.has_present ||
@@ -159,7 +160,11 @@ Status BlockChecker::check_live(const nestor_format_LiveTensor &live, uint64_t a
   tensor.dims_count = live.dims_count;
   uint64_t bytes = 0, room = arenaBytes;
   NESTOR_RETURN_IF_ERROR(tensor_bytes(tensor, bytes));
-  if (uint32_t space = raw(live.space); space != nestor_format_Space_ARENA) {
+  const uint32_t space = raw(live.space);
+  const bool isRows = space == nestor_format_Space_ARENA_ROWS;
+  if (isRows)
+    NESTOR_RETURN_IF_ERROR(spread_rows(live, bytes));
+  if (space != nestor_format_Space_ARENA && !isRows) {
     bool isInput = space == nestor_format_Space_MODEL_INPUT;
     if (!isInput && space != nestor_format_Space_MODEL_OUTPUT)
       return error(StatusCode::corrupt, "space %u is not allowed", space);
@@ -174,10 +179,21 @@ Status BlockChecker::check_live(const nestor_format_LiveTensor &live, uint64_t a
                    ull(bytes), ull(live.offset), ull(room));
     return Status();
   }
-  if (live.index != 0 || live.offset % format::kBufferAlignment != 0 ||
-      !fits(live.offset, bytes, room))
+  uint64_t align = isRows ? size_of(static_cast<DType>(raw(live.dtype))) : format::kBufferAlignment;
+  if (live.index != 0 || live.offset % align != 0 || !fits(live.offset, bytes, room))
     return error(StatusCode::corrupt, "%llu bytes at %llu are not allowed in an arena of %llu",
                  ull(bytes), ull(live.offset), ull(room));
+  return Status();
+}
+
+/// Replaces the bytes of a tensor by those that its rows reach over.
+Status BlockChecker::spread_rows(const nestor_format_LiveTensor &live, uint64_t &bytes) const {
+  const uint64_t size = size_of(static_cast<DType>(raw(live.dtype))), row = row_bytes(live);
+  uint64_t spread = 0;
+  if (bytes == 0 || live.dims_count == 0 || live.pitch < row || live.pitch % size != 0 ||
+      !checked_mul(bytes / row - 1, live.pitch, spread) || !checked_add(spread, row, bytes))
+    return error(StatusCode::corrupt, "pitch: rows of %llu bytes cannot be %llu apart", ull(row),
+                 ull(live.pitch));
   return Status();
 }
 

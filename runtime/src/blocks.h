@@ -24,6 +24,10 @@ const nestor_format_BlockWeights *find_block_weights(const Manifest &manifest, u
 LiveTensorInfo describe_live(const nestor_format_LiveTensor &live);
 /// Bytes of a live tensor, whose shape was checked.
 uint64_t live_bytes(const nestor_format_LiveTensor &live);
+/// Of its elements along the last dimension; of a scalar, its own.
+uint64_t row_bytes(const nestor_format_LiveTensor &live);
+/// From one row to the next.
+uint64_t row_pitch(const nestor_format_LiveTensor &live);
 /// Whether streams may keep its elements as something else.
 bool is_float(DType type);
 

@@ -66,6 +66,15 @@ uint64_t detail::live_bytes(const nestor_format_LiveTensor &live) {
   return bytes;
 }
 
+uint64_t detail::row_bytes(const nestor_format_LiveTensor &live) {
+  uint64_t size = size_of(static_cast<DType>(raw(live.dtype)));
+  return live.dims_count ? size * static_cast<uint64_t>(live.dims[live.dims_count - 1]) : size;
+}
+
+uint64_t detail::row_pitch(const nestor_format_LiveTensor &live) {
+  return raw(live.space) == nestor_format_Space_ARENA_ROWS ? live.pitch : row_bytes(live);
+}
+
 LiveTensorInfo detail::describe_live(const nestor_format_LiveTensor &live) {
   LiveTensorInfo info;
   info.name = text(live.name);

@@ -38,6 +38,10 @@ size_t LiveTensors::bytes(size_t index) const {
   return live_bytes(cut_of(*session_->model, capacity_, cut_).live[index]);
 }
 
+size_t LiveTensors::pitch(size_t index) const {
+  return row_pitch(cut_of(*session_->model, capacity_, cut_).live[index]);
+}
+
 uint64_t LiveTensors::bytes() const {
   uint64_t sum = 0;
   for (size_t i = 0; i < count(); ++i)

@@ -91,6 +91,39 @@ uint64_t stream_bytes(const nestor_format_Cut &cut, TensorEncoding encoding) {
 }
 
 //===----------------------------------------------------------------------===//
+// Tensors in memory
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The elements of a tensor, of which those of a row lie side by side, or all.
+class Elements {
+public:
+  Elements(const nestor_format_LiveTensor &tensor, void *data)
+      : data_(static_cast<uint8_t *>(data)), size_(size_of(dtype_of(tensor))),
+        pitch_(row_pitch(tensor)),
+        row_((pitch_ == row_bytes(tensor) ? live_bytes(tensor) : row_bytes(tensor)) / size_) {}
+
+  /// Calls `body` with pointer and length of the runs that `count` elements from
+  /// `first` on are.
+  template <typename Body>
+  void for_runs(uint64_t first, uint64_t count, const Body &body) const {
+    while (count != 0) {
+      const uint64_t column = first % row_, run = std::min(count, row_ - column);
+      body(data_ + first / row_ * pitch_ + column * size_, run);
+      first += run;
+      count -= run;
+    }
+  }
+
+private:
+  uint8_t *data_;
+  uint64_t size_, pitch_, row_;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
 // Tensors of different capacities
 //===----------------------------------------------------------------------===//
 
@@ -229,24 +262,42 @@ template <typename T> static void decode_f16(const uint8_t *from, uint64_t count
 /// Stands for NaN; numbers take [-127, 127].
 static constexpr int8_t kNan = -128;
 
-/// Returns the scale.
-template <typename T> static float encode_int8(const uint8_t *from, uint64_t count, uint8_t *to) {
-  float largest = 0;
+/// The larger of `largest` and the finite magnitudes among the elements.
+template <typename T>
+static float largest_magnitude(const uint8_t *from, uint64_t count, float largest) {
   for (uint64_t i = 0; i < count; ++i) {
     float value = std::fabs(to_float(get<T>(from + sizeof(T) * i)));
     if (std::isfinite(value))
       largest = std::max(largest, value);
   }
-  float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
-  // The inverse of a tiny scale overflows: then all are as good as zero.
-  if (!std::isfinite(inverse))
-    inverse = scale = 0;
+  return largest;
+}
+
+template <typename T>
+static void encode_int8(const uint8_t *from, uint64_t count, float inverse, uint8_t *to) {
   for (uint64_t i = 0; i < count; ++i) {
     float value = to_float(get<T>(from + sizeof(T) * i));
     float steps = std::isinf(value) ? std::copysign(127.0f, value) : value * inverse;
     steps = std::min(std::max(steps, -127.0f), 127.0f);
     put(to + i, std::isnan(value) ? kNan : static_cast<int8_t>(std::nearbyint(steps)));
   }
+}
+
+/// Returns the scale.
+template <typename T>
+static float encode_int8(const Elements &elements, uint64_t count, uint8_t *to) {
+  float largest = 0;
+  elements.for_runs(0, count, [&](const uint8_t *from, uint64_t run) {
+    largest = largest_magnitude<T>(from, run, largest);
+  });
+  float scale = largest / 127, inverse = scale > 0 ? 1 / scale : 0;
+  // The inverse of a tiny scale overflows: then all are as good as zero.
+  if (!std::isfinite(inverse))
+    inverse = scale = 0;
+  elements.for_runs(0, count, [&](const uint8_t *from, uint64_t run) {
+    encode_int8<T>(from, run, inverse, to);
+    to += run;
+  });
   return scale;
 }
 
@@ -295,20 +346,29 @@ void StreamWriter::describe(const nestor_format_Cut &cut, TensorEncoding encodin
 }
 
 void StreamWriter::encode(const nestor_format_LiveTensor &tensor, TensorEncoding encoding,
-                          const void *elements) {
-  const uint8_t *from = static_cast<const uint8_t *>(elements);
+                          void *data) {
+  const Elements elements(tensor, data);
   DType type = dtype_of(tensor);
   TensorEncoding used = encoding_of(type, encoding);
-  uint64_t count = elements_of(tensor), bytes = encoded_bytes(tensor, used);
-  if (used == TensorEncoding::exact && bytes != 0)
-    std::memcpy(at_, from, bytes);
+  uint64_t count = elements_of(tensor);
+  uint8_t *to = at_;
+  if (used == TensorEncoding::exact)
+    elements.for_runs(0, count, [&](const uint8_t *from, uint64_t run) {
+      std::memcpy(to, from, run * size_of(type));
+      to += run * size_of(type);
+    });
   if (used == TensorEncoding::f16)
-    with_float_type(type, [&](auto t) { encode_f16<decltype(t)>(from, count, at_); });
+    with_float_type(type, [&](auto t) {
+      elements.for_runs(0, count, [&](const uint8_t *from, uint64_t run) {
+        encode_f16<decltype(t)>(from, run, to);
+        to += 2 * run;
+      });
+    });
   if (used == TensorEncoding::int8)
     with_float_type(type, [&](auto t) {
-      put(descriptor_ + 4, encode_int8<decltype(t)>(from, count, at_));
+      put(descriptor_ + 4, encode_int8<decltype(t)>(elements, count, to));
     });
-  at_ += bytes;
+  at_ += encoded_bytes(tensor, used);
   descriptor_ += descriptor_bytes(tensor);
 }
 
@@ -374,36 +434,49 @@ static void decode_elements(DType type, TensorEncoding encoding, float scale, co
     with_float_type(type, [&](auto t) { decode_int8<decltype(t)>(from, count, scale, to); });
 }
 
-/// The elements that both tensors have, and zeros for what only the tail has.
-static void decode_rows(const nestor_format_LiveTensor &head, TensorEncoding encoding, float scale,
-                        const uint8_t *from, const nestor_format_LiveTensor &tail, uint8_t *to) {
+/// Has `read(first, count, to)` bring the elements that both tensors have, by
+/// their number in the head, and writes zeros for what only the tail has.
+template <typename Read>
+static void fill_tail(const nestor_format_LiveTensor &head, const nestor_format_LiveTensor &tail,
+                      void *data, const Read &read) {
   Rows rows;
   (void)find_rows(head, tail, rows); // `can_follow` has said so.
-  const DType type = dtype_of(head);
-  const uint64_t size = size_of(type), kept = std::min(rows.from, rows.to);
-  const uint64_t stride = encoding == TensorEncoding::f16    ? 2
-                          : encoding == TensorEncoding::int8 ? 1
-                                                             : size;
+  const Elements elements(tail, data);
+  const uint64_t size = size_of(dtype_of(tail)), kept = std::min(rows.from, rows.to);
   for (uint64_t row = 0; row < rows.count; ++row) {
-    decode_elements(type, encoding, scale, from, kept, to);
-    if (kept < rows.to)
-      std::memset(to + kept * size, 0, (rows.to - kept) * size);
-    from += rows.from * stride;
-    to += rows.to * size;
+    uint64_t first = row * rows.from;
+    elements.for_runs(row * rows.to, kept, [&](uint8_t *to, uint64_t run) {
+      read(first, run, to);
+      first += run;
+    });
+    elements.for_runs(row * rows.to + kept, rows.to - kept,
+                      [&](uint8_t *to, uint64_t run) { std::memset(to, 0, run * size); });
   }
 }
 
-void copy_live(const nestor_format_LiveTensor &head, const void *from,
+void copy_live(const nestor_format_LiveTensor &head, void *from,
                const nestor_format_LiveTensor &tail, void *to) {
-  decode_rows(head, TensorEncoding::exact, 1, static_cast<const uint8_t *>(from), tail,
-              static_cast<uint8_t *>(to));
+  const Elements elements(head, from);
+  const uint64_t size = size_of(dtype_of(head));
+  fill_tail(head, tail, to, [&](uint64_t first, uint64_t count, uint8_t *target) {
+    elements.for_runs(first, count, [&](const uint8_t *source, uint64_t run) {
+      std::memcpy(target, source, run * size);
+      target += run * size;
+    });
+  });
 }
 
 void StreamReader::decode(const nestor_format_LiveTensor &head,
-                          const nestor_format_LiveTensor &tail, void *elements) {
+                          const nestor_format_LiveTensor &tail, void *data) {
   TensorEncoding encoding = static_cast<TensorEncoding>(descriptor_[1]);
-  decode_rows(head, encoding, get<float>(descriptor_ + 4), at_, tail,
-              static_cast<uint8_t *>(elements));
+  const float scale = get<float>(descriptor_ + 4);
+  const DType type = dtype_of(head);
+  const uint64_t bytes = encoding == TensorEncoding::f16    ? 2
+                         : encoding == TensorEncoding::int8 ? 1
+                                                            : size_of(type);
+  fill_tail(head, tail, data, [&](uint64_t first, uint64_t count, uint8_t *to) {
+    decode_elements(type, encoding, scale, at_ + first * bytes, count, to);
+  });
   at_ += encoded_bytes(head, encoding);
   descriptor_ += descriptor_bytes(head);
 }

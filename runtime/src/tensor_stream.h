@@ -50,7 +50,7 @@ bool can_follow(const nestor_format_Cut &head, const nestor_format_Cut &tail);
 /// gets the first ones, one with more gets zeros for those that the head lacks:
 /// smaller capacities are the first channels of larger ones. For tensors of cuts
 /// that `can_follow` each other.
-void copy_live(const nestor_format_LiveTensor &head, const void *from,
+void copy_live(const nestor_format_LiveTensor &head, void *from,
                const nestor_format_LiveTensor &tail, void *to);
 
 /// Writes into memory of `stream_bytes`.
@@ -59,8 +59,7 @@ public:
   StreamWriter(void *target, const StreamHeader &header);
   /// Call once, then `encode` for each tensor in turn.
   void describe(const nestor_format_Cut &cut, TensorEncoding encoding);
-  void encode(const nestor_format_LiveTensor &tensor, TensorEncoding encoding,
-              const void *elements);
+  void encode(const nestor_format_LiveTensor &tensor, TensorEncoding encoding, void *data);
 
 private:
   uint8_t *base_, *descriptor_, *at_;
@@ -74,7 +73,7 @@ public:
   /// After a successful `check`, for each tensor in turn; written as `copy_live`
   /// does, to where the tail has it.
   void decode(const nestor_format_LiveTensor &head, const nestor_format_LiveTensor &tail,
-              void *elements);
+              void *data);
 
 private:
   Status check_tensor(const nestor_format_LiveTensor &tensor, const uint8_t *from,

@@ -165,6 +165,25 @@ void drawEpilogue(Draw &draw, Conv &conv) {
                               Epilogue::Residual, Epilogue::SlopePerChannel, Epilogue::ScalarTimes});
 }
 
+/// One of 3x3 taps, with the filter transformed by the pass that packs it.
+Conv drawWinograd(Draw &draw, int64_t tile) {
+  Conv conv;
+  conv.kernel = {3, 3};
+  conv.strides = conv.dilations = {1, 1};
+  for (int i = 0; i < 2; ++i) {
+    conv.padBegin.push_back(draw(0, 2));
+    conv.padEnd.push_back(draw(0, 2));
+    conv.in.push_back(draw(3, 20));
+  }
+  conv.batch = draw(1, 2);
+  conv.inputs = draw.oneOf<int64_t>({1, 3, 8, 16, 19, 33});
+  conv.outputs = draw.oneOf<int64_t>({1, 7, 16, 17, 32, 40, 58});
+  conv.packed = false;
+  conv.winograd = tile;
+  drawEpilogue(draw, conv);
+  return conv;
+}
+
 TEST(ConvTest, Dense) {
   for (uint64_t seed = 1; seed <= 24; ++seed) {
     Draw draw(seed);
@@ -281,6 +300,27 @@ TEST(ConvTest, Grouped) {
   }
 }
 
+/// Each kind of kernel, with channels that fill no panel and no half of one.
+TEST(ConvTest, ResultInsideALargerTensor) {
+  for (uint64_t seed = 420; seed < 436; ++seed) {
+    Draw draw(seed);
+    Conv conv = seed % 4 == 3 ? drawWinograd(draw, 2 + 2 * int64_t(seed / 4 % 3)) : drawWindow(draw, 2, 20);
+    if (seed % 4 == 1)
+      conv.kernel = conv.strides = conv.dilations = {1, 1}, conv.padBegin = conv.padEnd = {0, 0};
+    conv.batch = draw(1, 2);
+    conv.inputs = draw(1, 20);
+    conv.outputs = draw.oneOf<int64_t>({1, 5, 8, 17, 24, 29, 40, 58});
+    if (seed % 4 == 2)
+      conv.inputs = conv.outputs = conv.groups = conv.outputs + 1;
+    if (seed % 8 == 0)
+      conv.groups = 3, conv.inputs *= 3, conv.outputs *= 3;
+    drawEpilogue(draw, conv);
+    if (conv.epilogue == Epilogue::Residual) // Those are dense.
+      conv.epilogue = Epilogue::Silu;
+    checkRows(conv.print(), seed, conv.packed ? nullptr : nestor::createPackFiltersPass());
+  }
+}
+
 TEST(ConvTest, OneAndThreeDimensions) {
   for (uint64_t seed = 500; seed < 512; ++seed) {
     Draw draw(seed);
@@ -303,25 +343,6 @@ TEST(ConvTest, FilterKnownAtRunTime) {
     drawEpilogue(draw, conv);
     checkOperation(conv.print(), seed);
   }
-}
-
-/// One of 3x3 taps, with the filter transformed by the pass that packs it.
-Conv drawWinograd(Draw &draw, int64_t tile) {
-  Conv conv;
-  conv.kernel = {3, 3};
-  conv.strides = conv.dilations = {1, 1};
-  for (int i = 0; i < 2; ++i) {
-    conv.padBegin.push_back(draw(0, 2));
-    conv.padEnd.push_back(draw(0, 2));
-    conv.in.push_back(draw(3, 20));
-  }
-  conv.batch = draw(1, 2);
-  conv.inputs = draw.oneOf<int64_t>({1, 3, 8, 16, 19, 33});
-  conv.outputs = draw.oneOf<int64_t>({1, 7, 16, 17, 32, 40, 58});
-  conv.packed = false;
-  conv.winograd = tile;
-  drawEpilogue(draw, conv);
-  return conv;
 }
 
 /// Tiles of 6 round most, and their products are the largest.

@@ -83,10 +83,13 @@ static std::vector<GuardedBuffer> placeBlocks(Value operand) {
   return blocks;
 }
 
-CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target) {
+CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target)
+    : CompiledCalls(op, target, RowPitches::dense(op)) {}
+
+CompiledCalls::CompiledCalls(Operation *op, const TargetInfo &target, const RowPitches &pitches) {
   for (Value operand : op->getOperands())
     blocks.push_back(placeBlocks(operand));
-  FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(op);
+  FailureOr<SmallVector<KernelCall, 1>> calls = describeCalls(op, pitches);
   if (failed(calls)) {
     ADD_FAILURE() << "no kernel";
     return;
@@ -266,13 +269,17 @@ static SmallVector<TensorValue> evaluateOperands(func::FuncOp func, Operation *o
   return operandsOf(*op);
 }
 
-void checkOperation(const std::string &source, uint64_t seed, double tolerance, InputRange range,
-                    std::unique_ptr<Pass> preparation) {
-  SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
+static DialectRegistry testedDialects() {
   DialectRegistry registry;
   registry.insert<nest::NestDialect, func::FuncDialect>();
   registerKernelDialects(registry);
-  MLIRContext context(registry);
+  return registry;
+}
+
+void checkOperation(const std::string &source, uint64_t seed, double tolerance, InputRange range,
+                    std::unique_ptr<Pass> preparation) {
+  SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
+  MLIRContext context(testedDialects());
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
   ASSERT_TRUE(module);
   func::FuncOp func = *module->getOps<func::FuncOp>().begin();
@@ -294,6 +301,117 @@ void checkOperation(const std::string &source, uint64_t seed, double tolerance, 
     targets.push_back(&quantHostTarget());
   for (const TargetInfo *target : targets)
     compareOnTarget(op, *target, inputs, expected, tolerance, random);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows that lie apart
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Memory for some columns of a matrix whose last row ends at a guard page.
+struct ColumnBuffer {
+  size_t rows, rowBytes, pitchBytes;
+  GuardedBuffer buffer;
+
+  ColumnBuffer(const TensorValue &value, int64_t pitch, int64_t column)
+      : rows(value.size() / value.type.getShape().back()), rowBytes(value.bytes.size() / rows),
+        pitchBytes(pitch * reference::elementBytes(value.type.getElementType())),
+        buffer((rows - 1) * pitchBytes + column * rowBytes / value.type.getShape().back() + rowBytes,
+               reference::elementBytes(value.type.getElementType())) {
+    std::memset(buffer.data(), 0xab, buffer.size());
+  }
+  char *data() const { return buffer.data() + buffer.size() - (rows - 1) * pitchBytes - rowBytes; }
+  void fill(const TensorValue &value) {
+    for (size_t row = 0; row < rows; ++row)
+      std::memcpy(data() + row * pitchBytes, value.bytes.data() + row * rowBytes, rowBytes);
+  }
+  /// Writes over the rows what lies between them and compares all of it.
+  bool hasOnlyRowsOf(const char *dense) {
+    for (size_t row = 0; row < rows; ++row) {
+      char *begin = data() + row * pitchBytes;
+      if (std::memcmp(begin, dense + row * rowBytes, rowBytes) != 0)
+        return false;
+      std::memset(begin, 0xab, rowBytes);
+    }
+    return llvm::all_of(ArrayRef(buffer.data(), buffer.size()), [](char byte) { return byte == char(0xab); });
+  }
+};
+
+/// Random pitches of the tensors that may have some, and where rows begin.
+struct DrawnPitches {
+  RowPitches pitches;
+  SmallVector<int64_t> columns; ///< By operand, then that of the result.
+
+  DrawnPitches(Operation *op, std::mt19937_64 &random) : pitches(RowPitches::dense(op)) {
+    auto draw = [&](Value value) {
+      int64_t before = random() % 20, after = random() % 20;
+      columns.push_back(before);
+      return before + cast<RankedTensorType>(value.getType()).getShape().back() + after;
+    };
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (readsRows(op, operand.getOperandNumber()) && random() % 2)
+        pitches.operands[operand.getOperandNumber()] = draw(operand.get());
+      else
+        columns.push_back(0);
+    }
+    pitches.result = draw(op->getResult(0));
+  }
+};
+
+} // namespace
+
+static void compareRows(Operation *op, const TargetInfo &target, ArrayRef<TensorValue> inputs,
+                        const DrawnPitches &drawn) {
+  SCOPED_TRACE(target.name);
+  CompiledCalls dense(op, target), apart(op, target, drawn.pitches);
+  if (!dense.ok() || !apart.ok())
+    return;
+  TensorValue result = TensorValue::zeros(cast<RankedTensorType>(op->getResult(0).getType()));
+  std::vector<GuardedBuffer> in = place(inputs), out = place(result);
+  ColumnBuffer rows(result, drawn.pitches.result, drawn.columns.back());
+  std::vector<std::unique_ptr<ColumnBuffer>> columns;
+  SmallVector<char *> operands, operandsApart;
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    operands.push_back(in[i].data());
+    operandsApart.push_back(in[i].data());
+    if (int64_t pitch = drawn.pitches.operands[i]) {
+      columns.push_back(std::make_unique<ColumnBuffer>(input, pitch, drawn.columns[i]));
+      columns.back()->fill(input);
+      operandsApart.back() = columns.back()->data();
+    }
+  }
+  for (const KernelCall &call : apart.calls())
+    for (auto [arg, spec] : llvm::zip_equal(call.args, call.spec.args))
+      if (arg.kind == CallArg::Result)
+        EXPECT_LE(arg.offsetBytes + evaluatePolynomial(spec.bytes, call.params),
+                  int64_t((rows.rows - 1) * rows.pitchBytes + rows.rowBytes));
+  dense.run(operands, {out[0].data()});
+  apart.run(operandsApart, {rows.data()}, {0.3, 0.5});
+  EXPECT_TRUE(rows.hasOnlyRowsOf(out[0].data())) << "pitch " << drawn.pitches.result;
+}
+
+void checkRows(const std::string &source, uint64_t seed, std::unique_ptr<Pass> preparation) {
+  SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
+  MLIRContext context(testedDialects());
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
+  ASSERT_TRUE(module);
+  func::FuncOp func = *module->getOps<func::FuncOp>().begin();
+  std::mt19937_64 random(seed);
+  SmallVector<TensorValue> arguments;
+  for (Type type : func.getArgumentTypes())
+    arguments.push_back(drawInput(cast<RankedTensorType>(type), random, {}));
+  if (preparation) {
+    PassManager passes(&context, func::FuncOp::getOperationName());
+    passes.addPass(std::move(preparation));
+    ASSERT_TRUE(succeeded(passes.run(func)));
+  }
+  Operation *op = func.front().getTerminator()->getPrevNode();
+  ASSERT_TRUE(writesRows(op));
+  SmallVector<TensorValue> inputs = evaluateOperands(func, op, arguments);
+  DrawnPitches drawn(op, random);
+  for (const TargetInfo *target : runnableTargets())
+    compareRows(op, *target, inputs, drawn);
 }
 
 } // namespace nestor::test

@@ -6,7 +6,7 @@
 #ifndef NESTOR_TEST_NUMERICS_KERNELRUNNER_H
 #define NESTOR_TEST_NUMERICS_KERNELRUNNER_H
 
-#include "compiler/kernels/Kernel.h"
+#include "compiler/kernels/Rows.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/Pass/Pass.h"
@@ -44,6 +44,8 @@ struct InputRange {
 class CompiledCalls {
 public:
   CompiledCalls(mlir::Operation *op, const kernels::TargetInfo &target);
+  /// For tensors whose rows lie apart.
+  CompiledCalls(mlir::Operation *op, const kernels::TargetInfo &target, const kernels::RowPitches &pitches);
   ~CompiledCalls();
   bool ok() const { return handle != nullptr; }
   llvm::ArrayRef<kernels::KernelCall> calls() const { return described; }
@@ -61,6 +63,12 @@ private:
   std::vector<std::vector<GuardedBuffer>> blocks;
   void *handle = nullptr;
 };
+
+/// Parses `source` as `checkOperation` does, and compares what its kernels
+/// compute of and write to rows that lie apart with what they do to dense ones,
+/// bit for bit, on every runnable target. What lies between the rows of the
+/// result must stay.
+void checkRows(const std::string &source, uint64_t seed, std::unique_ptr<mlir::Pass> preparation = nullptr);
 
 /// The targets whose code this machine can run.
 std::vector<const kernels::TargetInfo *> runnableTargets();

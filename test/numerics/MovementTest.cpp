@@ -89,6 +89,24 @@ TEST(Concat, AlongEveryAxis) {
   }
 }
 
+/// Of slices that stay where they are, into a part of yet another tensor.
+TEST(Concat, OfRowsThatLieApart) {
+  for (uint64_t seed = 220; seed < 226; ++seed) {
+    Draw draw(seed);
+    Dims shape{draw(1, 3), draw(1, 9), 0};
+    const std::string &element = draw.of(elements);
+    std::vector<std::string> types;
+    int64_t sum = 0;
+    for (int64_t i = draw(1, 4); i > 0; --i) {
+      shape.back() = draw.extent();
+      sum += shape.back();
+      types.push_back(tensorType(shape, element));
+    }
+    shape.back() = sum;
+    checkRows(genericOp("nest.concat", types, "axis = 2 : i64", {tensorType(shape, element)}), seed);
+  }
+}
+
 TEST(Pad, EveryMode) {
   for (const std::string mode : {"constant", "reflect", "edge", "wrap"})
     for (uint64_t seed = 300; seed < 304; ++seed) {

@@ -272,4 +272,19 @@ TEST(DescribeCuts, NoticesOverlappingTensors) {
   EXPECT_FALSE(package::describeCuts(capacity, tensors, {}, {0, 1}));
 }
 
+/// Two parts of one tensor, and it; then one of another buffer in its place.
+TEST(DescribeCuts, PartsOfATensorMayMeetIt) {
+  package::Buffer buffers[] = {{256, 0, 9, 0}, {256, 0, 9, 192}};
+  std::vector<package::HeldTensor> tensors = {held(format::ARENA_ROWS, 128, 0, 9, 0),
+                                              held(format::ARENA_ROWS, 128, 0, 9, 64),
+                                              held(format::ARENA, 256, 0, 9, 0)};
+  for (bool inPlace : {false, true}) {
+    format::Capacity capacity;
+    capacity.add_blocks();
+    EXPECT_EQ(bool(package::describeCuts(capacity, tensors, buffers, {0, 1})), !inPlace);
+    tensors.push_back(held(format::ARENA_ROWS, 4, 0, 9, 192));
+    tensors.back().buffer = 1;
+  }
+}
+
 } // namespace

@@ -116,7 +116,7 @@ Message encode(const CutSpec &cut) {
   Message message;
   for (const LiveSpec &live : cut.live)
     message.message(1, encode(live.tensor).varint(4, live.place.space).varint(5, live.place.index)
-                           .varint(6, live.place.offset));
+                           .varint(6, live.place.offset).varint(7, live.pitch));
   return message.varint(2, cut.frontBytes).varint(3, cut.backBytes);
 }
 

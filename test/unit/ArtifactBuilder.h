@@ -79,6 +79,7 @@ struct BlockSpec {
 struct LiveSpec {
   TensorSpec tensor;
   StepArgSpec place;
+  uint64_t pitch = {};
 };
 struct CutSpec {
   std::vector<LiveSpec> live;
@@ -110,7 +111,7 @@ struct MixedSpec {
 };
 
 constexpr uint32_t kCode = 1, kWeights = 2, kVariant = 4;          // SectionKind
-constexpr uint32_t kArena = 1, kShell = 2, kInput = 3, kOutput = 4; // Space
+constexpr uint32_t kArena = 1, kShell = 2, kInput = 3, kOutput = 4, kArenaRows = 5; // Space
 
 /// Bytes that are only as aligned as a page, as those of a mapped file are.
 class AlignedBytes {

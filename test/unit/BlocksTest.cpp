@@ -102,6 +102,13 @@ struct Deceit {
 CapacitySpec &first(ArtifactSpec &spec) { return spec.capacities[0]; }
 LiveSpec &scaled(ArtifactSpec &spec) { return first(spec).cuts[1].live[0]; }
 
+/// Makes it rows that lie `pitch` bytes apart.
+void spread(ArtifactSpec &spec, const std::vector<int64_t> &dims, uint64_t offset, uint64_t pitch) {
+  scaled(spec).tensor.dims = dims;
+  scaled(spec).place = {kArenaRows, 0, offset};
+  scaled(spec).pitch = pitch;
+}
+
 const Deceit kDeceits[] = {
     {"too few steps", [](ArtifactSpec &s) { first(s).blocks[1].steps = 0; },
      "blocks have 1 steps, steps has 2 entries"},
@@ -149,6 +156,22 @@ const Deceit kDeceits[] = {
        scaled(s).tensor.dims = {1, 16};
      },
      "64 bytes at 0 are not the whole tensor of 512"},
+    {"rows that are not apart", [](ArtifactSpec &s) { spread(s, {8, 16}, 0, 0); },
+     "pitch: rows of 64 bytes cannot be 0 apart"},
+    {"rows in each other", [](ArtifactSpec &s) { spread(s, {8, 16}, 0, 60); },
+     "pitch: rows of 64 bytes cannot be 60 apart"},
+    {"rows between elements", [](ArtifactSpec &s) { spread(s, {8, 8}, 0, 62); },
+     "pitch: rows of 32 bytes cannot be 62 apart"},
+    {"rows far apart", [](ArtifactSpec &s) { spread(s, {8, 8}, 0, UINT64_MAX / 4 * 4); },
+     "pitch: rows of 32 bytes cannot be"},
+    {"rows of nothing", [](ArtifactSpec &s) { spread(s, {8, 0}, 0, 64); },
+     "pitch: rows of 0 bytes cannot be 64 apart"},
+    {"rows of a scalar", [](ArtifactSpec &s) { spread(s, {}, 0, 64); },
+     "pitch: rows of 4 bytes cannot be 64 apart"},
+    {"rows beyond the arena", [](ArtifactSpec &s) { spread(s, {8, 8}, 36, 64); },
+     "480 bytes at 36 are not allowed in an arena of 512"},
+    {"rows that begin within an element", [](ArtifactSpec &s) { spread(s, {8, 8}, 2, 64); },
+     "480 bytes at 2 are not allowed"},
     {"weights of no block", [](ArtifactSpec &s) { s.blockWeights[0].block = 3; },
      "there is no shell 0 with block 3"},
     {"weights in no shell", [](ArtifactSpec &s) { s.blockWeights[0].shell = 1; },

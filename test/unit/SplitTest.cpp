@@ -202,6 +202,83 @@ TEST_F(SplitTest, TailsTakeTheChannelsThatTheyHave) {
   }
 }
 
+/// Some columns of what lies at `place`, in rows of `width` floats.
+LiveSpec columns(StepArgSpec place, int64_t first, int64_t count, int64_t width) {
+  place.space = kArenaRows;
+  place.offset += 4 * static_cast<uint64_t>(first);
+  return {{"columns", 1, {1, 4096 / width, count}}, place, 4 * static_cast<uint64_t>(width)};
+}
+
+/// The tensors of every cut in two parts, the columns of a matrix.
+TEST_F(SplitTest, TensorsInRowsThatLieApart) {
+  for (CapacitySpec &capacity : spec.capacities)
+    for (CutSpec &cut : capacity.cuts)
+      if (StepArgSpec place = cut.live[0].place; place.space == kArena) {
+        cut.live = {columns(place, 0, 50, 128), columns(place, 50, 78, 128)};
+        for (LiveSpec &part : cut.live)
+          part.tensor.dims[0] = capacity.shells; // A matrix for each.
+      }
+  artifact = open(spec);
+  for (float capacity : {0.5f, 1.0f}) {
+    const std::vector<float> expected = whole(capacity);
+    Session phone = sessionOf(artifact, SessionOptions().capacity(capacity));
+    Session server = sessionOf(artifact, SessionOptions().capacity(capacity));
+    LiveTensors live;
+    std::vector<uint8_t> wire = head(phone, 2);
+    ASSERT_TRUE(server.run_tail(2, TensorSource(wire.data(), wire.size())).ok());
+    EXPECT_EQ(outputOf(server), expected);
+    ASSERT_TRUE(phone.run_head(2, live).ok());
+    EXPECT_EQ(live.pitch(0), 512u);
+    EXPECT_EQ(live.bytes(0), (capacity == 1.0f ? 64u : 32u) * 50 * 4);
+    EXPECT_EQ(static_cast<char *>(live.data(1)) - static_cast<char *>(live.data(0)), 200);
+    ASSERT_TRUE(server.run_tail(2, live).ok());
+    EXPECT_EQ(outputOf(server), expected);
+    for (TensorEncoding encoding : {TensorEncoding::f16, TensorEncoding::int8}) {
+      wire = head(phone, 2, encoding);
+      ASSERT_TRUE(server.run_tail(2, TensorSource(wire.data(), wire.size())).ok());
+      std::vector<float> near = outputOf(server);
+      float largest = *std::max_element(expected.begin(), expected.end());
+      for (size_t i = 0; i < near.size(); ++i)
+        ASSERT_NEAR(near[i], expected[i], largest / 40) << i;
+    }
+  }
+}
+
+/// Rows of a head with more channels, or fewer, than the tail; what lies between
+/// those of the tail stays.
+TEST_F(SplitTest, RowsOfAnotherCapacity) {
+  spec.mixed = {{0, 1, 2}, {1, 0, 2}};
+  const int64_t widths[] = {60, 100};
+  for (int i = 0; i < 2; ++i) {
+    CutSpec &cut = spec.capacities[i].cuts[2];
+    cut.live = {columns(cut.live[0].place, 4, widths[i], 128)};
+  }
+  artifact = open(spec);
+  for (int from = 0; from < 2; ++from) {
+    Session front = sessionOf(artifact, SessionOptions().capacity(from ? 1.0f : 0.5f));
+    Session back = sessionOf(artifact, SessionOptions().capacity(from ? 0.5f : 1.0f));
+    const std::vector<uint8_t> wire = SplitTest::head(front, 2);
+    std::vector<uint8_t> next(artifact.stream_bytes(2, TensorEncoding::exact).value());
+    TensorSink sink(next.data(), next.size());
+    LiveTensors head, there;
+    ASSERT_TRUE(front.run_head(2, head).ok());
+    float *tail = static_cast<float *>(back.live_tensors(2).value().data(0));
+    for (bool asStream : {false, true}) {
+      std::fill(tail, tail + 31 * 128 + widths[1 - from], -1.0f);
+      // No blocks run: the tensors are only brought in.
+      Status status = asStream ? back.run_blocks(2, 2, TensorSource(wire.data(), wire.size()), sink)
+                               : back.run_blocks(2, 2, head, there);
+      ASSERT_TRUE(status.ok()) << status.message();
+      const float *given = static_cast<const float *>(head.data(0));
+      for (int64_t i = 0; i < 31 * 128 + widths[1 - from]; ++i) {
+        int64_t column = i % 128;
+        float want = column >= widths[1 - from] ? -1 : column < widths[from] ? given[i] : 0;
+        ASSERT_EQ(tail[i], want) << "element " << i << ", from " << from;
+      }
+    }
+  }
+}
+
 TEST_F(SplitTest, TellsWhichCapacitiesWereMeasuredTogether) {
   EXPECT_TRUE(artifact.mixed().empty());
   // The last two name a capacity and a cut that there are not.

@@ -46,9 +46,12 @@ public:
   size_t count() const;
   /// Name, type and shape. Makes a copy, so it allocates.
   LiveTensorInfo info(size_t index) const;
-  /// The elements, dense and row-major. Whoever runs the tail may write them.
+  /// The elements, row-major, rows along the last dimension `pitch` bytes apart.
+  /// Whoever runs the tail may write them, and nothing between the rows.
   void *data(size_t index) const;
-  size_t bytes(size_t index) const;
+  /// What a row takes; more where the tensor is a part of a larger one.
+  size_t pitch(size_t index) const;
+  size_t bytes(size_t index) const; ///< Of the elements alone.
   uint64_t bytes() const; ///< Of all.
 
 private:

@@ -86,6 +86,45 @@ func.func @slice_of_slice(%x: tensor<10xf32>) -> tensor<2xf32> {
 
 // -----
 
+// What lies between two blocks stays as small as it is.
+// CHECK-LABEL: func.func @slice_of_slice_in_another_block
+// CHECK-NEXT: nest.slice
+// CHECK-NEXT: nest.slice
+func.func @slice_of_slice_in_another_block(%x: tensor<10xf32>) -> tensor<2xf32> {
+  %0 = nest.slice %x {starts = array<i64: 1>, steps = array<i64: 2>, nest.block = 0 : i64} : (tensor<10xf32>) -> tensor<4xf32>
+  %1 = nest.slice %0 {starts = array<i64: 3>, steps = array<i64: -2>, nest.block = 1 : i64} : (tensor<4xf32>) -> tensor<2xf32>
+  return %1 : tensor<2xf32>
+}
+
+// -----
+
+// ShuffleNet's halves, of two branches each.
+// CHECK-LABEL: func.func @slices_of_concat
+// CHECK-DAG: %[[X0:.*]] = nest.slice %arg0 {starts = array<i64: 0, 0>, steps = array<i64: 1, 1>} : (tensor<2x4xf32>) -> tensor<2x3xf32>
+// CHECK-DAG: %[[X1:.*]] = nest.slice %arg0 {starts = array<i64: 0, 3>, steps = array<i64: 1, 1>} : (tensor<2x4xf32>) -> tensor<2x1xf32>
+// CHECK-DAG: %[[Y:.*]] = nest.slice %arg1 {starts = array<i64: 0, 0>, steps = array<i64: 1, 1>} : (tensor<2x5xf32>) -> tensor<2x4xf32>
+// CHECK-DAG: %[[J:.*]] = nest.concat %[[X1]], %[[Y]] {axis = 1 : i64} : (tensor<2x1xf32>, tensor<2x4xf32>) -> tensor<2x5xf32>
+// CHECK: return %[[X0]], %[[J]]
+func.func @slices_of_concat(%x: tensor<2x4xf32>, %y: tensor<2x5xf32>) -> (tensor<2x3xf32>, tensor<2x5xf32>) {
+  %0 = nest.concat %x, %y {axis = 1 : i64} : (tensor<2x4xf32>, tensor<2x5xf32>) -> tensor<2x9xf32>
+  %1 = nest.slice %0 {starts = array<i64: 0, 0>, steps = array<i64: 1, 1>} : (tensor<2x9xf32>) -> tensor<2x3xf32>
+  %2 = nest.slice %0 {starts = array<i64: 0, 3>, steps = array<i64: 1, 1>} : (tensor<2x9xf32>) -> tensor<2x5xf32>
+  return %1, %2 : tensor<2x3xf32>, tensor<2x5xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @concat_that_is_needed
+// CHECK: %[[J:.*]] = nest.concat
+// CHECK-NEXT: nest.slice %[[J]]
+func.func @concat_that_is_needed(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<3xf32>, tensor<8xf32>) {
+  %0 = nest.concat %x, %y {axis = 0 : i64} : (tensor<4xf32>, tensor<4xf32>) -> tensor<8xf32>
+  %1 = nest.slice %0 {starts = array<i64: 1>, steps = array<i64: 1>} : (tensor<8xf32>) -> tensor<3xf32>
+  return %1, %0 : tensor<3xf32>, tensor<8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @concat_of_concat
 // CHECK-NEXT: nest.concat %arg0, %arg1, %arg0 {axis = 0 : i64}
 func.func @concat_of_concat(%x: tensor<2xf32>, %y: tensor<3xf32>) -> tensor<7xf32> {
