@@ -7,6 +7,7 @@
 #include "compiler/kernels/MicroKernel.h"
 #include "compiler/kernels/TileTable.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -45,6 +46,9 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementPr
     for (int64_t v = 0; v < vectors; ++v)
       carried.push_back(sums[row * vectors + v]);
   }
+  const size_t products = carried.size();
+  for (int64_t v = 0; v < vectors && !product.offset.empty(); ++v)
+    carried.push_back(b.constant(carried.front().getType(), 0));
 
   SmallVector<Value> results = b.loop(b.i64(0), depth, 1, carried, [&](Value k, ValueRange current) {
     Value offset = b.mul(k, panelWidth), step = b.mul(k, lhs.depthStride);
@@ -63,13 +67,18 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementPr
       for (int64_t v = 0; v < vectors; ++v)
         next.push_back(product.add(current[i * vectors + v], x, weights[v]));
     }
+    for (size_t v = 0; products + v < current.size(); ++v)
+      next.push_back(product.add(current[products + v], product.offset, weights[v]));
     return next;
   });
 
   SmallVector<Value> updated(sums);
   for (auto [i, row] : llvm::enumerate(rows))
-    for (int64_t v = 0; v < vectors; ++v)
-      updated[row * vectors + v] = results[i * vectors + v];
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value &sum = updated[row * vectors + v] = results[i * vectors + v];
+      if (!product.offset.empty())
+        sum = arith::SubIOp::create(b, sum, results[products + v]);
+    }
   return updated;
 }
 

@@ -38,6 +38,9 @@ struct ElementProduct {
   mlir::Type element;
   llvm::function_ref<Prepared(mlir::Value)> prepareWeights, prepareInput;
   llvm::function_ref<mlir::Value(mlir::Value sum, const Prepared &input, const Prepared &weights)> add;
+  /// By what `prepareInput` changes every input, prepared, where it does (i32 only):
+  /// the products with it are taken off the sums.
+  Prepared offset = {};
 };
 
 /// sums[row][vector] += lhs[row][k] * rhs[k][vector] over k in [0, depth), for

@@ -40,9 +40,9 @@ const TileRow tileTable[] = {
 };
 
 const TileRow &rowFor(const TargetInfo &target) {
+  // What is added to a name adds instructions, no registers.
   llvm::StringRef name = target.name;
-  name.consume_back("+vnni"); // It has the same registers.
-  const TileRow *row = llvm::find_if(tileTable, [&](const TileRow &r) { return r.target == name; });
+  const TileRow *row = llvm::find_if(tileTable, [&](const TileRow &r) { return name.starts_with(r.target); });
   assert(row != std::end(tileTable) && "every target has its tiles");
   return *row;
 }

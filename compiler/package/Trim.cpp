@@ -21,13 +21,10 @@ using namespace llvm;
 
 namespace nestor::package {
 
-/// What is trimmed has one precision: variants are artifacts of their own.
-static void dropVariants(format::Manifest &manifest) {
-  auto &sections = *manifest.mutable_sections();
-  auto isVariant = [](const format::Section &section) {
-    return section.kind() == format::VARIANT;
-  };
-  sections.erase(llvm::remove_if(sections, isVariant), sections.end());
+using Bytes = std::vector<uint8_t>;
+
+static Error error(const Twine &message) {
+  return createStringError(inconvertibleErrorCode(), message);
 }
 
 /// Leaves out what only larger capacities have.
@@ -105,9 +102,6 @@ void BlockTrimmer::moveWeights() {
     range.set_offset(alignTo(size, format::kBufferAlignment));
     size = range.offset() + range.size();
   }
-  for (format::Section &section : *manifest.mutable_sections())
-    if (section.kind() == format::WEIGHTS)
-      section.set_size(sizes[section.index()]);
 }
 
 /// The argument lies in a range that is kept: the runtime has checked that.
@@ -139,42 +133,119 @@ void BlockTrimmer::trim(format::Capacity &capacity) {
 
 } // namespace
 
-Error trimArtifact(StringRef file, const TrimOptions &options, StringRef path) {
+static Expected<format::Manifest> readManifest(StringRef file) {
   format::FileHeader header;
   std::memcpy(&header, file.data(), sizeof(header));
   format::Manifest manifest;
   if (!manifest.ParseFromArray(file.data() + header.manifestOffset, int(header.manifestSize)))
-    return createStringError("its manifest cannot be decoded");
-  dropVariants(manifest);
-  keepCapacities(manifest, options.capacities);
-  std::optional<BlockTrimmer> trimmer;
-  if (options.blocks) {
-    trimmer.emplace(manifest, options.blocks->first, options.blocks->second);
-    trimmer->run();
-  }
-  std::vector<uint64_t> sources;
-  for (const format::Section &section : manifest.sections())
-    sources.push_back(section.offset());
+    return error("its manifest cannot be decoded");
+  return manifest;
+}
 
-  uint64_t size = layOutSections(manifest);
-  std::vector<uint8_t> contents(size);
-  MutableArrayRef<uint8_t> out(contents);
-  for (auto [section, source] : zip_equal(*manifest.mutable_sections(), sources)) {
-    MutableArrayRef<uint8_t> bytes = out.slice(section.offset(), section.size());
-    if (!trimmer || section.kind() != format::WEIGHTS) {
-      llvm::copy(file.substr(source, section.size()), bytes.begin());
-      continue;
+namespace {
+
+/// One artifact out of one artifact: a whole file, or a variant in it.
+class Trimmer {
+public:
+  Trimmer(StringRef file, const TrimOptions &options) : file(file), options(options) {}
+  Expected<Bytes> run();
+
+private:
+  Error trimVariants();
+  Expected<Bytes> trimVariant(const format::Section &section, unsigned capacities) const;
+  Bytes bytesOf(const format::Section &section, uint64_t source);
+
+  StringRef file;
+  const TrimOptions &options;
+  format::Manifest manifest;
+  std::optional<BlockTrimmer> blocks;
+  std::map<std::string, Bytes> variants; ///< What is left of those that stay.
+};
+
+/// A head that computes on bytes must end where a tail of floats begins.
+Expected<Bytes> Trimmer::trimVariant(const format::Section &section, unsigned capacities) const {
+  StringRef artifact = file.substr(section.offset(), section.size());
+  Expected<format::Manifest> own = readManifest(artifact);
+  if (!own)
+    return own.takeError();
+  if (options.blocks && own->cuts_size() != manifest.cuts_size())
+    return error("it is cut into " + Twine(own->cuts_size() - 1) + " blocks where f32 is cut into " +
+                 Twine(manifest.cuts_size() - 1));
+  TrimOptions same = options;
+  same.capacities = capacities;
+  same.variants.clear();
+  return Trimmer(artifact, same).run();
+}
+
+Error Trimmer::trimVariants() {
+  auto &sections = *manifest.mutable_sections();
+  unsigned count = 0;
+  for (int i = 0; i < sections.size();) {
+    format::Section &section = sections[i];
+    auto kept = options.variants.find(section.name());
+    if (section.kind() != format::VARIANT) {
+      ++i;
+    } else if (kept == options.variants.end()) {
+      sections.DeleteSubrange(i, 1);
+    } else {
+      Expected<Bytes> bytes = trimVariant(section, kept->second);
+      if (!bytes)
+        return error("its variant " + section.name() + ": " + toString(bytes.takeError()));
+      variants[section.name()] = std::move(*bytes);
+      section.set_index(count++);
+      ++i;
     }
-    uint64_t end = 0;
-    for (auto [offset, length] : trimmer->rangesOf(section.index())) {
-      end = alignTo(end, format::kBufferAlignment);
-      llvm::copy(file.substr(source + offset, length), bytes.begin() + end);
-      end += length;
-    }
-    section.set_hash(xxh3_64bits(bytes));
   }
+  return Error::success();
+}
+
+/// What lies in `section`, which began at `source`.
+Bytes Trimmer::bytesOf(const format::Section &section, uint64_t source) {
+  if (section.kind() == format::VARIANT)
+    return std::move(variants[section.name()]);
+  if (!blocks || section.kind() != format::WEIGHTS) {
+    StringRef bytes = file.substr(source, section.size());
+    return Bytes(bytes.bytes_begin(), bytes.bytes_end());
+  }
+  Bytes bytes;
+  for (auto [offset, length] : blocks->rangesOf(section.index())) {
+    bytes.resize(alignTo(bytes.size(), format::kBufferAlignment));
+    StringRef range = file.substr(source + offset, length);
+    bytes.insert(bytes.end(), range.bytes_begin(), range.bytes_end());
+  }
+  return bytes;
+}
+
+Expected<Bytes> Trimmer::run() {
+  Expected<format::Manifest> whole = readManifest(file);
+  if (!whole)
+    return whole.takeError();
+  manifest = std::move(*whole);
+  if (Error problem = trimVariants())
+    return std::move(problem);
+  keepCapacities(manifest, options.capacities);
+  if (options.blocks) {
+    blocks.emplace(manifest, options.blocks->first, options.blocks->second);
+    blocks->run();
+  }
+  std::vector<Bytes> contents;
+  for (format::Section &section : *manifest.mutable_sections()) {
+    contents.push_back(bytesOf(section, section.offset()));
+    section.set_size(contents.back().size());
+    section.set_hash(xxh3_64bits(contents.back()));
+  }
+  Bytes out(layOutSections(manifest));
+  for (auto [section, bytes] : zip_equal(manifest.sections(), contents))
+    llvm::copy(bytes, out.begin() + section.offset());
   writeHead(manifest, out);
-  return writeWhole(out, path);
+  return out;
+}
+
+} // namespace
+
+Error trimArtifact(StringRef file, const TrimOptions &options, StringRef path) {
+  Expected<Bytes> bytes = Trimmer(file, options).run();
+  return bytes ? writeWhole(*bytes, path) : bytes.takeError();
 }
 
 } // namespace nestor::package

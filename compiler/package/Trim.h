@@ -10,7 +10,9 @@
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace nestor::package {
@@ -22,10 +24,14 @@ struct TrimOptions {
   /// none. Others lose their steps and weights, and the file its graph, which
   /// tells where all weights are.
   std::optional<std::pair<uint32_t, uint32_t>> blocks;
+  /// The variants to keep, by precision, with how many of their smallest
+  /// capacities; of blocks they keep the same.
+  std::map<std::string, unsigned> variants;
 };
 
-/// Writes a part of an artifact to `path`. `file` was opened by the runtime, with
-/// every hash checked, and has what `options` keep. No failure leaves anything
+/// Writes a part of an artifact to `path`. `file` and the variants that stay were
+/// opened by the runtime, with every hash checked, and have what `options` keep;
+/// a variant with other blocks than f32 is an error. No failure leaves anything
 /// behind.
 llvm::Error trimArtifact(llvm::StringRef file, const TrimOptions &options, llvm::StringRef path);
 

@@ -47,6 +47,32 @@ for cut in 2 5; do
   fi
 done
 
+# int8: each CPU runs the code for the best instruction that it has, and all of
+# them compute the bits of this machine, but for sums of floats behind the bytes.
+int8_on_all() { # MODEL SAMPLES TOLERANCE
+  local nest=$scratch/int8.nest capacity cpu target arm_tool
+  "$host/nestorc" compile "$1" --data "$2" --recover none --precision f32,int8 \
+    --target aarch64+neon --target x86-64-v3 -o "$nest"
+  for cpu in cortex-a53=aarch64+neon cortex-a76=aarch64+neon+dotprod max=aarch64+neon+i8mm; do
+    target=${cpu#*=}
+    arm_tool=(timeout 120 qemu-aarch64 -cpu "${cpu%%=*}" -L /usr/aarch64-linux-gnu "$arm/nestor")
+    "${arm_tool[@]}" inspect "$nest" --precision int8 | grep -F "$target " | grep 'runs it'
+    for capacity in 0.25 1; do
+      "$host/nestor" run "$nest" --precision int8 --capacity $capacity --output "$scratch/int8.npz"
+      "${arm_tool[@]}" run "$nest" --precision int8 --capacity $capacity --expect "$scratch/int8.npz" \
+        --atol "$3" --rtol 0
+    done
+  done
+}
+int8() {
+  /usr/bin/python3 -c 'import sys, numpy as np
+np.savez(sys.argv[1], x=np.random.default_rng(1).random((64, 1, 28, 28), np.float32))' "$scratch/samples.npz"
+  int8_on_all "$root/examples/quickstart/fashion_resnet.onnx" "$scratch/samples.npz" 0
+  if [ -d "$shared/models" ]; then # Depthwise layers, and a softmax.
+    int8_on_all "$shared/models/kws_ds_cnn.onnx" "$shared/data/kws/calib.npz" 1e-6
+  fi
+}
+
 # An Android app, built with this toolchain in the place of the NDK's and one
 # thread, since Debian 12's qemu-user starts no more. The model is an asset of
 # its package, aligned so that it is mapped and so that it has to be read.
@@ -87,7 +113,7 @@ embedded() {
     "$root/test/embedded/compare.cpp" "$scratch/fashion.o" "$scratch/arm/lib/libnestor.a" -pthread -o "$scratch/embedded"
   timeout 120 qemu-aarch64 -L /usr/aarch64-linux-gnu "$scratch/embedded" "$scratch/fashion_resnet.nest"
 }
-for part in android_app embedded; do
+for part in int8 android_app embedded; do
   # Not as a condition, which would keep a failing command from ending it.
   set +e
   (set -e; $part) >"$scratch/log" 2>&1

@@ -8,7 +8,7 @@
 // thread, weights and activations warm, and prints GFLOP/s of each. Compare
 // numbers of one run only.
 //
-//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N] [--winograd]
+//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N] [--winograd | --bytes]
 //
 // --dump writes each target's code, one ELF image a layer, for check_spills.py.
 // --shells times the full width of each layer with its filter in one piece and
@@ -16,17 +16,22 @@
 // --winograd times 3x3 layers directly and in tiles of 2, 4 and 6, in turns: what
 // passes/WinogradCost.cpp has its table from. With --shells the filters of the
 // tiles lie in shells. --dump then writes the tiles' code only.
+// --bytes times int8 layers, on targets with more instructions for bytes too.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Quantized.h"
 #include "compiler/kernels/Lowering.h"
+#include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/package/CodeImage.h"
 #include "test/numerics/KernelRunner.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cstring>
@@ -148,6 +153,21 @@ std::string sourceOf(const Layer &l, int64_t shells, int64_t winograd) {
          " {\n^bb0(%a: f32):\n " + regionOf(l.activation) + " }\n return %y : " + y + "\n}\n";
 }
 
+/// With the filter as an argument; what the floats are is no matter.
+std::string sourceOfBytes(const Layer &l) {
+  int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1, words = llvm::divideCeil(l.inputs, nest::kInputsPerWord);
+  auto x = llvm::formatv("tensor<1x{0}x{0}x{1}xui8>", l.extent, words * nest::kInputsPerWord).str();
+  auto w = llvm::formatv("tensor<{0}x{1}x{2}x16xi32>", (l.outputs + 15) / 16, l.kernel * l.kernel, words).str();
+  auto v = llvm::formatv("tensor<{0}xf32>", l.outputs).str();
+  auto y = llvm::formatv("tensor<1x{0}x{0}x{1}xf32>", out, l.outputs).str();
+  return llvm::formatv("func.func @f(%x: {0}, %w: {1}, %s: {2}, %b: {2}) -> {3} {{\n"
+                       " %y = nest.conv %x, %w scale %s bias %b {{kernel = array<i64: {4}, {4}>, strides = array<i64: {5}, {5}>,"
+                       " dilations = array<i64: 1, 1>, padBegin = array<i64: {6}, {6}>, padEnd = array<i64: {6}, {6}>,"
+                       " groups = 1 : i64, packed} : ({0}, {1}, {2}, {2}) -> {3}\n return %y : {3}\n}\n",
+                       x, w, v, y, l.kernel, l.stride, l.pad)
+      .str();
+}
+
 double seconds() {
   // The time of this thread: other processes do not count.
   timespec now;
@@ -219,6 +239,8 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
     return;
   std::string name = layer.name;
   std::replace(name.begin(), name.end(), ' ', '_');
+  if (nest::isOfBytes(cast<nest::ConvOp>(op)))
+    name += "_bytes";
   if (variant.winograd)
     name += "_winograd" + std::to_string(variant.winograd);
   if (variant.shells)
@@ -234,7 +256,7 @@ int main(int argc, char **argv) {
   std::vector<const kernels::TargetInfo *> targets;
   std::string directory, filter;
   int64_t shells = 0;
-  bool winograd = false;
+  bool winograd = false, bytes = false;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--dump") && i + 1 < argc)
       directory = argv[++i];
@@ -244,19 +266,26 @@ int main(int argc, char **argv) {
       shells = std::atoi(argv[++i]);
     else if (!std::strcmp(argv[i], "--winograd"))
       winograd = true;
+    else if (!std::strcmp(argv[i], "--bytes"))
+      bytes = true;
     else if (const kernels::TargetInfo *target = kernels::findTarget(argv[i]))
       targets.push_back(target);
     else
       return llvm::errs() << "unknown target " << argv[i] << "\n", 2;
   }
-  if (targets.empty())
-    targets = runnableTargets();
+  if (targets.empty()) {
+    targets = bytes ? std::vector{&kernels::quantHostTarget()} : runnableTargets();
+  } else if (bytes) {
+    auto all = kernels::quantTargets(targets);
+    targets.assign(all.begin(), all.end());
+  }
   DialectRegistry registry;
   registry.insert<nest::NestDialect, func::FuncDialect>();
   kernels::registerKernelDialects(registry);
   MLIRContext context(registry);
   for (const Layer &layer : layers) {
-    if (!StringRef(layer.name).contains(filter) || (shells && layer.depthwise) || (winograd && !canBeWinograd(layer)))
+    if (!StringRef(layer.name).contains(filter) || ((shells || bytes) && layer.depthwise) ||
+        (winograd && !canBeWinograd(layer)))
       continue;
     std::vector<Variant> variants;
     if (!winograd || directory.empty())
@@ -269,8 +298,8 @@ int main(int argc, char **argv) {
     std::vector<OwningOpRef<ModuleOp>> modules;
     std::vector<Operation *> ops;
     for (const Variant &variant : variants) {
-      modules.push_back(
-          parseSourceString<ModuleOp>(sourceOf(layer, variant.shells, variant.winograd), &context));
+      std::string source = bytes ? sourceOfBytes(layer) : sourceOf(layer, variant.shells, variant.winograd);
+      modules.push_back(parseSourceString<ModuleOp>(source, &context));
       ops.push_back((*modules.back()->getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode());
     }
     llvm::outs() << llvm::format("%-26s", layer.name);

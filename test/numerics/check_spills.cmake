@@ -8,6 +8,18 @@ execute_process(COMMAND ${emit} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3 28" --shells 4
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+# Products of bytes, by the best instruction that each target has for them.
+execute_process(COMMAND ${emit} --bytes --layer "resnet50 1x1 14" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${emit} --bytes --layer "cifar 3x3" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+foreach(pair IN ITEMS x86-64-v2=pmaddwd x86-64-v3=vpmaddwd x86-64-v4+vnni=vpdpbusd aarch64+neon=mla
+    aarch64+neon+dotprod=sdot aarch64+neon+i8mm=usdot)
+  string(REPLACE "=" ";" pair ${pair})
+  list(GET pair 0 target)
+  list(GET pair 1 instruction)
+  file(GLOB bytes ${DIRECTORY}/*_bytes.${target}.so)
+  execute_process(COMMAND ${PYTHON} ${CHECK} --objdump ${OBJDUMP} --require ${instruction} ${bytes}
+    COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
 file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
 if(NOT winograd)
   message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")

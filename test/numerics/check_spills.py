@@ -2,12 +2,13 @@
 # Part of Nestor. SPDX-License-Identifier: Apache-2.0
 """Checks code images: no vector is kept on the stack inside an inner loop.
 
-usage: check_spills.py [--objdump PROGRAM] IMAGE...
+usage: check_spills.py [--objdump PROGRAM] [--require INSTRUCTION] IMAGE...
 
 An inner loop is the body of a backward jump without another backward jump in
 it. One that multiplies vectors must not load or store a vector at a fixed
 place of the stack: the register tile is then too large for the target. Exits
-with 1 and names the functions where that happens.
+with 1 and names the functions where that happens, and the images without an
+inner loop that has INSTRUCTION more than once.
 """
 import argparse
 import re
@@ -54,7 +55,7 @@ def inner_loops(body):
 
 
 def multiplies(mnemonic):
-    return mnemonic.startswith(("vfm", "mulp", "vmulp", "fmla", "fmul"))
+    return mnemonic.startswith(("vfm", "mulp", "vmulp", "fmla", "fmul", "vpdp", "vpmadd", "pmadd", "sdot", "usdot", "mla"))
 
 
 def is_vector_stack_access(operands):
@@ -66,18 +67,24 @@ def is_vector_stack_access(operands):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--objdump", default="llvm-objdump-22")
+    parser.add_argument("--require", metavar="INSTRUCTION")
     parser.add_argument("images", nargs="+")
     args = parser.parse_args()
     failures = 0
     for path in args.images:
+        required = 0
         for name, body in functions(args.objdump, path):
             for loop in inner_loops(body):
                 spills = sum(is_vector_stack_access(operands) for _, _, operands in loop)
                 products = sum(multiplies(mnemonic) for _, mnemonic, _ in loop)
+                required = max(required, sum(mnemonic == args.require for _, mnemonic, _ in loop))
                 if spills and products > 1:
                     failures += 1
                     print(f"{path}: {name}: {spills} vector accesses of the stack in a loop of "
                           f"{products} products at {loop[0][0]:#x}")
+        if args.require and required < 2:
+            failures += 1
+            print(f"{path}: no inner loop has more than one {args.require}")
     sys.exit(1 if failures else 0)
 
 

@@ -47,10 +47,16 @@ constexpr StringLiteral kResidual = R"(
 
 class BlocksTest : public testing::Test {
 protected:
-  void compile(StringRef text, const driver::CompileOptions &options = {}) {
+  driver::CompileResult build(StringRef text, const driver::CompileOptions &options = {}) {
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
-    ASSERT_TRUE(module);
-    result = driver::compileModule(std::move(module), options, *context);
+    EXPECT_TRUE(module);
+    return driver::compileModule(std::move(module), options, *context);
+  }
+  void compile(StringRef text, const driver::CompileOptions &options = {}) {
+    open(build(text, options));
+  }
+  void open(driver::CompileResult compiled) {
+    result = std::move(compiled);
     ASSERT_TRUE(result.ok()) << result.message;
     bytes = driver::toMemory(result);
     auto opened = Artifact::open(bytes->getBufferStart(), bytes->getBufferSize());
@@ -151,10 +157,15 @@ TEST_F(BlocksTest, CapacitiesHaveTheSameBlocks) {
 /// What a file without some blocks says of the others.
 class TrimTest : public BlocksTest {
 protected:
+  void openWithVariant(driver::CompileResult whole, driver::CompileResult variant) {
+    whole.variants.push_back({"int8", std::move(variant.module), std::move(variant.plan),
+                              std::move(variant.images)});
+    open(std::move(whole));
+  }
+
   Artifact trim(uint32_t first, uint32_t end) {
     SmallString<128> path;
     EXPECT_FALSE(llvm::sys::fs::createTemporaryFile("trim", "nest", path));
-    package::TrimOptions options;
     options.capacities = artifact->capacities().size();
     options.blocks = {first, end};
     llvm::Error error = package::trimArtifact(bytes->getBuffer(), options, path);
@@ -164,6 +175,8 @@ protected:
     llvm::sys::fs::remove(path); // The mapping stays.
     return opened.value();
   }
+
+  package::TrimOptions options;
 };
 
 TEST_F(TrimTest, KeepsStepsAndWeightsOfItsBlocks) {
@@ -196,6 +209,28 @@ TEST_F(TrimTest, KeepsTheBytesThatStepsRead) {
   // Both matrices are still needed, but the last block's steps are not there.
   EXPECT_EQ(trim(2, 3).sections().back().bytes, 64u * 64 * 4);
   EXPECT_EQ(head.sections().back().bytes, 2u * 64 * 64 * 4);
+}
+
+TEST_F(TrimTest, KeepsTheVariantsThatItIsTold) {
+  openWithVariant(build(test::nestedModel()), build(test::nestedModel()));
+  EXPECT_EQ(trim(0, 2).variant("int8").status().code(), StatusCode::not_found);
+  options.variants["int8"] = 2;
+  Artifact kept = trim(0, 2).variant("int8").value();
+  EXPECT_EQ(kept.capacities().size(), 2u);
+  EXPECT_EQ(kept.present_blocks().end, 2u);
+  EXPECT_LT(kept.file_bytes(), artifact->variant("int8").value().file_bytes());
+}
+
+/// A variant of another model, which no compiler makes.
+TEST_F(TrimTest, RefusesVariantsWithOtherBlocks) {
+  openWithVariant(build(kResidual), build(test::nestedModel()));
+  options.capacities = 1;
+  options.blocks = {0, 2};
+  options.variants["int8"] = 1;
+  std::string path = testing::TempDir() + "nestor_other_blocks.nest";
+  std::string problem = toString(package::trimArtifact(bytes->getBuffer(), options, path));
+  EXPECT_NE(problem.find("its variant int8: it is cut into"), std::string::npos) << problem;
+  EXPECT_FALSE(llvm::sys::fs::exists(path));
 }
 
 /// The sum has an operand of the second block, so that the product can take it

@@ -48,15 +48,58 @@ static std::string chooseBlocks(const nestor::Artifact &artifact, const TrimArgu
   return "";
 }
 
+/// Keeps the variants that are there, with the capacities that are: a download
+/// may have ended inside of one. An error where one is damaged.
+static nestor::Status chooseVariants(const nestor::Artifact &artifact,
+                                     const TrimArguments &arguments,
+                                     nestor::package::TrimOptions &options) {
+  const auto verified = nestor::ArtifactOptions().verify(nestor::Verify::all);
+  for (const nestor::SectionInfo &section : artifact.sections()) {
+    auto variant = artifact.variant(section.name, verified);
+    if (variant.status().code() == nestor::StatusCode::not_found)
+      continue; // Another kind of section.
+    bool cut = section.offset + section.bytes > artifact.file_bytes();
+    if (!variant.ok() && !cut)
+      return variant.status();
+    size_t kept =
+        variant.ok() ? countUpTo(variant.value().capacities(), arguments.maxCapacity) : 0;
+    if (kept > 0)
+      options.variants[section.name] = kept;
+    if (cut)
+      errs() << format("%s: the file is cut: %zu capacities in %s\n", arguments.output.c_str(),
+                       kept, section.name.c_str());
+  }
+  return nestor::Status();
+}
+
+static ExitStatus printProblem(const nestor::Status &status) {
+  printError(status.message());
+  nestor::StatusCode code = status.code();
+  bool damaged = code == nestor::StatusCode::corrupt || code == nestor::StatusCode::incompatible;
+  return damaged ? ExitStatus::Corrupt : ExitStatus::Usage;
+}
+
+static ExitStatus writeTrimmed(const TrimArguments &arguments,
+                               const nestor::package::TrimOptions &options) {
+  auto file = MemoryBuffer::getFile(arguments.artifact, /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false);
+  if (!file) {
+    printError(arguments.artifact + ": " + file.getError().message());
+    return ExitStatus::Usage;
+  }
+  if (Error error =
+          nestor::package::trimArtifact((*file)->getBuffer(), options, arguments.output)) {
+    printError(arguments.output + ": " + toString(std::move(error)));
+    return ExitStatus::Usage;
+  }
+  return ExitStatus::Ok;
+}
+
 ExitStatus runTrim(const TrimArguments &arguments) {
   auto open = nestor::Artifact::open(
       arguments.artifact, nestor::ArtifactOptions().verify(nestor::Verify::all));
-  if (!open.ok()) {
-    printError(open.status().message());
-    nestor::StatusCode code = open.status().code();
-    bool damaged = code == nestor::StatusCode::corrupt || code == nestor::StatusCode::incompatible;
-    return damaged ? ExitStatus::Corrupt : ExitStatus::Usage;
-  }
+  if (!open.ok())
+    return printProblem(open.status());
   const std::vector<nestor::CapacityInfo> &capacities = open.value().capacities();
   size_t kept = countUpTo(capacities, arguments.maxCapacity);
   if (kept == 0) {
@@ -71,17 +114,10 @@ ExitStatus runTrim(const TrimArguments &arguments) {
     printError(problem);
     return ExitStatus::Usage;
   }
-  auto file = MemoryBuffer::getFile(arguments.artifact, /*IsText=*/false,
-                                    /*RequiresNullTerminator=*/false);
-  if (!file) {
-    printError(arguments.artifact + ": " + file.getError().message());
-    return ExitStatus::Usage;
-  }
-  if (Error error =
-          nestor::package::trimArtifact((*file)->getBuffer(), options, arguments.output)) {
-    printError(arguments.output + ": " + toString(std::move(error)));
-    return ExitStatus::Usage;
-  }
+  if (nestor::Status status = chooseVariants(open.value(), arguments, options); !status.ok())
+    return printProblem(status);
+  if (ExitStatus status = writeTrimmed(arguments, options); status != ExitStatus::Ok)
+    return status;
   errs() << format("%s: %zu of %zu capacities, the largest %g\n", arguments.output.c_str(), kept,
                    capacities.size(), double(capacities[kept - 1].requested));
   if (options.blocks)
