@@ -146,7 +146,7 @@ TEST(NestedConvTest, Winograd) {
 }
 
 TEST(NestedConvTest, ResultInsideALargerTensor) {
-  for (uint64_t seed = 140; seed < 149; ++seed) {
+  for (uint64_t seed = 140; seed < 144; ++seed) {
     NestedConv conv = seed % 3 ? drawConv(seed) : drawWinograd(seed);
     conv.residual = false; // Those are dense.
     checkRows(conv.print(int64_t(seed) % conv.shells()), seed);

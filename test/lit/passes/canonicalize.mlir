@@ -125,6 +125,18 @@ func.func @concat_that_is_needed(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tenso
 
 // -----
 
+// Each operand would have to be sliced.
+// CHECK-LABEL: func.func @slices_along_another_axis
+// CHECK: %[[J:.*]] = nest.concat
+// CHECK-NEXT: nest.slice %[[J]]
+func.func @slices_along_another_axis(%x: tensor<2x4xf32>, %y: tensor<5x4xf32>) -> tensor<7x2xf32> {
+  %0 = nest.concat %x, %y {axis = 0 : i64} : (tensor<2x4xf32>, tensor<5x4xf32>) -> tensor<7x4xf32>
+  %1 = nest.slice %0 {starts = array<i64: 0, 2>, steps = array<i64: 1, 1>} : (tensor<7x4xf32>) -> tensor<7x2xf32>
+  return %1 : tensor<7x2xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @concat_of_concat
 // CHECK-NEXT: nest.concat %arg0, %arg1, %arg0 {axis = 0 : i64}
 func.func @concat_of_concat(%x: tensor<2xf32>, %y: tensor<3xf32>) -> tensor<7xf32> {
