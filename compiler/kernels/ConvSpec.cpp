@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/ConvSpec.h"
+#include "compiler/ir/HalfFilter.h"
+#include "compiler/kernels/TileTable.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -81,11 +83,15 @@ ConvGeometry ConvGeometry::get(nest::ConvFilterGradOp op) {
   return geometryOf(op, op.getInput(), op.getGrad());
 }
 
+int64_t ConvSpec::weightBytes() const { return storageBytes(filter) * taps() * panelWidth; }
+
 std::string ConvSpec::identity() const {
   std::string text = geometry.identity();
   for (bool flag : {depthwise, grouped, narrow, aliased, halfPanel})
     text += flag ? '1' : '0';
   text += char('0' + int(grain));
+  if (nest::isHalf(filter))
+    text += filter.isF16() ? "f16" : "bf16";
   if (nesting.shells)
     text += llvm::formatv("shells {0} {1} {2} {3}", nesting.shells, nesting.parts, int(nesting.wholeInputs),
                           int(nesting.slice))

@@ -76,6 +76,7 @@ struct ConvSpec {
   bool aliased = false; ///< See `matmulTile`.
   /// The last panel of some capacity is at most half full: worth code of its own.
   bool halfPanel = false;
+  mlir::Type filter; ///< An element of the packed filter.
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;
   /// Winograd tiles of so many outputs squared, and how many of them are a block;
@@ -85,6 +86,8 @@ struct ConvSpec {
   WinogradTiles winogradTiles() const;
   /// Of the packed filter.
   int64_t taps() const { return winograd ? winogradTiles().positions() : geometry.taps(); }
+  /// Of one input in a panel, all taps.
+  int64_t weightBytes() const;
 
   /// Arguments before it: input, filter (or its blocks).
   unsigned epilogueArg() const { return nesting.shells ? nesting.firstBlock() + nesting.shells : 2; }

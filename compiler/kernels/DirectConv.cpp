@@ -58,7 +58,7 @@ public:
       : b(func, target), spec(spec), g(spec.geometry),
         tile(tileFor(target, spec)), input(b.arg(0)), filter(b.arg(1)) {
     if (spec.nesting.shells) {
-      nested.emplace(b, func, spec.nesting, g.taps(), tile.panels);
+      nested.emplace(b, func, spec.nesting, spec.filter, g.taps(), tile.panels);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
     } else {
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
@@ -158,11 +158,11 @@ void DirectConv::planTiles() {
 /// input stays in a near cache while all panels pass over it; with more weights
 /// than such a cache holds, all, since then the panels should be read once.
 Value DirectConv::blockLength(int64_t pixelsPerUnit) {
-  constexpr int64_t blockFloats = 64 << 10, weightFloats = 128 << 10;
+  constexpr int64_t blockFloats = 64 << 10, nearBytes = 512 << 10;
   Value floats = b.mul(b.add(pixelStride, b.mul(outputs, groups)), pixelsPerUnit);
-  Value weights = b.mul(b.mul(panels, inputs), g.taps() * panelWidth);
+  Value weights = b.mul(b.mul(panels, inputs), spec.weightBytes());
   Value block = b.max(b.div(b.i64(blockFloats), floats), b.i64(1));
-  return b.select(b.less(b.i64(weightFloats), weights), b.i64(1 << 30), block);
+  return b.select(b.less(b.i64(nearBytes), weights), b.i64(1 << 30), block);
 }
 
 void DirectConv::emitRowRange() {
@@ -211,13 +211,13 @@ void DirectConv::emitPanelRange() {
 /// Goes over panels [first, last), as many at a time as a tile has.
 void DirectConv::emitPanels(Value first, Value last, llvm::function_ref<void()> body) {
   panelStride = b.mul(inputs, g.taps() * panelWidth);
-  Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), b.getF32Type());
+  Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), spec.filter);
   forEachPanels(b, first, last, outputs, tile.panels, [&](Value panel, int64_t count) {
     Value channel = b.mul(panel, panelWidth), left = b.sub(outputs, channel);
     if (nested)
       nested->enterPanels(panel, count);
     else
-      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
+      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), spec.filter);
     auto compute = [&](bool half) {
       epilogue->enterPanels(b.add(b.mul(group, outputs), channel), left, count, half);
       body();
@@ -257,8 +257,9 @@ void DirectConv::emitRun(const TileRun &run) {
 SmallVector<Value> DirectConv::forEachRun(ValueRange sums, NestedFilter::Body body) {
   if (nested)
     return nested->forEachRun(sums, body);
-  ChannelRun all{inputs, b.mul(group, inputs), PanelsOperand{panelPointer, panelStride}.panels(b, epilogue->panelCount()),
-                 SmallVector<Value>(epilogue->panelCount(), b.mul(inputs, panelWidth))};
+  int64_t count = epilogue->panelCount();
+  ChannelRun all{inputs, b.mul(group, inputs), PanelsOperand{panelPointer, panelStride, spec.filter}.panels(b, count),
+                 SmallVector<Value>(count, b.mul(inputs, panelWidth))};
   return body(all, sums);
 }
 
@@ -303,12 +304,12 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
     Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), channels.first), f32);
     SmallVector<Value> rhs;
     for (auto [pointer, stride] : llvm::zip(channels.panels, channels.tapStride))
-      rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), f32));
+      rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), spec.filter));
     if (spec.epilogue.ofBytes)
       return accumulateBytes(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
                              {lhs, rowStride, b.i64(1)}, rhs, depthCount);
     return accumulate(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
-                      {lhs, rowStride, b.i64(1)}, rhs, depthCount, ahead);
+                      {lhs, rowStride, b.i64(1)}, rhs, depthCount, ahead, spec.filter);
   };
   // The taps of a row are one run if they lie side by side and the run has all
   // channels of the pixels, which filters in shells know at run time only.

@@ -8,6 +8,12 @@ execute_process(COMMAND ${emit} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3 28" --shells 4
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+# Filters that are widened as they are loaded.
+foreach(weights f16 bf16)
+  execute_process(COMMAND ${emit} --weights ${weights} --layer "resnet50" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${emit} --weights ${weights} --layer "mobilenet 1x1" --shells 4
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
 file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
 if(NOT winograd)
   message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")
