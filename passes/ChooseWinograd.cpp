@@ -8,6 +8,7 @@
 #include "passes/Utils.h"
 #include "passes/WinogradCost.h"
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Nested.h"
 #include "compiler/ir/Winograd.h"
 
@@ -32,10 +33,9 @@ bool areOnes(ArrayRef<int64_t> values) {
 }
 
 bool canBeWinograd(ConvOp conv) {
-  auto isFloat = [](Value value) { return tensorType(value).getElementType().isF32(); };
   return conv.getKernel() == ArrayRef<int64_t>{3, 3} && areOnes(conv.getStrides()) &&
          areOnes(conv.getDilations()) && conv.getGroups() == 1 && !conv.getPacked() &&
-         isFloat(conv.getInput()) && isFloat(conv.getFilter()) && isFloat(conv.getResult());
+         computesInF32(conv);
 }
 
 /// What stands for a filter in all functions: its global or its value.
@@ -101,7 +101,8 @@ void Choice::collect() {
       ArrayRef<int64_t> out = shapeOf(conv.getResult());
       if (filter.open && !known.contains(identity))
         filter.layers.push_back(
-            {out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back()});
+            {out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back(),
+             tensorType(conv.getFilter()).getElementType()});
     });
   }
   filters.remove_if([](const auto &entry) { return !entry.second.open; });

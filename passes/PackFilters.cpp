@@ -7,6 +7,7 @@
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 
@@ -27,7 +28,8 @@ struct PackFiltersPass final : impl::PackFiltersPassBase<PackFiltersPass> {
   void runOnOperation() override {
     getOperation().walk([](nest::ConvOp conv) {
       if (!conv.getPacked() &&
-          (tensorType(conv.getFilter()).getElementType().isF32() || nest::isOfBytes(conv)))
+          (tensorType(conv.getFilter()).getElementType().isF32() || nest::computesInF32(conv) ||
+           nest::isOfBytes(conv)))
         pack(conv);
     });
   }
@@ -44,13 +46,15 @@ private:
     int64_t taps = 1;
     for (int64_t extent : conv.getKernel())
       taps *= extent;
-    if (int64_t tile = nest::winogradTile(conv))
+    int64_t tile = nest::winogradTile(conv);
+    if (tile)
       taps = nest::Winograd(tile).positions();
     OpBuilder builder(conv);
-    auto type = tensorType(conv.getFilter()).clone({panels, taps, inputs, kPanel});
+    Type element = nest::packedElement(tensorType(conv.getFilter()).getElementType(), tile);
+    auto type = RankedTensorType::get({panels, taps, inputs, kPanel}, element);
     auto pack = nest::PackOp::create(builder, conv.getLoc(), type, conv.getFilter(), groups,
                                      depthwise);
-    nest::setWinogradTile(pack, nest::winogradTile(conv));
+    nest::setWinogradTile(pack, tile);
     conv.getFilterMutable().assign(pack);
     conv.setPacked(true);
   }

@@ -245,6 +245,28 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
                         "negative: any">];
 }
 
+def RoundFiltersPass : Pass<"nest-round-filters", "::mlir::ModuleOp"> {
+  let summary = "store the filters of f32 convolutions in two bytes a weight";
+  let description = [{
+    Constants and globals that are nothing but filters are rounded to `element`,
+    to nearest, ties to even; kernels widen them (compiler/ir/HalfFilter.h).
+    Filters of groups stay f32. A weight that `element` has no room for is an
+    error at the convolution.
+
+    ```mlir
+    %f = nest.const dense<0.1> : tensor<3x3x8x24xf32>
+    %y = nest.conv %x, %f {...} : (tensor<1x9x9x8xf32>, tensor<3x3x8x24xf32>) -> tensor<1x9x9x24xf32>
+    ```
+    becomes
+    ```mlir
+    %f = nest.const dense<9.997560e-02> : tensor<3x3x8x24xf16>
+    %y = nest.conv %x, %f {...} : (tensor<1x9x9x8xf32>, tensor<3x3x8x24xf16>) -> tensor<1x9x9x24xf32>
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [Option<"element", "element", "std::string", "\"f16\"", "f16 or bf16">];
+}
+
 def PackFiltersPass : Pass<"nest-pack-filters", "::mlir::func::FuncOp"> {
   let summary = "give f32 convolutions the filter layout that their kernels read";
   let description = [{

@@ -6,6 +6,7 @@
 
 #include "passes/WinogradCost.h"
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Winograd.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -52,7 +53,8 @@ const CostRow &rowFor(llvm::StringRef target) {
 
 int64_t nestor::filterBytes(const ConvExtents &conv, int64_t tile) {
   int64_t taps = tile ? nest::Winograd(tile).positions() : 9;
-  return 4 * taps * conv.inputs * llvm::alignTo(conv.outputs, 16);
+  int64_t weightBytes = nest::packedElement(conv.weights, tile).getIntOrFloatBitWidth() / 8;
+  return weightBytes * taps * conv.inputs * llvm::alignTo(conv.outputs, 16);
 }
 
 /// The share of taps that meet the input where each side has a pixel of padding.

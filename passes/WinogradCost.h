@@ -6,6 +6,7 @@
 #ifndef NESTOR_PASSES_WINOGRADCOST_H
 #define NESTOR_PASSES_WINOGRADCOST_H
 
+#include "mlir/IR/Types.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <cstdint>
@@ -16,6 +17,7 @@ namespace nestor {
 struct ConvExtents {
   int64_t batch, rows, columns; ///< Of outputs.
   int64_t inputs, outputs;      ///< Channels.
+  mlir::Type weights;           ///< Of the filter.
 };
 
 /// Tiles of this many outputs squared; 0 is the direct algorithm.

@@ -60,6 +60,7 @@ private:
     return options.targets.empty() ? std::vector{&kernels::hostTarget()} : options.targets;
   }
   LogicalResult nest();
+  LogicalResult roundFilters();
   LogicalResult chooseAlgorithms();
   void describeNesting(format::Manifest &manifest);
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build) {
@@ -120,10 +121,10 @@ LogicalResult Compilation::optimize() {
     return failure();
   if (options.int8Samples)
     floats = result.module->clone();
-  if (failed(chooseAlgorithms()))
+  if (failed(roundFilters()) || failed(chooseAlgorithms()))
     return failure();
   prepared = result.module->clone();
-  if (result.nesting.recovery.topChanged)
+  if (result.nesting.recovery.topChanged || options.weights != WeightType::F32)
     (*prepared)->setAttr(package::kTopChangedAttr, UnitAttr::get(&context));
   PipelineOptions finish;
   finish.fuseAcrossCuts = options.fuseAcrossCuts;
@@ -157,6 +158,16 @@ LogicalResult Compilation::nest() {
   if (options.cameraInputs.empty())
     return success();
   return failed(prepareInputs()) ? failure() : runPasses(buildPreparePipeline);
+}
+
+/// Before the graph section's copy is made, so that it has the weights that run.
+LogicalResult Compilation::roundFilters() {
+  if (options.weights == WeightType::F32)
+    return success();
+  PassManager manager(&context);
+  manager.addPass(createRoundFiltersPass({options.weights == WeightType::F16 ? "f16" : "bf16"}));
+  // It fails where a weight does not fit.
+  return failed(manager.run(*result.module)) ? fail(ExitStatus::Usage) : success();
 }
 
 /// Before the graph section's copy is made, so that it says how filters are stored.

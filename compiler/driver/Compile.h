@@ -53,6 +53,9 @@ enum class Optimize {
   Latency,  ///< Whatever is fastest.
 };
 
+/// What filters are stored in; arithmetic is of f32 in any case.
+enum class WeightType { F32, F16, BF16 };
+
 struct CompileOptions {
   import::ImportOptions import;
   std::vector<CameraInput> cameraInputs;
@@ -66,6 +69,7 @@ struct CompileOptions {
   /// Whether convolutions may be computed by Winograd's algorithm, which rounds
   /// more and spreads infinities to neighbours.
   bool winograd = true;
+  WeightType weights = WeightType::F32;
   /// Besides f32, a variant whose convolutions compute on bytes, with ranges that
   /// are measured on these samples of the imported model.
   const learn::Dataset *int8Samples = nullptr;

@@ -60,7 +60,7 @@ struct CapacityComparison {
   float capacity;
   /// The outputs were compared with the original model's; otherwise with those
   /// of the network that the artifact stores, because the capacity is none of
-  /// the model's or recovery changed it.
+  /// the model's, or recovery or rounding changed it.
   bool withModel;
   std::vector<OutputComparison> outputs;
 

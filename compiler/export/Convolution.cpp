@@ -6,6 +6,8 @@
 
 #include "compiler/export/GraphExporter.h"
 
+#include "compiler/ir/HalfFilter.h"
+
 #include "llvm/ADT/Twine.h"
 
 using namespace mlir;
@@ -64,6 +66,8 @@ std::string plusChannels(GraphExporter &g, const std::string &tensor, Value bias
 
 std::optional<TensorValue> scaledFilter(GraphExporter &g, nest::ConvOp op) {
   std::optional<TensorValue> filter = g.constant(op.getFilter());
+  if (filter && nest::computesInF32(op)) // ONNX has one type for all operands.
+    filter = reference::convert(*filter, op.getType().getElementType());
   if (!filter || !op.getScale())
     return filter;
   std::optional<TensorValue> scale = g.constant(op.getScale());

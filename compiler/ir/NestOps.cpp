@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Verify.h"
 #include "compiler/ir/Winograd.h"
@@ -154,8 +155,8 @@ static LogicalResult verifyWinograd(Operation *op, int64_t winograd, ArrayRef<in
     return success();
   if (!Winograd::hasTile(winograd))
     return op->emitOpError("winograd computes tiles of 2, 4 or 6 outputs, not ") << winograd;
-  if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !element.isF32())
-    return op->emitOpError("winograd is for f32 filters of 3x3 taps and one group");
+  if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !(element.isF32() || isHalf(element)))
+    return op->emitOpError("winograd is for filters of floats, 3x3 taps and one group");
   return success();
 }
 
@@ -273,9 +274,10 @@ LogicalResult PackOp::verify() {
     return emitOpError("groups ") << groups << " must divide " << outputs << " outputs";
   if (getDepthwise() && (inputs != 1 || groups != outputs))
     return emitOpError("a depthwise filter is [K.., 1, C] with C groups");
-  if (failed(verifySameElements(*this, getFilter(), getResult())) ||
-      failed(verifyWinograd(*this, winogradTile(*this), filter.drop_back(2), groups,
-                            getFilter().getType().getElementType())))
+  Type element = elementOf(getFilter()), packed = packedElement(element, winogradTile(*this));
+  if (elementOf(getResult()) != packed)
+    return emitOpError("result must hold ") << packed << ", not " << elementOf(getResult());
+  if (failed(verifyWinograd(*this, winogradTile(*this), filter.drop_back(2), groups, element)))
     return failure();
   return verifyShape(*this, "result", getResult(),
                      packedShape(filter.drop_back(2), inputs, outputs, groups, getDepthwise(),

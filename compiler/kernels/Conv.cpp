@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 #include "compiler/kernels/ConvSpec.h"
@@ -140,6 +141,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   spec.epilogue = std::move(epilogue);
   int64_t inputs = inputChannels(op), outputs = op.getType().getShape().back(), groups = op.getGroups();
   auto [fullInputs, fullOutputs] = fullChannels(op, shared);
+  spec.filter = tensorType(op.getFilter()).getElementType();
   spec.depthwise = groups > 1 && groups == inputs && groups == outputs;
   spec.grouped = groups > 1 && !spec.depthwise;
   spec.narrow = (groups == 1 ? fullOutputs : outputs / groups) <= panelWidth;
@@ -174,25 +176,25 @@ static void describeRanges(KernelCall &call, const ConvSpec &spec, const Polynom
 static void describeExtents(KernelCall &call, const ConvSpec &spec) {
   const ConvGeometry &g = spec.geometry;
   Polynomial channels, input, filter, result;
-  int64_t filterFloats = 4 * spec.taps() * panelWidth;
+  int64_t weightBytes = spec.weightBytes();
   if (spec.depthwise) {
     // Parameters: channels, panels.
     int64_t inputBytes = spec.epilogue.ofBytes ? 1 : 4;
     channels = {{4, {0}}}, input = {{inputBytes * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {0}}};
-    filter = {{filterFloats, {1}}};
+    filter = {{weightBytes, {1}}};
   } else if (spec.grouped) {
     channels = {{4, {1, 3}}}, input = {{4 * g.inPixels(), {0, 3}}}, result = {{4 * g.outPixels(), {1, 3}}};
-    filter = {{filterFloats, {0, 2, 3}}};
+    filter = {{weightBytes, {0, 2, 3}}};
   } else {
     channels = {{4, {1}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {1}}};
-    filter = {{filterFloats, {0, 2}}};
+    filter = {{weightBytes, {0, 2}}};
   }
   if (spec.pitched)
     result = pitchedBytes({4 * g.outPixels(), {}}, spec.pitchParam(), channels.front());
   uint32_t inputAlign = spec.epilogue.ofBytes && spec.depthwise ? 1 : 4;
   call.spec.args = {{input, /*written=*/false, inputAlign}, {filter, /*written=*/false, 64}};
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
-    call.spec.args[1].runs = {{{{1, {2}}}, {{filterFloats, {0}}}}};
+    call.spec.args[1].runs = {{{{1, {2}}}, {{weightBytes, {0}}}}};
   unsigned firstEpilogueOperand = 2;
   addEpilogueArgs(call, spec.epilogue, channels, result, /*elementBytes=*/4, firstEpilogueOperand);
   describeRanges(call, spec, {{1, {2}}});
@@ -208,7 +210,7 @@ static SmallVector<GrainRun, 0> blockRuns(const ConvSpec &spec, unsigned shell) 
     smaller.grains.push_back({1, {nesting.panels(i)}});
   for (unsigned i = 0; i <= shell && i < nesting.inputShells(); ++i)
     for (unsigned part = 0; part < nesting.parts; ++part) {
-      Term inputs{4 * spec.taps() * panelWidth, {nesting.inputs(part, i)}};
+      Term inputs{spec.weightBytes(), {nesting.inputs(part, i)}};
       own.bytes.push_back(inputs);
       if (i == shell)
         smaller.bytes.push_back(inputs);
@@ -234,7 +236,7 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
     auto add = [&](unsigned panelShell, unsigned inputShell) {
       for (unsigned part = 0; part < nesting.parts && inputShell < nesting.inputShells(); ++part)
         block.push_back(
-            {4 * spec.taps() * panelWidth, {nesting.panels(panelShell), nesting.inputs(part, inputShell)}});
+            {spec.weightBytes(), {nesting.panels(panelShell), nesting.inputs(part, inputShell)}});
     };
     for (unsigned smaller = 0; smaller < shell; ++smaller)
       add(smaller, shell), add(shell, smaller);
@@ -264,6 +266,8 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
     call.spec.signature += " in rows apart";
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
+  if (nest::isHalf(spec.filter))
+    call.spec.signature += spec.filter.isF16() ? " from f16" : " from bf16";
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
     call.spec.tile = [spec](const TargetInfo &target) {
       return spec.winograd ? winogradPanelsTogether(spec) : panelsTogether(target, spec);
@@ -369,11 +373,12 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op, int64_t resultPi
     return failure();
   epilogue->scale = bool(op.getScale());
   epilogue->bias = bool(op.getBias());
-  if (ofBytes && !op.getPacked())
-    return op.emitError("no kernel reads a filter of bytes that is not packed");
+  bool ofHalves = nest::computesInF32(op) && nest::isHalf(tensorType(op.getFilter()).getElementType());
+  if ((ofBytes || ofHalves) && !op.getPacked())
+    return op.emitError("no kernel reads a filter of bytes or halves that is not packed");
   if (ofBytes)
     return describePanelConv(op, *epilogue, /*resultPitch=*/0);
-  if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
+  if (!nest::computesInF32(op))
     return describePlainConv(op, *epilogue);
   return describePanelConv(op, *epilogue, resultPitch);
 }

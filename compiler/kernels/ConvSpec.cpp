@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/ConvSpec.h"
+#include "compiler/ir/HalfFilter.h"
+#include "compiler/kernels/TileTable.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -80,6 +82,8 @@ ConvGeometry ConvGeometry::get(nest::ConvFilterGradOp op) {
   return geometryOf(op, op.getInput().getType().getShape(), op.getGrad());
 }
 
+int64_t ConvSpec::weightBytes() const { return storageBytes(filter) * taps() * panelWidth; }
+
 std::string ConvSpec::identity() const {
   std::string text = geometry.identity();
   for (bool flag : {depthwise, grouped, narrow, aliased, halfPanel, pitched})
@@ -87,6 +91,8 @@ std::string ConvSpec::identity() const {
   text += char('0' + int(grain));
   if (planes)
     text += llvm::formatv("planes {0} ", planes).str();
+  if (nest::isHalf(filter))
+    text += filter.isF16() ? "f16" : "bf16";
   if (nesting.shells)
     text += llvm::formatv("shells {0} {1} {2} {3}", nesting.shells, nesting.parts, int(nesting.wholeInputs),
                           int(nesting.slice))

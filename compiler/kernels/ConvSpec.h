@@ -79,6 +79,7 @@ struct ConvSpec {
   /// Rows of the result lie apart, as far as the last parameter says. With a
   /// filter in shells `Nesting::slice` says so.
   bool pitched = false;
+  mlir::Type filter; ///< An element of the packed filter.
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;
   /// Input channels that lie one after the other, as whole images; 0: channels last.
@@ -90,6 +91,8 @@ struct ConvSpec {
   WinogradTiles winogradTiles() const;
   /// Of the packed filter.
   int64_t taps() const { return winograd ? winogradTiles().positions() : geometry.taps(); }
+  /// Of one input in a panel, all taps.
+  int64_t weightBytes() const;
 
   /// Where `pitched`, the parameter that is the pitch.
   unsigned pitchParam() const { return depthwise ? 2 : grouped ? 4 : 3; }

@@ -61,7 +61,7 @@ public:
       : b(func, target), spec(spec), g(spec.geometry),
         tile(tileFor(target, spec)), input(b.arg(0)), filter(b.arg(1)) {
     if (spec.nesting.shells) {
-      nested.emplace(b, func, spec.nesting, g.taps(), tile.panels);
+      nested.emplace(b, func, spec.nesting, spec.filter, g.taps(), tile.panels);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
     } else {
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
@@ -162,11 +162,11 @@ void DirectConv::planTiles() {
 /// input stays in a near cache while all panels pass over it; with more weights
 /// than such a cache holds, all, since then the panels should be read once.
 Value DirectConv::blockLength(int64_t pixelsPerUnit) {
-  constexpr int64_t blockFloats = 64 << 10, weightFloats = 128 << 10;
+  constexpr int64_t blockFloats = 64 << 10, nearBytes = 512 << 10;
   Value floats = b.mul(b.mul(b.add(inputs, outputs), groups), pixelsPerUnit);
-  Value weights = b.mul(b.mul(panels, inputs), g.taps() * panelWidth);
+  Value weights = b.mul(b.mul(panels, inputs), spec.weightBytes());
   Value block = b.max(b.div(b.i64(blockFloats), floats), b.i64(1));
-  return b.select(b.less(b.i64(weightFloats), weights), b.i64(1 << 30), block);
+  return b.select(b.less(b.i64(nearBytes), weights), b.i64(1 << 30), block);
 }
 
 void DirectConv::emitRowRange() {
@@ -215,13 +215,13 @@ void DirectConv::emitPanelRange() {
 /// Goes over panels [first, last), as many at a time as a tile has.
 void DirectConv::emitPanels(Value first, Value last, llvm::function_ref<void()> body) {
   panelStride = b.mul(inputs, g.taps() * panelWidth);
-  Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), b.getF32Type());
+  Value groupPointer = b.at(filter, b.mul(b.mul(group, panels), panelStride), spec.filter);
   forEachPanels(b, first, last, outputs, tile.panels, [&](Value panel, int64_t count) {
     Value channel = b.mul(panel, panelWidth), left = b.sub(outputs, channel);
     if (nested)
       nested->enterPanels(panel, count);
     else
-      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), b.getF32Type());
+      panelPointer = b.at(groupPointer, b.mul(panel, panelStride), spec.filter);
     auto compute = [&](bool half) {
       epilogue->enterPanels(b.add(b.mul(group, outputs), channel), left, count, half);
       body();
@@ -261,8 +261,9 @@ void DirectConv::emitRun(const TileRun &run) {
 SmallVector<Value> DirectConv::forEachRun(ValueRange sums, NestedFilter::Body body) {
   if (nested)
     return nested->forEachRun(sums, body);
-  ChannelRun all{inputs, b.mul(group, inputs), PanelsOperand{panelPointer, panelStride}.panels(b, epilogue->panelCount()),
-                 SmallVector<Value>(epilogue->panelCount(), b.mul(inputs, panelWidth))};
+  int64_t count = epilogue->panelCount();
+  ChannelRun all{inputs, b.mul(group, inputs), PanelsOperand{panelPointer, panelStride, spec.filter}.panels(b, count),
+                 SmallVector<Value>(count, b.mul(inputs, panelWidth))};
   return body(all, sums);
 }
 
@@ -301,10 +302,10 @@ SmallVector<Value> DirectConv::accumulateTap(ArrayRef<int64_t> rows, ValueRange 
   for (int64_t channel = 0; channel < spec.planes; ++channel) {
     SmallVector<Value> ofChannel;
     for (Value pointer : weights)
-      ofChannel.push_back(b.at(pointer, b.i64(channel * panelWidth), b.getF32Type()));
+      ofChannel.push_back(b.at(pointer, b.i64(channel * panelWidth), spec.filter));
     Value lhs = b.at(input, b.add(pixel, channel * plane), b.getF32Type());
     sums = accumulate(b, sums, rows, epilogue->vectors(), epilogue->lanes(), {lhs, b.i64(g.stride[2]), b.i64(0)},
-                      ofChannel, b.i64(1));
+                      ofChannel, b.i64(1), /*ahead=*/{}, spec.filter);
   }
   return sums;
 }
@@ -322,7 +323,7 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
     Value pixel = b.add(first, b.mul(tap, g.dilation[2]));
     SmallVector<Value> rhs;
     for (auto [pointer, stride] : llvm::zip(channels.panels, channels.tapStride))
-      rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), f32));
+      rhs.push_back(b.at(pointer, b.mul(b.add(tapRow, tap), stride), spec.filter));
     if (spec.planes)
       return accumulateTap(rows, current, pixel, rhs);
     Value lhs = b.at(input, b.add(b.mul(pixel, pixelStride), channels.first), f32);
@@ -330,7 +331,7 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
       return accumulateBytes(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
                              {lhs, rowStride, b.i64(1)}, rhs, depthCount);
     return accumulate(b, SmallVector<Value>(current), rows, epilogue->vectors(), epilogue->lanes(),
-                      {lhs, rowStride, b.i64(1)}, rhs, depthCount, ahead);
+                      {lhs, rowStride, b.i64(1)}, rhs, depthCount, ahead, spec.filter);
   };
   // The taps of a row are one run if they lie side by side and the run has all
   // channels of the pixels, which filters in shells know at run time only.

@@ -5,12 +5,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/FilterBlocks.h"
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Winograd.h"
+#include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/TileTable.h"
+#include "compiler/reference/Element.h"
 
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstring>
 #include <numeric>
 
 using namespace mlir;
@@ -42,7 +46,7 @@ static bool shrinks(nest::GlobalOp global, unsigned dim) {
 /// Words of four bytes (compiler/ir/Quantized.h) are moved as floats are.
 static bool isFilter(nest::GlobalOp global) {
   Type element = global.getValue().getElementType();
-  return (element.isF32() || element.isInteger(32)) && shapeOf(global).size() >= 3;
+  return (element.isF32() || element.isInteger(32) || nest::isHalf(element)) && shapeOf(global).size() >= 3;
 }
 
 static int64_t tapsOf(nest::GlobalOp global, int64_t winograd) {
@@ -54,6 +58,10 @@ static int64_t tapsOf(nest::GlobalOp global, int64_t winograd) {
   return taps;
 }
 
+FilterBlocks::FilterBlocks(nest::GlobalOp global, int64_t winograd)
+    : element(global.getValue().getElementType()), packedElement(nest::packedElement(element, winograd)),
+      tapCount(tapsOf(global, winograd)), winogradTile(winograd) {}
+
 std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, int64_t winograd) {
   if (!isFilter(global))
     return std::nullopt;
@@ -63,9 +71,7 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, int64_t 
       return std::nullopt;
   if (!shrinks(global, rank - 2) && !shrinks(global, rank - 1))
     return std::nullopt;
-  FilterBlocks blocks;
-  blocks.tapCount = tapsOf(global, winograd);
-  blocks.winogradTile = winograd;
+  FilterBlocks blocks(global, winograd);
   size_t shells = nest::capacityCount(global);
   blocks.inputs = edgesOf(global, rank - 2, shells);
   if (blocks.wholeInputs())
@@ -87,17 +93,20 @@ std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t g
   bool inOnePart = !shrinks(global, rank - 1) || nest::partsOf(global, rank - 1).size() == 1;
   if (!inOnePart || outputs % groupOutputs != 0)
     return std::nullopt;
-  FilterBlocks blocks;
-  blocks.tapCount = tapsOf(global, winograd);
-  blocks.winogradTile = winograd;
+  FilterBlocks blocks(global, winograd);
   blocks.inputs = {{shapeOf(global)[rank - 2]}};
   blocks.outputs.assign(outputs / groupOutputs, {groupOutputs});
+  // Groups follow each other without gaps, though each is aligned to 64 bytes.
+  if (blocks.count() > 1 && blocks.bytes(0) % 64 != 0)
+    return std::nullopt;
   return blocks;
 }
 
 std::optional<FilterBlocks> FilterBlocks::recurrent(nest::GlobalOp global, int64_t gates) {
   ArrayRef<int64_t> shape = shapeOf(global);
-  if (!isFilter(global) || shape.size() != 3 || shrinks(global, 0) || gates < 1 || shape[1] % gates)
+  if (!global.getValue().getElementType().isF32() || shape.size() != 3)
+    return std::nullopt;
+  if (shrinks(global, 0) || gates < 1 || shape[1] % gates)
     return std::nullopt;
   size_t shells = std::max<size_t>(nest::capacityCount(global), 1);
   FilterBlocks blocks = recurrent(shape[0], gates, shape[1] / gates, shape[2]);
@@ -159,7 +168,11 @@ int64_t FilterBlocks::allOutputs() const { return lastOf(outputs); }
 
 int64_t FilterBlocks::rowFloats() const { return std::max<int64_t>(gateCount, 1) * panelWidth; }
 
-uint64_t FilterBlocks::floats(unsigned block) const {
+static uint64_t bytesOf(Type element) { return element ? storageBytes(element) : sizeof(float); }
+
+uint64_t FilterBlocks::bytes(unsigned block) const { return elements(block) * bytesOf(packedElement); }
+
+uint64_t FilterBlocks::elements(unsigned block) const {
   unsigned part = block / shells(), shell = block % shells();
   int64_t added = 0, kept = 0;
   for (unsigned p = 0; p < inputParts(); ++p)
@@ -171,7 +184,7 @@ uint64_t FilterBlocks::floats(unsigned block) const {
 std::string FilterBlocks::identity() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << tapCount << ' ' << directionCount << ' ' << gateCount << ' ' << winogradTile;
+  os << bytesOf(packedElement) << ' ' << tapCount << ' ' << directionCount << ' ' << gateCount << ' ' << winogradTile;
   for (const Edges *parts : {&inputs, &outputs}) {
     os << ';';
     for (const auto &edges : *parts)
@@ -208,40 +221,88 @@ void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(const Run 
       runPanel(direction, panel);
 }
 
-void FilterBlocks::pack(unsigned block, ArrayRef<float> filter, MutableArrayRef<float> out) const {
-  assert(out.size() == floats(block) && "the memory must fit the block");
-  llvm::fill(out, 0.0f);
-  const int64_t stride = outputStride(), plane = planeFloats();
-  std::optional<nest::Winograd> transform;
-  if (winogradTile)
-    transform.emplace(winogradTile);
-  forEachRun(block, [&](const Run &run) {
-    for (int64_t tap = 0; tap < tapCount; ++tap) {
-      MutableArrayRef<float> to = out.slice(run.place + tap * run.tapFloats, run.length);
-      if (transform)
-        transform->transformFilters(tap, filter.data() + run.from, plane, to);
-      else
-        for (int64_t i = 0; i < run.length; ++i)
-          to[i] = filter[run.from + tap * plane + i * stride];
-    }
+/// `bytes` hold floats of any type.
+static std::vector<float> toFloats(ArrayRef<char> bytes, Type element) {
+  std::vector<float> floats(bytes.size() / bytesOf(element));
+  reference::visitStorage(element, [&](auto zero) {
+    auto *from = reinterpret_cast<const decltype(zero) *>(bytes.data());
+    llvm::transform(ArrayRef(from, floats.size()), floats.begin(), reference::convertElement<float, decltype(zero)>);
+  });
+  return floats;
+}
+
+/// The other way round.
+static void fromFloats(ArrayRef<float> floats, Type element, MutableArrayRef<char> bytes) {
+  reference::visitStorage(element, [&](auto zero) {
+    auto *to = reinterpret_cast<decltype(zero) *>(bytes.data());
+    llvm::transform(floats, to, reference::convertElement<decltype(zero), float>);
   });
 }
 
-void FilterBlocks::unpack(unsigned block, ArrayRef<float> in, MutableArrayRef<float> filter) const {
-  assert(in.size() == floats(block) && "the memory must fit the block");
-  const int64_t stride = outputStride(), plane = planeFloats();
-  std::optional<nest::Winograd> transform;
-  if (winogradTile)
-    transform.emplace(winogradTile);
+/// Copies elements of `unit` bytes; those of `to` lie side by side.
+static void gather(const char *from, int64_t stride, int64_t count, int64_t unit, char *to) {
+  if (stride == 1)
+    std::memcpy(to, from, count * unit);
+  else
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(to + i * unit, from + i * stride * unit, unit);
+}
+
+/// Copies elements of `unit` bytes; those of `from` lie side by side.
+static void scatter(const char *from, int64_t stride, int64_t count, int64_t unit, char *to) {
+  if (stride == 1)
+    std::memcpy(to, from, count * unit);
+  else
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(to + i * stride * unit, from + i * unit, unit);
+}
+
+void FilterBlocks::transform(unsigned block, ArrayRef<float> filter, MutableArrayRef<float> out) const {
+  const nest::Winograd winograd(winogradTile);
   forEachRun(block, [&](const Run &run) {
-    for (int64_t tap = 0; tap < (transform ? transform->taps() : tapCount); ++tap) {
-      int64_t to = run.from + tap * plane;
-      if (transform)
-        transform->restoreFilters(tap, in.data() + run.place, run.tapFloats, filter.slice(to, run.length));
-      else
-        for (int64_t i = 0; i < run.length; ++i)
-          filter[to + i * stride] = in[run.place + tap * run.tapFloats + i];
-    }
+    for (int64_t tap = 0; tap < tapCount; ++tap)
+      winograd.transformFilters(tap, filter.data() + run.from, planeFloats(),
+                                out.slice(run.place + tap * run.tapFloats, run.length));
+  });
+}
+
+void FilterBlocks::restore(unsigned block, ArrayRef<float> in, MutableArrayRef<float> filter) const {
+  const nest::Winograd winograd(winogradTile);
+  forEachRun(block, [&](const Run &run) {
+    for (int64_t tap = 0; tap < winograd.taps(); ++tap)
+      winograd.restoreFilters(tap, in.data() + run.place, run.tapFloats,
+                              filter.slice(run.from + tap * planeFloats(), run.length));
+  });
+}
+
+void FilterBlocks::pack(unsigned block, ArrayRef<char> filter, MutableArrayRef<char> out) const {
+  assert(out.size() == bytes(block) && "the memory must fit the block");
+  if (winogradTile) {
+    std::vector<float> transformed(elements(block));
+    transform(block, toFloats(filter, element), transformed);
+    return fromFloats(transformed, packedElement, out);
+  }
+  llvm::fill(out, 0);
+  const int64_t unit = bytesOf(element);
+  forEachRun(block, [&](const Run &run) {
+    for (int64_t tap = 0; tap < tapCount; ++tap)
+      gather(&filter[(run.from + tap * planeFloats()) * unit], outputStride(), run.length, unit,
+             &out[(run.place + tap * run.tapFloats) * unit]);
+  });
+}
+
+void FilterBlocks::unpack(unsigned block, ArrayRef<char> in, MutableArrayRef<char> filter) const {
+  assert(in.size() == bytes(block) && "the memory must fit the block");
+  if (winogradTile) {
+    std::vector<float> restored = toFloats(filter, element);
+    restore(block, toFloats(in, packedElement), restored);
+    return fromFloats(restored, element, filter);
+  }
+  const int64_t unit = bytesOf(element);
+  forEachRun(block, [&](const Run &run) {
+    for (int64_t tap = 0; tap < tapCount; ++tap)
+      scatter(&in[(run.place + tap * run.tapFloats) * unit], outputStride(), run.length, unit,
+              &filter[(run.from + tap * planeFloats()) * unit]);
   });
 }
 

@@ -39,6 +39,8 @@ namespace nestor::kernels {
 
 class FilterBlocks {
 public:
+  FilterBlocks() = default; ///< Nothing.
+
   /// How convolutions of one group read `global`; none if it does not shrink
   /// or in a way that kernels cannot follow (then every capacity has a copy).
   /// `winograd`: see `nest::winogradTile`.
@@ -86,19 +88,23 @@ public:
   /// Panels of the shells up to this one.
   int64_t panelsUpTo(unsigned part, unsigned shell) const;
 
-  uint64_t floats(unsigned block) const;
-  uint64_t bytes(unsigned block) const { return floats(block) * sizeof(float); }
+  uint64_t elements(unsigned block) const;
+  uint64_t bytes(unsigned block) const;
   /// The same text for equal structures.
   std::string identity() const;
 
-  /// Fills a block from a filter [K1.., Kn, I, O] or a matrix [D, G*H, I].
-  void pack(unsigned block, llvm::ArrayRef<float> filter, llvm::MutableArrayRef<float> out) const;
+  /// Fills a block from a filter [K1.., Kn, I, O] or a matrix [D, G*H, I], whose
+  /// bytes are those of its global.
+  void pack(unsigned block, llvm::ArrayRef<char> filter, llvm::MutableArrayRef<char> out) const;
   /// Puts what a block holds where it lies in a filter. What was transformed
   /// comes back with the rounding of `nest::Winograd::restoreFilters`.
-  void unpack(unsigned block, llvm::ArrayRef<float> in, llvm::MutableArrayRef<float> filter) const;
+  void unpack(unsigned block, llvm::ArrayRef<char> in, llvm::MutableArrayRef<char> filter) const;
 
 private:
   using Edges = llvm::SmallVector<llvm::SmallVector<int64_t>, 1>; ///< [part][shell]
+
+  /// Of one filter, without its edges.
+  FilterBlocks(nest::GlobalOp global, int64_t winograd);
 
   /// Outputs of one input, for all taps: side by side in the block,
   /// `outputStride` apart in the filter.
@@ -107,12 +113,15 @@ private:
     int64_t tapFloats;           ///< From one tap to the next in the block.
   };
   void forEachRun(unsigned block, llvm::function_ref<void(const Run &)> body) const;
+  void transform(unsigned block, llvm::ArrayRef<float> filter, llvm::MutableArrayRef<float> out) const;
+  void restore(unsigned block, llvm::ArrayRef<float> in, llvm::MutableArrayRef<float> filter) const;
   int64_t allInputs() const;
   int64_t allOutputs() const;
   int64_t outputStride() const { return gateCount ? allInputs() : 1; }
   /// From one tap to the next in the filter.
   int64_t planeFloats() const { return allInputs() * allOutputs(); }
 
+  mlir::Type element, packedElement; ///< None: f32.
   int64_t tapCount = 1, directionCount = 1, gateCount = 0, winogradTile = 0;
   Edges inputs, outputs;
 };

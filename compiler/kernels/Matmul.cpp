@@ -98,7 +98,7 @@ LogicalResult emitPacked(func::FuncOp func, const TargetInfo &target, const Matm
     Value w = b.at(rhs, b.mul(b.mul(operandMatrix(b, spec, spec.rhsRepeats, matrix), depth), panelWidth), f32);
     auto emitTile = [&](Value row, int64_t rows, Value panelPointer) {
       SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, rows));
-      SmallVector<Value> panelPointers = PanelsOperand{panelPointer, panelStride}.panels(b, epilogue.panelCount());
+      SmallVector<Value> panelPointers = PanelsOperand{panelPointer, panelStride, f32}.panels(b, epilogue.panelCount());
       SmallVector<Value> sums = accumulate(b, epilogue.start(rows), all, epilogue.vectors(), epilogue.lanes(),
                                            {b.at(a, b.mul(row, rowStride), f32), rowStride, depthStride},
                                            panelPointers, depth);

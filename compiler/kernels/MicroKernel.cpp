@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/MicroKernel.h"
+#include "compiler/kernels/PlainConv.h"
 #include "compiler/kernels/TileTable.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,7 +17,7 @@ using namespace nestor::kernels;
 SmallVector<Value> PanelsOperand::panels(KernelBuilder &b, int64_t count) const {
   SmallVector<Value> pointers;
   for (int64_t panel = 0; panel < count; ++panel)
-    pointers.push_back(b.at(pointer, b.mul(panelStride, panel), b.getF32Type()));
+    pointers.push_back(b.at(pointer, b.mul(panelStride, panel), element));
   return pointers;
 }
 
@@ -39,10 +40,9 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementPr
                                                ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
                                                RowsOperand lhs, ArrayRef<Value> panels, Value depth, Value ahead) {
   int64_t perPanel = panelWidth / lanes;
-  Type element = product.element;
   SmallVector<Value> rowPointers, carried;
   for (int64_t row : rows) {
-    rowPointers.push_back(b.at(lhs.pointer, b.mul(lhs.rowStride, row), element));
+    rowPointers.push_back(b.at(lhs.pointer, b.mul(lhs.rowStride, row), product.input));
     for (int64_t v = 0; v < vectors; ++v)
       carried.push_back(sums[row * vectors + v]);
   }
@@ -54,16 +54,16 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementPr
     Value offset = b.mul(k, panelWidth), step = b.mul(k, lhs.depthStride);
     SmallVector<ElementProduct::Prepared> weights;
     for (int64_t v = 0; v < vectors; ++v) {
-      Value pointer = b.at(panels[v / perPanel], b.add(offset, v % perPanel * lanes), element);
+      Value pointer = b.at(panels[v / perPanel], b.add(offset, v % perPanel * lanes), product.weights);
       // Panels are aligned: SSE can then take the weights from memory.
-      weights.push_back(product.prepareWeights(
-          LLVM::LoadOp::create(b, VectorType::get(lanes, element), pointer, /*alignment=*/lanes * 4)));
+      weights.push_back(product.prepareWeights(LLVM::LoadOp::create(
+          b, VectorType::get(lanes, product.weights), pointer, lanes * storageBytes(product.weights))));
     }
     for (Value panel : ahead ? panels : ArrayRef<Value>())
-      LLVM::Prefetch::create(b, b.at(panel, b.add(offset, ahead), element), /*rw=*/0, /*hint=*/2, /*cache=*/1);
+      LLVM::Prefetch::create(b, b.at(panel, b.add(offset, ahead), product.weights), /*rw=*/0, /*hint=*/2, /*cache=*/1);
     SmallVector<Value> next;
     for (auto [i, pointer] : llvm::enumerate(rowPointers)) {
-      ElementProduct::Prepared x = product.prepareInput(b.load(element, pointer, step));
+      ElementProduct::Prepared x = product.prepareInput(b.load(product.input, pointer, step));
       for (int64_t v = 0; v < vectors; ++v)
         next.push_back(product.add(current[i * vectors + v], x, weights[v]));
     }
@@ -84,10 +84,13 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementPr
 
 SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
                                                int64_t vectors, int64_t lanes, RowsOperand lhs,
-                                               ArrayRef<Value> panels, Value depth, Value ahead) {
+                                               ArrayRef<Value> panels, Value depth, Value ahead, Type stored) {
   using Prepared = ElementProduct::Prepared;
-  auto asIs = [](Value weights) { return Prepared{weights}; };
+  Type f32 = b.getF32Type();
+  if (!stored)
+    stored = f32;
+  auto widened = [&](Value weights) { return Prepared{widen(b, weights, stored, f32)}; };
   auto broadcast = [&](Value x) { return Prepared{b.broadcast(x, lanes)}; };
   auto add = [&](Value sum, const Prepared &x, const Prepared &weights) { return b.fma(x[0], weights[0], sum); };
-  return accumulate(b, {b.getF32Type(), asIs, broadcast, add}, sums, rows, vectors, lanes, lhs, panels, depth, ahead);
+  return accumulate(b, {stored, f32, widened, broadcast, add}, sums, rows, vectors, lanes, lhs, panels, depth, ahead);
 }

@@ -20,6 +20,7 @@ struct RowsOperand {
 /// pointer[panel * panelStride + k * 16 + channel].
 struct PanelsOperand {
   mlir::Value pointer, panelStride;
+  mlir::Type element;
 
   /// The first element of each of `count` panels.
   llvm::SmallVector<mlir::Value> panels(KernelBuilder &b, int64_t count) const;
@@ -30,12 +31,12 @@ struct PanelsOperand {
 void forEachPanels(KernelBuilder &b, mlir::Value first, mlir::Value last, mlir::Value outputs, int64_t together,
                    llvm::function_ref<void(mlir::Value, int64_t)> body);
 
-/// How a vector of weights and an element of a row, of four bytes each, meet.
-/// Both are prepared once, as one value or several, for all that they meet.
+/// How a vector of weights and an element of a row meet. Both are prepared once,
+/// as one value or several, for all that they meet.
 struct ElementProduct {
   using Prepared = llvm::SmallVector<mlir::Value, 4>;
 
-  mlir::Type element;
+  mlir::Type weights, input; ///< Of an element in memory.
   llvm::function_ref<Prepared(mlir::Value)> prepareWeights, prepareInput;
   llvm::function_ref<mlir::Value(mlir::Value sum, const Prepared &input, const Prepared &weights)> add;
   /// By what `prepareInput` changes every input, prepared, where it does (i32 only):
@@ -46,12 +47,13 @@ struct ElementProduct {
 /// sums[row][vector] += lhs[row][k] * rhs[k][vector] over k in [0, depth), for
 /// the given rows of the tile only. `sums` has `vectors` vectors of `lanes` a
 /// row; lanes * vectors is a whole number of panels. `panels` has a pointer to
-/// the first element of each. With `ahead`, what lies so many floats behind the
-/// weights is fetched into the second-level cache meanwhile.
+/// the first element of each. With `ahead`, what lies so many elements behind the
+/// weights is fetched into the second-level cache meanwhile. Weights of `stored`, in
+/// place of f32, are widened where they are loaded.
 llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, llvm::ArrayRef<mlir::Value> sums,
                                           llvm::ArrayRef<int64_t> rows, int64_t vectors, int64_t lanes,
                                           RowsOperand lhs, llvm::ArrayRef<mlir::Value> panels, mlir::Value depth,
-                                          mlir::Value ahead = {});
+                                          mlir::Value ahead = {}, mlir::Type stored = {});
 /// The same with another product than that of floats.
 llvm::SmallVector<mlir::Value> accumulate(KernelBuilder &b, const ElementProduct &product,
                                           llvm::ArrayRef<mlir::Value> sums, llvm::ArrayRef<int64_t> rows,

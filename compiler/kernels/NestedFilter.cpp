@@ -18,9 +18,9 @@
 using namespace mlir;
 using namespace nestor::kernels;
 
-NestedFilter::NestedFilter(KernelBuilder &builder, func::FuncOp func, const Nesting &nesting, int64_t taps,
-                           int64_t maxPanels)
-    : b(builder), func(func), nesting(nesting), taps(taps), fields(2 + 2 * maxPanels) {
+NestedFilter::NestedFilter(KernelBuilder &builder, func::FuncOp func, const Nesting &nesting, Type element,
+                           int64_t taps, int64_t maxPanels)
+    : b(builder), func(func), nesting(nesting), element(element), taps(taps), fields(2 + 2 * maxPanels) {
   Type i64 = b.getI64Type();
   addedTable = b.stack(i64, nesting.shells);
   keptTable = b.stack(i64, nesting.shells);
@@ -71,14 +71,14 @@ NestedFilter::Panel NestedFilter::enterPanel(Value number) {
   Value added = b.load(i64, addedTable, shell), kept = b.load(i64, keptTable, shell);
   Value smaller = b.load(i64, smallerTable, shell);
   Value channels = b.add(b.mul(smaller, added), b.mul(b.sub(number, smaller), kept));
-  return {number, shell, b.at(blockOf(shell), b.mul(channels, taps * panelWidth), b.getF32Type()),
+  return {number, shell, b.at(blockOf(shell), b.mul(channels, taps * panelWidth), element),
           b.mul(kept, panelWidth)};
 }
 
 /// State: number of runs, channels of the pixel before this run, and for each
 /// panel those of its own block.
 SmallVector<Value> NestedFilter::addRun(Value part, Value shell, Value count, ValueRange state) {
-  Type i64 = b.getI64Type(), f32 = b.getF32Type();
+  Type i64 = b.getI64Type();
   Value index = b.mul(state[0], fields);
   b.store(count, runTable, index);
   b.store(state[1], runTable, b.add(index, 1));
@@ -88,8 +88,8 @@ SmallVector<Value> NestedFilter::addRun(Value part, Value shell, Value count, Va
   Value before = b.load(i64, beforeTable, b.add(b.mul(part, nesting.shells), shell));
   for (auto [i, panel] : llvm::enumerate(tile)) {
     Value laterShell = b.less(panel.shell, shell);
-    Value later = b.at(block, b.mul(b.add(b.mul(b.mul(panel.number, taps), added), before), panelWidth), f32);
-    Value own = b.at(panel.start, b.mul(state[2 + i], panelWidth), f32);
+    Value later = b.at(block, b.mul(b.add(b.mul(b.mul(panel.number, taps), added), before), panelWidth), element);
+    Value own = b.at(panel.start, b.mul(state[2 + i], panelWidth), element);
     Value field = b.add(index, 2 + 2 * i);
     LLVM::StoreOp::create(b, b.select(laterShell, later, own), b.at(runTable, field, i64));
     b.store(b.select(laterShell, b.mul(added, panelWidth), panel.tapStride), runTable, b.add(field, 1));

@@ -35,15 +35,16 @@ struct Nesting {
 struct ChannelRun {
   mlir::Value count, first;                 ///< Of the pixel's channels.
   llvm::SmallVector<mlir::Value> panels;    ///< The first weight of each panel of the tile.
-  llvm::SmallVector<mlir::Value> tapStride; ///< Floats from one tap to the next, in each panel.
+  llvm::SmallVector<mlir::Value> tapStride; ///< Elements from one tap to the next, in each panel.
 };
 
 /// Finds the weights of a tile of panels in the blocks of a filter (see
 /// FilterBlocks.h). Panels of one tile may lie in different shells.
 class NestedFilter {
 public:
-  NestedFilter(KernelBuilder &builder, mlir::func::FuncOp func, const Nesting &nesting, int64_t taps,
-               int64_t maxPanels);
+  /// `element`: of the blocks.
+  NestedFilter(KernelBuilder &builder, mlir::func::FuncOp func, const Nesting &nesting, mlir::Type element,
+               int64_t taps, int64_t maxPanels);
 
   mlir::Value inputs() const { return inputsUpTo.back(); }
   mlir::Value panels() const { return panelsUpTo.back(); }
@@ -73,6 +74,7 @@ private:
   KernelBuilder &b;
   mlir::func::FuncOp func;
   Nesting nesting;
+  mlir::Type element;
   int64_t taps, fields;
   llvm::SmallVector<mlir::Value> inputsUpTo, panelsUpTo; ///< By shell.
   // On the stack, by shell: channels that it adds, those up to it, panels of

@@ -154,8 +154,9 @@ SmallVector<Value> nestor::kernels::accumulateBytes(KernelBuilder &b, ArrayRef<V
   auto add = [&](Value sum, const ByteProduct::Parts &bytes, const ByteProduct::Parts &weights) {
     return product.add(sum, bytes, weights);
   };
-  return accumulate(b, {b.getI32Type(), prepareWeights, prepareBytes, add, product.offset()}, sums, rows, vectors,
-                    lanes, lhs, panels, depth);
+  Type i32 = b.getI32Type();
+  return accumulate(b, {i32, i32, prepareWeights, prepareBytes, add, product.offset()}, sums, rows, vectors, lanes,
+                    lhs, panels, depth);
 }
 
 //===----------------------------------------------------------------------===//

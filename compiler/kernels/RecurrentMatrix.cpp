@@ -29,7 +29,7 @@ Value RecurrentMatrix::move(Value pointer, Value rows) {
 
 /// Row number `index` of one direction in the block of a shell.
 Value RecurrentMatrix::row(unsigned shell, Value direction, Value index) {
-  int64_t rows = layout.floats(layout.block(0, shell)) / layout.rowFloats() / layout.directions();
+  int64_t rows = layout.elements(layout.block(0, shell)) / layout.rowFloats() / layout.directions();
   if (layout.directions() > 1)
     index = b.add(index, b.mul(direction, rows));
   return move(blocks[shell], index);

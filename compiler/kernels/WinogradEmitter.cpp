@@ -231,7 +231,7 @@ public:
         filter(b.arg(1)) {
     tile.panels = std::min(tile.panels, group);
     if (spec.nesting.shells) {
-      nested.emplace(b, func, this->spec.nesting, tiles.positions(), group);
+      nested.emplace(b, func, this->spec.nesting, spec.filter, tiles.positions(), group);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
     } else {
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
@@ -314,7 +314,7 @@ void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, V
     nested->enterPanels(panel, count);
   } else {
     panelStride = b.mul(inputs, tiles.positions() * panelWidth);
-    panelPointer = b.at(filter, b.mul(panel, panelStride), b.getF32Type());
+    panelPointer = b.at(filter, b.mul(panel, panelStride), spec.filter);
   }
   int64_t lastCount = tiles.count - (tiles.blocks() - 1) * tiles.block;
   if (lastCount == tiles.block)
@@ -355,7 +355,7 @@ void WinogradConv::emitRows(Value position, int64_t count, int64_t panel, int64_
 SmallVector<Value> WinogradConv::forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body) {
   if (nested)
     return nested->forEachRun(sums, body);
-  ChannelRun all{inputs, b.i64(0), PanelsOperand{panelPointer, panelStride}.panels(b, count),
+  ChannelRun all{inputs, b.i64(0), PanelsOperand{panelPointer, panelStride, spec.filter}.panels(b, count),
                  SmallVector<Value>(count, b.mul(inputs, panelWidth))};
   return body(all, sums);
 }
@@ -370,9 +370,10 @@ void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Val
   SmallVector<Value> sums = forEachRun(count, zeros, [&](const ChannelRun &channels, ValueRange current) {
     SmallVector<Value> rhs;
     for (int64_t i = panel; i < panel + together; ++i)
-      rhs.push_back(b.at(channels.panels[i], b.mul(position, channels.tapStride[i]), f32));
+      rhs.push_back(b.at(channels.panels[i], b.mul(position, channels.tapStride[i]), spec.filter));
+    RowsOperand inRun{b.at(lhs, channels.first, f32), rowFloats, b.i64(1)};
     return accumulate(b, SmallVector<Value>(current), llvm::to_vector(llvm::seq<int64_t>(0, rows)), vectors, lanes,
-                      {b.at(lhs, channels.first, f32), rowFloats, b.i64(1)}, rhs, channels.count);
+                      inRun, rhs, channels.count, /*ahead=*/{}, spec.filter);
   });
   Value to = b.at(products, b.add(b.mul(row, stride), panel * panelWidth), f32);
   for (auto [i, sum] : llvm::enumerate(sums))

@@ -30,8 +30,8 @@
 
 namespace nestor::package {
 
-/// An attribute of a stored module: recovery changed the weights of its full
-/// capacity, which no longer computes what the original model does.
+/// An attribute of a stored module: the weights of its full capacity were changed,
+/// by recovery or rounding, and it no longer computes what the original model does.
 inline constexpr llvm::StringLiteral kTopChangedAttr = "nest.top_changed";
 
 /// The bytes of the graph section. `prepared` has the functions and globals of

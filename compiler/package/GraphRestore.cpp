@@ -20,8 +20,6 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/MathExtras.h"
 
-#include <cstring>
-
 using namespace mlir;
 using llvm::Error;
 using llvm::Expected;
@@ -165,7 +163,8 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
     return impossible();
 
   FilterBlocks read = inShells ? blocks->upTo(capacity) : *blocks;
-  std::vector<float> filter(*size / sizeof(float)), floats;
+  TensorValue value = TensorValue::zeros(type.clone(shape));
+  std::vector<char> packed;
   for (unsigned part = 0; part < read.outputParts(); ++part) {
     for (unsigned index = 0; index < read.shells(); ++index) {
       const int64_t *place = &places[1 + 2 * blocks->block(part, index)];
@@ -175,13 +174,10 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
       Expected<StringRef> bytes = bytesAt(place[0], place[1], read.bytes(block));
       if (!bytes)
         return bytes.takeError();
-      floats.resize(bytes->size() / sizeof(float));
-      std::memcpy(floats.data(), bytes->data(), bytes->size());
-      read.unpack(block, floats, filter);
+      packed.assign(bytes->begin(), bytes->end()); // Aligned, wherever the file has it.
+      read.unpack(block, packed, value.bytes);
     }
   }
-  TensorValue value = TensorValue::zeros(type.clone(shape));
-  std::memcpy(value.bytes.data(), filter.data(), value.bytes.size());
   op.setValueAttr(value.toAttr());
   op.setEdgesAttr(edges);
   return Error::success();

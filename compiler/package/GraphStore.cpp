@@ -7,6 +7,7 @@
 #include "compiler/package/Graph.h"
 #include "compiler/package/GraphSection.h"
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Winograd.h"
 #include "compiler/reference/Evaluator.h"
 
@@ -99,7 +100,8 @@ template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gate
 void GraphStore::share(OpOperand &operand, int64_t form, int64_t winograd) {
   auto constant = operand.get().getDefiningOp<nest::ConstOp>();
   auto type = cast<RankedTensorType>(operand.get().getType());
-  if (!constant || !type.getElementType().isF32() || type.getRank() < 3)
+  Type element = type.getElementType();
+  if (!constant || !(element.isF32() || nest::isHalf(element)) || type.getRank() < 3)
     return;
   builder.setInsertionPointToStart(module.getBody());
   SmallVector<Attribute> edges(type.getRank(), builder.getArrayAttr({}));
@@ -145,9 +147,9 @@ bool GraphStore::storePacked(nest::GlobalOp op) {
   TensorValue value = TensorValue::fromAttr(op.getValue());
   std::string packed;
   for (unsigned block = 0; block < blocks->count(); ++block) {
-    std::vector<float> floats(blocks->bytes(block) / sizeof(float));
-    blocks->pack(block, value.as<float>(), floats);
-    packed.append(reinterpret_cast<const char *>(floats.data()), blocks->bytes(block));
+    size_t begin = packed.size();
+    packed.resize(begin + blocks->bytes(block));
+    blocks->pack(block, value.bytes, MutableArrayRef(packed.data(), packed.size()).drop_front(begin));
   }
   const Weight *weight = find(packed);
   if (!weight)

@@ -176,10 +176,8 @@ void WeightPlan::write(unsigned shell, MutableArrayRef<uint8_t> out) const {
         continue;
       if (!values)
         values = weightOf(nest::GlobalOp(filter.global).getValue());
-      auto *floats = reinterpret_cast<const float *>(values->contents().data());
-      auto *place = reinterpret_cast<float *>(out.data() + list[*number].offset);
-      filter.blocks.pack(block, {floats, values->size / sizeof(float)},
-                         {place, list[*number].size / sizeof(float)});
+      auto *place = reinterpret_cast<char *>(out.data() + list[*number].offset);
+      filter.blocks.pack(block, {values->contents().data(), values->size}, {place, list[*number].size});
     }
   }
 }

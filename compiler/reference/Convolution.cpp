@@ -107,12 +107,11 @@ static std::vector<double> restoredFilter(ConvOp op, const TensorValue &filter) 
   Winograd transform(winogradTile(op));
   int64_t inputs = op.getInput().getType().getShape().back();
   int64_t outputs = op.getType().getShape().back(), plane = inputs * outputs;
-  std::vector<float> plain(transform.taps() * plane);
-  const float *packed = filter.as<float>().data();
+  std::vector<float> plain(transform.taps() * plane), packed = toVector<float>(filter);
   forEachWinogradRun(
       transform.positions(), inputs, outputs, [&](int64_t to, int64_t from, int64_t count) {
         for (int64_t tap = 0; tap < transform.taps(); ++tap)
-          transform.restoreFilters(tap, packed + from, inputs * kPanel,
+          transform.restoreFilters(tap, packed.data() + from, inputs * kPanel,
                                    MutableArrayRef(plain).slice(tap * plane + to, count));
       });
   return {plain.begin(), plain.end()};
@@ -249,21 +248,20 @@ TensorValue nestor::reference::evaluateConvFilterGrad(ConvFilterGradOp op,
 TensorValue nestor::reference::evaluatePack(PackOp op, const Operands &operands) {
   ArrayRef<int64_t> shape = op.getFilter().getType().getShape();
   const TensorValue &filter = operands[op.getFilter()];
-  TensorValue packed = TensorValue::zeros(op.getType());
   if (winogradTile(op)) {
     Winograd transform(winogradTile(op));
     int64_t inputs = shape[2], outputs = shape[3];
-    const float *plain = filter.as<float>().data();
-    MutableArrayRef<float> floats = packed.as<float>();
+    std::vector<float> plain = toVector<float>(filter), packed(op.getType().getNumElements());
     forEachWinogradRun(
         transform.positions(), inputs, outputs, [&](int64_t from, int64_t to, int64_t count) {
           for (int64_t position = 0; position < transform.positions(); ++position)
             transform.transformFilters(
-                position, plain + from, inputs * outputs,
-                floats.slice(to + position * inputs * kPanel, count));
+                position, plain.data() + from, inputs * outputs,
+                MutableArrayRef(packed).slice(to + position * inputs * kPanel, count));
         });
-    return packed;
+    return fromVector(op.getType(), packed);
   }
+  TensorValue packed = TensorValue::zeros(op.getType());
   int64_t unit = elementBytes(op.getType().getElementType());
   PanelLayout(product(shape.drop_back(2)), shape[shape.size() - 2], shape.back(), op.getGroups(),
               op.getDepthwise())

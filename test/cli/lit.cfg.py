@@ -12,6 +12,7 @@ config.substitutions.append(("%images", "/usr/bin/python3 " + os.path.join(here,
 config.substitutions.append(("%interrupt", "/usr/bin/python3 " + os.path.join(here, "Inputs", "interrupt.py")))
 config.substitutions.append(("%agree", "/usr/bin/python3 " + os.path.join(here, "Inputs", "agree.py")))
 config.substitutions.append(("%mixed", "/usr/bin/python3 " + os.path.join(here, "Inputs", "mixed.py")))
+config.substitutions.append(("%halved", "/usr/bin/python3 " + os.path.join(here, "Inputs", "halved.py")))
 config.substitutions.append(("%samples", "/usr/bin/python3 " + os.path.join(here, "Inputs", "samples.py")))
 
 config.substitutions.append(("%describe-onnx", "/usr/bin/python3 " + os.path.join(here, "Inputs", "describe_onnx.py")))

@@ -60,7 +60,7 @@ struct Conv {
     }
     if (depthwise())
       return tensor({(outputs + 15) / 16, taps, 1, 16});
-    return tensor({groups * ((outputs / groups + 15) / 16), taps, inputs / groups, 16});
+    return tensor({groups * ((outputs / groups + 15) / 16), taps, inputs / groups, 16}, filterElement);
   }
 
   std::string extraType() const {
@@ -345,6 +345,50 @@ TEST(ConvTest, FilterKnownAtRunTime) {
   }
 }
 
+/// Filters of two bytes a weight: what the kernel widens is what the reference reads.
+TEST(ConvTest, HalfFilters) {
+  for (uint64_t seed = 900; seed < 916; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWindow(draw, 2, 20);
+    conv.filterElement = seed % 2 ? "f16" : "bf16";
+    conv.groups = draw.oneOf<int64_t>({1, 1, 2});
+    conv.inputs = conv.groups * draw.oneOf<int64_t>({2, 3, 8, 16, 19, 33});
+    conv.outputs = conv.groups * draw.oneOf<int64_t>({3, 7, 16, 17, 32, 40, 58});
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+/// Matrices of one row and of many, and layers that fetch their weights ahead.
+TEST(ConvTest, HalfFiltersOfProducts) {
+  for (uint64_t seed = 920; seed < 930; ++seed) {
+    Draw draw(seed);
+    Conv conv;
+    conv.kernel = conv.strides = conv.dilations = {1, 1};
+    conv.padBegin = conv.padEnd = {0, 0};
+    conv.in = {draw(1, 5), draw.oneOf<int64_t>({1, 5, 16})};
+    conv.inputs = draw(1, 200);
+    conv.outputs = draw(1, 150);
+    conv.filterElement = seed % 2 ? "f16" : "bf16";
+    drawEpilogue(draw, conv);
+    checkOperation(conv.print(), seed);
+  }
+}
+
+/// From the smallest subnormal to the largest number.
+TEST(ConvTest, HalfFiltersOfEveryMagnitude) {
+  for (const char *element : {"f16", "bf16"})
+    for (double high : {1e-7, 1e-4, 6e4}) {
+      Conv conv;
+      conv.kernel = conv.strides = conv.dilations = {1};
+      conv.padBegin = conv.padEnd = {0};
+      conv.in = {4};
+      conv.inputs = 8, conv.outputs = 24;
+      conv.filterElement = element;
+      checkOperation(conv.print(), 940, 1e-5, {-high, high});
+    }
+}
+
 /// Tiles of 6 round most, and their products are the largest.
 constexpr double winogradTolerance = 1e-4;
 
@@ -366,6 +410,19 @@ TEST(ConvTest, WinogradInBlocks) {
     conv.inputs = draw(1, 9), conv.outputs = draw(1, 40);
     checkOperation(conv.print(), seed, winogradTolerance, {}, nestor::createPackFiltersPass());
   }
+}
+
+/// Transformed filters that stay f32 are as exact as those of f32.
+TEST(ConvTest, WinogradOfHalfFilters) {
+  for (const char *element : {"f16", "bf16"})
+    for (int64_t tile : {2, 4, 6}) {
+      uint64_t seed = 840 + tile;
+      Draw draw(seed);
+      Conv conv = drawWinograd(draw, tile);
+      conv.filterElement = element;
+      bool rounds = tile == 2 && conv.filterElement == "f16";
+      checkOperation(conv.print(), seed, rounds ? 1e-3 : winogradTolerance, {}, nestor::createPackFiltersPass());
+    }
 }
 
 TEST(ConvTest, OtherTypes) {

@@ -8,7 +8,8 @@
 // thread, weights and activations warm, and prints GFLOP/s of each. Compare
 // numbers of one run only.
 //
-//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N] [--winograd | --bytes]
+//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N] [--winograd | --bytes |
+//     --weights f16|bf16]
 //
 // --dump writes each target's code, one ELF image a layer, for check_spills.py.
 // --shells times the full width of each layer with its filter in one piece and
@@ -17,6 +18,8 @@
 // passes/WinogradCost.cpp has its table from. With --shells the filters of the
 // tiles lie in shells. --dump then writes the tiles' code only.
 // --bytes times int8 layers, on targets with more instructions for bytes too.
+// --weights times filters of f32 and of halves, in turns. --dump then writes the
+// code for halves only.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,6 +51,7 @@ namespace {
 /// How the filter of a layer lies.
 struct Variant {
   int64_t shells = 0, winograd = 0; ///< See sourceOf.
+  std::string element = "f32";
 };
 
 enum class Activation { Relu, Silu };
@@ -124,22 +128,23 @@ bool canBeWinograd(const Layer &l) { return l.kernel == 3 && l.stride == 1 && !l
 
 /// With 0 shells the filter is an argument in one piece. `winograd`: the outputs
 /// of a tile; 0: direct.
-std::string sourceOf(const Layer &l, int64_t shells, int64_t winograd) {
+std::string sourceOf(const Layer &l, const Variant &variant) {
+  auto [shells, winograd, element] = variant;
   int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1;
-  auto tensor = [](std::initializer_list<int64_t> dims) {
+  auto tensor = [](std::initializer_list<int64_t> dims, const std::string &type = "f32") {
     std::string text = "tensor<";
     for (int64_t dim : dims)
       text += std::to_string(dim) + "x";
-    return text + "f32>";
+    return text + type + ">";
   };
   auto pair = [](int64_t v) { return "array<i64: " + std::to_string(v) + ", " + std::to_string(v) + ">"; };
   int64_t panels = (l.outputs + 15) / 16, taps = winograd ? (winograd + 2) * (winograd + 2) : l.kernel * l.kernel;
   std::string tile = winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "";
   std::string x = tensor({1, l.extent, l.extent, l.inputs}), y = tensor({1, out, out, l.outputs});
-  std::string w = tensor({panels, taps, l.depthwise ? 1 : l.inputs, 16}), b = tensor({l.outputs});
+  std::string w = tensor({panels, taps, l.depthwise ? 1 : l.inputs, 16}, element), b = tensor({l.outputs});
   std::string global, weight, argument = ", %w: " + w;
   if (shells > 0) {
-    std::string filter = tensor({l.kernel, l.kernel, l.inputs, l.outputs});
+    std::string filter = tensor({l.kernel, l.kernel, l.inputs, l.outputs}, element);
     std::string inputs = l.inputs > 3 ? edgesOf(l.inputs, shells) : "[]";
     global = "nest.global @g = dense<0.5> : " + filter + " edges [[], [], " + inputs + ", " + edgesOf(l.outputs, shells) + "]\n";
     weight = " %g = nest.weight @g at " + std::to_string(shells - 1) + " : " + filter +
@@ -204,7 +209,10 @@ public:
   uint64_t macs() const { return calls.calls().back().macs; }
 
 private:
-  static int64_t bytesOf(Value value) { return cast<RankedTensorType>(value.getType()).getNumElements() * 4; }
+  static int64_t bytesOf(Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  }
 
   CompiledCalls calls;
   std::vector<GuardedBuffer> buffers;
@@ -245,6 +253,8 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
     name += "_winograd" + std::to_string(variant.winograd);
   if (variant.shells)
     name += "_shells" + std::to_string(variant.shells);
+  if (variant.element != "f32")
+    name += "_" + variant.element;
   std::error_code error;
   llvm::raw_fd_ostream file((directory + "/" + name + "." + target.name + ".so").str(), error);
   file << images->front().elf;
@@ -254,7 +264,7 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
 
 int main(int argc, char **argv) {
   std::vector<const kernels::TargetInfo *> targets;
-  std::string directory, filter;
+  std::string directory, filter, weights;
   int64_t shells = 0;
   bool winograd = false, bytes = false;
   for (int i = 1; i < argc; ++i) {
@@ -264,6 +274,8 @@ int main(int argc, char **argv) {
       filter = argv[++i];
     else if (!std::strcmp(argv[i], "--shells") && i + 1 < argc)
       shells = std::atoi(argv[++i]);
+    else if (!std::strcmp(argv[i], "--weights") && i + 1 < argc)
+      weights = argv[++i];
     else if (!std::strcmp(argv[i], "--winograd"))
       winograd = true;
     else if (!std::strcmp(argv[i], "--bytes"))
@@ -284,13 +296,16 @@ int main(int argc, char **argv) {
   kernels::registerKernelDialects(registry);
   MLIRContext context(registry);
   for (const Layer &layer : layers) {
-    if (!StringRef(layer.name).contains(filter) || ((shells || bytes) && layer.depthwise) ||
+    bool halves = !weights.empty();
+    if (!StringRef(layer.name).contains(filter) || ((shells || bytes || halves) && layer.depthwise) ||
         (winograd && !canBeWinograd(layer)))
       continue;
     std::vector<Variant> variants;
-    if (!winograd || directory.empty())
+    if (directory.empty() || !(winograd || halves))
       variants.push_back({});
-    if (shells && !winograd)
+    if (halves)
+      variants.push_back({shells, 0, weights});
+    else if (shells && !winograd)
       variants.push_back({shells, 0});
     for (int64_t tile : {2, 4, 6})
       if (winograd)
@@ -298,7 +313,7 @@ int main(int argc, char **argv) {
     std::vector<OwningOpRef<ModuleOp>> modules;
     std::vector<Operation *> ops;
     for (const Variant &variant : variants) {
-      std::string source = bytes ? sourceOfBytes(layer) : sourceOf(layer, variant.shells, variant.winograd);
+      std::string source = bytes ? sourceOfBytes(layer) : sourceOf(layer, variant);
       modules.push_back(parseSourceString<ModuleOp>(source, &context));
       ops.push_back((*modules.back()->getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode());
     }
@@ -319,8 +334,9 @@ int main(int argc, char **argv) {
                                    2e-9 * runners.front().macs() / times.front(), times.front() * 1e6);
       for (size_t i = 1; winograd && i < times.size(); ++i)
         llvm::outs() << llvm::format(", F(%d) %.1f us", int(variants[i].winograd), times[i] * 1e6);
-      if (shells && !winograd)
-        llvm::outs() << llvm::format(", in shells %+5.1f %%", 100 * (times.back() / times.front() - 1));
+      if ((shells || halves) && !winograd)
+        llvm::outs() << llvm::format(", %s %+5.1f %%", halves ? weights.c_str() : "in shells",
+                                     100 * (times.back() / times.front() - 1));
       else if (!winograd)
         llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);
     }

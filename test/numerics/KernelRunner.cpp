@@ -12,6 +12,7 @@
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/package/CodeImage.h"
+#include "compiler/reference/Element.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -76,9 +77,8 @@ static std::vector<GuardedBuffer> placeBlocks(Value operand) {
   std::optional<SharedFilter> shared = SharedFilter::get(operand);
   for (unsigned block = 0; shared && block < shared->blocks.count(); ++block) {
     blocks.emplace_back(shared->blocks.bytes(block), 64);
-    auto *floats = reinterpret_cast<float *>(blocks.back().data());
     TensorValue filter = TensorValue::fromAttr(shared->global.getValue());
-    shared->blocks.pack(block, filter.as<float>(), {floats, blocks.back().size() / sizeof(float)});
+    shared->blocks.pack(block, filter.bytes, {blocks.back().data(), blocks.back().size()});
   }
   return blocks;
 }
@@ -172,6 +172,10 @@ static TensorValue drawInput(RankedTensorType type, std::mt19937_64 &random, Inp
       value.as<float>()[i] = float(number);
     else if (element.isF64())
       value.as<double>()[i] = number;
+    else if (element.isF16())
+      value.as<reference::Half>()[i] = reference::Half(number);
+    else if (element.isBF16())
+      value.as<reference::BFloat16>()[i] = reference::BFloat16(number);
     else
       // Small integers, in two's complement of whatever width.
       std::memcpy(value.bytes.data() + i * reference::elementBytes(element),
@@ -206,8 +210,8 @@ static std::vector<GuardedBuffer> place(ArrayRef<TensorValue> values) {
   std::vector<GuardedBuffer> buffers;
   for (const TensorValue &value : values) {
     size_t bytes = value.bytes.size();
-    // Packed filters ask for 64 bytes; whole multiples of that lose nothing.
-    buffers.emplace_back(bytes, bytes % 64 == 0 ? 64 : reference::elementBytes(value.type.getElementType()));
+    // Packed filters ask for 64 bytes; whole multiples of a power of two lose nothing.
+    buffers.emplace_back(bytes, bytes ? std::min<size_t>(64, bytes & -bytes) : 1);
     std::memcpy(buffers.back().data(), value.bytes.data(), bytes);
   }
   return buffers;

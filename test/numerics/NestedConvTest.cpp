@@ -13,12 +13,11 @@
 #include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
 
-#include <numeric>
-
 using namespace mlir;
 using namespace nestor;
 using namespace nestor::kernels;
 using namespace nestor::test;
+using reference::TensorValue;
 
 namespace {
 
@@ -28,6 +27,7 @@ struct NestedConv {
   Edges inputs, outputs;
   bool shrinksInputs = true, shrinksOutputs = true, residual = false, planar = false;
   int64_t winograd = 0;
+  std::string element = "f32"; ///< Of the filter.
   uint64_t seed = 1;
 
   int64_t shells() const { return inputs.front().size(); }
@@ -39,7 +39,7 @@ struct NestedConv {
     for (size_t i = 0; i < kernel.size(); ++i)
       edges += "[], ";
     edges += (shrinksInputs ? printEdges(inputs) : "[]") + ", " + (shrinksOutputs ? printEdges(outputs) : "[]");
-    return "nest.global @w = " + randomDense(shape, seed) + " edges [" + edges + "]\n";
+    return "nest.global @w = " + randomDense(shape, seed, 1, element) + " edges [" + edges + "]\n";
   }
 
   std::string print(int64_t capacity) const {
@@ -57,7 +57,8 @@ struct NestedConv {
       taps = (winograd + 2) * (winograd + 2);
       tile = ", nest.winograd = " + std::to_string(winograd) + " : i64";
     }
-    std::string packed = tensorType({(o + 15) / 16, taps, i, 16}), bias = tensorType({o});
+    std::string packedElement = winograd > 2 || (winograd && element == "bf16") ? "f32" : element;
+    std::string packed = tensorType({(o + 15) / 16, taps, i, 16}, packedElement), bias = tensorType({o});
     std::string conv = "%y = nest.conv %x, %p bias %b" + std::string(residual ? " extras(%r)" : "") +
                        " {kernel = " + arrayAttr(kernel) + ", strides = " + arrayAttr(strides) +
                        ", dilations = " + arrayAttr(dilations) + ", padBegin = " + arrayAttr(pads) +
@@ -67,8 +68,8 @@ struct NestedConv {
       conv += " {\n^bb0(%a: f32, %c: f32):\n %s = arith.addf %a, %c : f32\n nest.yield %s : f32 }";
     return filter() + "func.func @f(%x: " + tensorType(x) + ", %b: " + bias +
            (residual ? ", %r: " + tensorType(y) : "") + ") -> " + tensorType(y) + " {\n %w = nest.weight @w at " +
-           std::to_string(capacity) + " : " + tensorType(w) +
-           "\n %p = nest.pack %w {groups = 1 : i64" + tile + "} : (" + tensorType(w) + ") -> " + packed + "\n " + conv +
+           std::to_string(capacity) + " : " + tensorType(w, element) +
+           "\n %p = nest.pack %w {groups = 1 : i64" + tile + "} : (" + tensorType(w, element) + ") -> " + packed + "\n " + conv +
            "\n return %y : " + tensorType(y) + "\n}\n";
   }
 };
@@ -124,6 +125,16 @@ TEST(NestedConvTest, Planar) {
   }
 }
 
+const char *halfOf(uint64_t seed) { return seed % 2 ? "f16" : "bf16"; }
+
+TEST(NestedConvTest, HalfFilters) {
+  for (uint64_t seed = 130; seed < 142; ++seed) {
+    NestedConv conv = drawConv(seed);
+    conv.element = halfOf(seed);
+    checkOperation(conv.print(int64_t(seed / 2) % conv.shells()), seed);
+  }
+}
+
 /// The same structures, each with 3x3 taps and some tile.
 NestedConv drawWinograd(uint64_t seed) {
   NestedConv conv = drawConv(seed);
@@ -150,6 +161,15 @@ TEST(NestedConvTest, ResultInsideALargerTensor) {
     NestedConv conv = seed % 3 ? drawConv(seed) : drawWinograd(seed);
     conv.residual = false; // Those are dense.
     checkRows(conv.print(int64_t(seed) % conv.shells()), seed);
+  }
+}
+
+TEST(NestedConvTest, WinogradOfHalfFilters) {
+  for (uint64_t seed = 144; seed < 150; ++seed) {
+    NestedConv conv = drawWinograd(seed);
+    conv.element = halfOf(seed);
+    bool rounds = conv.winograd == 2 && conv.element == "f16";
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed, /*tolerance=*/rounds ? 1e-3 : 1e-4);
   }
 }
 
@@ -208,60 +228,71 @@ TEST_F(FilterBlocksTest, AllCapacitiesShareOneKernel) {
 
 /// What a kernel declares to read of a block is all of it, or nothing.
 TEST_F(FilterBlocksTest, ExtentsAreExact) {
-  for (uint64_t seed = 200; seed < 220; ++seed)
-    expectExactExtents(drawConv(seed));
+  for (uint64_t seed = 200; seed < 220; ++seed) {
+    NestedConv conv = drawConv(seed);
+    expectExactExtents(conv);
+    conv.element = halfOf(seed);
+    expectExactExtents(conv);
+  }
 }
 
 /// Also of what a transformed filter has of each block.
 TEST_F(FilterBlocksTest, WinogradExtentsAreExact) {
-  for (uint64_t seed = 220; seed < 230; ++seed)
-    expectExactExtents(drawWinograd(seed));
+  for (uint64_t seed = 220; seed < 230; ++seed) {
+    NestedConv conv = drawWinograd(seed);
+    expectExactExtents(conv);
+    conv.element = halfOf(seed);
+    expectExactExtents(conv);
+  }
+}
+
+/// Returns the bytes of all blocks.
+uint64_t packAndUnpack(const FilterBlocks &blocks, const TensorValue &filter, TensorValue &back) {
+  uint64_t bytes = 0;
+  for (unsigned block = 0; block < blocks.count(); ++block) {
+    std::vector<char> packed(blocks.bytes(block), -1);
+    blocks.pack(block, filter.bytes, packed);
+    blocks.unpack(block, packed, back.bytes);
+    bytes += packed.size();
+  }
+  return bytes;
 }
 
 TEST_F(FilterBlocksTest, WinogradFiltersComeBack) {
-  for (uint64_t seed = 320; seed < 330; ++seed) {
+  for (uint64_t seed = 320; seed < 340; ++seed) {
     NestedConv conv = drawWinograd(seed);
+    conv.element = seed < 330 ? "f32" : halfOf(seed);
+    bool rounds = conv.element == "f16" && conv.winograd == 2;
     auto module = parse(conv.filter());
     ASSERT_TRUE(module);
     nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
     auto blocks = FilterBlocks::nested(global, conv.winograd);
     ASSERT_TRUE(blocks);
-    std::vector<float> filter(global.getValue().getNumElements()), back(filter.size());
-    for (size_t i = 0; i < filter.size(); ++i)
-      filter[i] = float(int64_t(i * 37 % 101) - 50) / 64;
-    for (unsigned block = 0; block < blocks->count(); ++block) {
-      std::vector<float> packed(blocks->bytes(block) / sizeof(float), -1.0f);
-      blocks->pack(block, filter, packed);
-      blocks->unpack(block, packed, back);
-    }
-    for (size_t i = 0; i < filter.size(); ++i)
-      ASSERT_NEAR(filter[i], back[i], 1e-6) << "seed " << seed << ", element " << i;
+    TensorValue filter = TensorValue::fromAttr(global.getValue()), back = TensorValue::zeros(filter.type);
+    packAndUnpack(*blocks, filter, back);
+    for (int64_t i = 0; i < filter.size(); ++i)
+      ASSERT_NEAR(filter.getDouble(i), back.getDouble(i), rounds ? 2e-3 : 1e-6) << "seed " << seed << ", element " << i;
   }
 }
 
 TEST_F(FilterBlocksTest, UnpackUndoesPack) {
   for (uint64_t seed = 300; seed < 320; ++seed) {
     NestedConv conv = drawConv(seed);
+    if (seed % 2)
+      conv.element = halfOf(seed / 2);
     auto module = parse(conv.filter());
     ASSERT_TRUE(module);
     nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
     auto blocks = FilterBlocks::nested(global);
     ASSERT_TRUE(blocks);
-    std::vector<float> filter(global.getValue().getNumElements()), back(filter.size());
-    std::iota(filter.begin(), filter.end(), 1.0f);
-    uint64_t bytes = 0;
-    for (unsigned block = 0; block < blocks->count(); ++block) {
-      std::vector<float> packed(blocks->bytes(block) / sizeof(float), -1.0f);
-      blocks->pack(block, filter, packed);
-      blocks->unpack(block, packed, back);
-      bytes += blocks->bytes(block);
-    }
-    EXPECT_EQ(filter, back);
+    TensorValue filter = TensorValue::fromAttr(global.getValue()), back = TensorValue::zeros(filter.type);
+    uint64_t bytes = packAndUnpack(*blocks, filter, back);
+    EXPECT_EQ(filter.bytes, back.bytes);
     // Nothing is stored twice: all that is not of the filter fills its panels.
-    uint64_t panels = 0;
+    uint64_t panels = 0, unit = reference::elementBytes(filter.type.getElementType());
     for (const Dims &part : conv.outputs)
       panels += (part.back() + 15) / 16;
-    EXPECT_EQ(bytes, panels * blocks->taps() * keptAt(conv.inputs, conv.shells() - 1) * 16 * sizeof(float));
+    EXPECT_EQ(bytes, panels * blocks->taps() * keptAt(conv.inputs, conv.shells() - 1) * 16 * unit);
   }
 }
 

@@ -116,15 +116,15 @@ TEST(NestedRecurrentTest, UnpackUndoesPack) {
       auto blocks = FilterBlocks::recurrent(global, layer.kind.gates);
       ASSERT_TRUE(blocks);
       auto value = reference::TensorValue::fromAttr(global.getValue());
-      std::vector<float> back(value.size());
+      std::vector<char> back(value.bytes.size());
       uint64_t floats = 0;
       for (unsigned block = 0; block < blocks->count(); ++block) {
-        std::vector<float> packed(blocks->floats(block), -1.0f);
-        blocks->pack(block, value.as<float>(), packed);
+        std::vector<char> packed(blocks->bytes(block), -1);
+        blocks->pack(block, value.bytes, packed);
         blocks->unpack(block, packed, back);
-        floats += packed.size();
+        floats += blocks->elements(block);
       }
-      EXPECT_EQ(ArrayRef<float>(back), ArrayRef<float>(value.as<float>())) << "seed " << seed;
+      EXPECT_EQ(back, value.bytes) << "seed " << seed;
       uint64_t units = (layer.hidden.front().back() + 15) / 16 * 16;
       uint64_t columns = value.type.getShape().back();
       EXPECT_EQ(floats, layer.directions * layer.kind.gates * units * columns) << "seed " << seed;

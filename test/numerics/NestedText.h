@@ -6,6 +6,7 @@
 #ifndef NESTOR_TEST_NUMERICS_NESTEDTEXT_H
 #define NESTOR_TEST_NUMERICS_NESTEDTEXT_H
 
+#include "compiler/reference/Element.h"
 #include "test/numerics/OpText.h"
 
 #include <cstring>
@@ -41,20 +42,28 @@ inline Edges drawEdges(Draw &draw, size_t parts, size_t shells) {
   return edges;
 }
 
-/// `dense<"0x...">` of random numbers.
-inline std::string randomDense(const Dims &shape, uint64_t seed, float bound = 1) {
+/// `dense<"0x...">` of random numbers; `element`: f32, f16 or bf16.
+inline std::string randomDense(const Dims &shape, uint64_t seed, float bound = 1, const std::string &element = "f32") {
   std::mt19937_64 random(seed);
   std::string text = "dense<\"0x";
   for (int64_t i = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>()); i > 0; --i) {
     float value = std::uniform_real_distribution<float>(-bound, bound)(random);
-    unsigned char bytes[4];
-    std::memcpy(bytes, &value, 4);
-    for (unsigned char byte : bytes) {
-      text += "0123456789ABCDEF"[byte / 16];
-      text += "0123456789ABCDEF"[byte % 16];
-    }
+    auto print = [&](auto stored) {
+      unsigned char bytes[sizeof stored];
+      std::memcpy(bytes, &stored, sizeof stored);
+      for (unsigned char byte : bytes) {
+        text += "0123456789ABCDEF"[byte / 16];
+        text += "0123456789ABCDEF"[byte % 16];
+      }
+    };
+    if (element == "f16")
+      print(reference::Half(value));
+    else if (element == "bf16")
+      print(reference::BFloat16(value));
+    else
+      print(value);
   }
-  return text + "\"> : " + tensorType(shape);
+  return text + "\"> : " + tensorType(shape, element);
 }
 
 } // namespace nestor::test

@@ -20,6 +20,12 @@ foreach(pair IN ITEMS x86-64-v2=pmaddwd x86-64-v3=vpmaddwd x86-64-v4+vnni=vpdpbu
   execute_process(COMMAND ${PYTHON} ${CHECK} --objdump ${OBJDUMP} --require ${instruction} ${bytes}
     COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
+# Filters that are widened as they are loaded.
+foreach(weights f16 bf16)
+  execute_process(COMMAND ${emit} --weights ${weights} --layer "resnet50" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${emit} --weights ${weights} --layer "mobilenet 1x1" --shells 4
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
 file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
 if(NOT winograd)
   message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")

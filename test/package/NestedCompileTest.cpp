@@ -152,15 +152,15 @@ TEST_F(NestedCompileTest, FiltersCanBeReadBack) {
   ASSERT_EQ(result.plan.weights.filters().size(), 5u);
   for (const package::StoredFilter &stored : result.plan.weights.filters()) {
     nest::GlobalOp global = stored.global;
-    std::vector<float> filter(global.getValue().getNumElements());
+    reference::TensorValue value = reference::TensorValue::fromAttr(global.getValue());
+    std::vector<char> filter(value.bytes.size());
     for (auto [block, number] : llvm::enumerate(stored.weights)) {
       ASSERT_TRUE(number);
       const package::Weight &weight = result.plan.weights.weights()[*number];
-      auto *floats = reinterpret_cast<const float *>(bytes->getBufferStart() + shell(weight.shell).offset() +
-                                                     weight.offset);
-      stored.blocks.unpack(block, {floats, size_t(weight.size / sizeof(float))}, filter);
+      const char *place = bytes->getBufferStart() + shell(weight.shell).offset() + weight.offset;
+      stored.blocks.unpack(block, {place, size_t(weight.size)}, filter);
     }
-    EXPECT_EQ(filter, reference::TensorValue::fromAttr(global.getValue()).as<float>().vec()) << global.getName().str();
+    EXPECT_EQ(filter, value.bytes) << global.getName().str();
   }
 }
 

@@ -38,6 +38,11 @@ TEST(Element, RoundsToHalf) {
   EXPECT_EQ(bitsOf<Half>(-0.0), 0x8000);
   EXPECT_EQ(bitsOf<BFloat16>(1.0), 0x3f80);
   EXPECT_EQ(bitsOf<BFloat16>(3.14159265), 0x4049);
+  EXPECT_EQ(bitsOf<BFloat16>(1 + std::ldexp(1, -8)), 0x3f80) << "a tie goes to even";
+  EXPECT_EQ(bitsOf<BFloat16>(1 + std::ldexp(3, -8)), 0x3f82) << "a tie goes to even";
+  EXPECT_EQ(bitsOf<BFloat16>(std::ldexp(1, -133)), 0x0001) << "the smallest subnormal";
+  EXPECT_EQ(bitsOf<BFloat16>(0x1.fep127), 0x7f7f);
+  EXPECT_EQ(bitsOf<BFloat16>(0x1.ffp127), 0x7f80);
 }
 
 TEST(Element, HalfToDoubleAndBack) {

@@ -129,6 +129,13 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
       ->delimiter(',')
       ->check(CLI::IsMember({"f32", "int8"}))
       ->type_name("f32[,int8]");
+  command
+      ->add_option("--weights", compile.weights,
+                   "What the filters of convolutions and products are stored in: f16 and bf16 take "
+                   "half the room and are widened as they are loaded, so that all is still "
+                   "computed in f32; default f32")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->type_name("f32|f16|bf16");
   const std::map<std::string, bool> fusions{{"cuts", false}, {"max", true}};
   command
       ->add_option("--fusion", compile.fuseAcrossCuts,

@@ -51,6 +51,7 @@ struct CompileArguments {
   /// How much room weights may take to be faster: size, balanced or latency.
   std::string optimize = "balanced";
   bool winograd = true;
+  std::string weights = "f32"; ///< What filters are stored in: f32, f16 or bf16.
   bool fuseAcrossCuts = false;
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;

@@ -207,6 +207,10 @@ ExitStatus Compile::run() {
                          .Case("latency", driver::Optimize::Latency)
                          .Default(driver::Optimize::Balanced);
   options.winograd = arguments.winograd;
+  options.weights = StringSwitch<driver::WeightType>(arguments.weights)
+                        .Case("f16", driver::WeightType::F16)
+                        .Case("bf16", driver::WeightType::BF16)
+                        .Default(driver::WeightType::F32);
   options.stopAt = arguments.emit;
   std::string header = arguments.emit == driver::Stage::Object ? headerPath(arguments) : "";
   for (const std::string &path : {arguments.output, arguments.report, header})

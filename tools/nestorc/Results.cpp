@@ -227,6 +227,7 @@ json::Object describe(const CompileSummary &summary) {
                       {"manifest_bytes", int64_t(manifest.ByteSizeLong())},
                       {"model_bytes", summary.modelBytes},
                       {"optimize", summary.arguments.optimize},
+                      {"weights", summary.arguments.weights},
                       {"sections", std::move(sections)},
                       {"capacities", describeCapacities(summary)},
                       {"results", describeResults(summary)},

@@ -50,8 +50,8 @@ void printTable(ArrayRef<driver::CapacityComparison> capacities, size_t samples,
   }
   outs() << llvm::format("%zu sample(s), tolerance %g of the range\n", samples, tolerance);
   if (changed)
-    outs() << "recovery changed the full capacity: it was compared with the network in the "
-              "artifact, not with the model\n";
+    outs() << "recovery or rounding changed the full capacity: it was compared with the network in "
+              "the artifact, not with the model\n";
 }
 
 json::Array outputsAsJson(ArrayRef<driver::OutputComparison> outputs) {

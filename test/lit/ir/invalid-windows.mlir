@@ -128,7 +128,7 @@ func.func @winograd_strides(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) ->
 // -----
 
 func.func @winograd_kernel(%f: tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32> {
-  // expected-error @+1 {{winograd is for f32 filters of 3x3 taps and one group}}
+  // expected-error @+1 {{winograd is for filters of floats, 3x3 taps and one group}}
   %0 = nest.pack %f {groups = 1, nest.winograd = 2 : i64} : (tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32>
   return %0 : tensor<1x16x4x16xf32>
 }
@@ -141,4 +141,12 @@ func.func @planar(%x: tensor<1x3x9x9xf32>, %f: tensor<3x3x3x16xf32>) {
       padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1, planar}
     : (tensor<1x3x9x9xf32>, tensor<3x3x3x16xf32>) -> tensor<1x7x7x16xf32>
   return
+}
+
+// -----
+
+func.func @pack_halves(%f: tensor<3x3x4x4xbf16>) -> tensor<1x16x4x16xbf16> {
+  // expected-error @+1 {{result must hold 'f32', not 'bf16'}}
+  %0 = nest.pack %f {groups = 1, nest.winograd = 2 : i64} : (tensor<3x3x4x4xbf16>) -> tensor<1x16x4x16xbf16>
+  return %0 : tensor<1x16x4x16xbf16>
 }

@@ -56,3 +56,28 @@ func.func @winograd(%x: tensor<1x5x5x8xf32>, %f: tensor<3x3x8x24xf32>) -> tensor
       groups = 1, nest.winograd = 4 : i64} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xf32>) -> tensor<1x3x3x24xf32>
   return %0 : tensor<1x3x3x24xf32>
 }
+
+// -----
+
+// Halves stay halves, unless a transform would round them too much.
+// CHECK-LABEL: func.func @halves
+// CHECK: nest.pack %arg1 {groups = 1 : i64} : (tensor<3x3x8x24xf16>) -> tensor<2x9x8x16xf16>
+// CHECK: nest.pack %arg1 {groups = 1 : i64, nest.winograd = 2 : i64} : (tensor<3x3x8x24xf16>) -> tensor<2x16x8x16xf16>
+// CHECK: nest.pack %arg1 {groups = 1 : i64, nest.winograd = 4 : i64} : (tensor<3x3x8x24xf16>) -> tensor<2x36x8x16xf32>
+// CHECK: nest.pack %arg2 {groups = 1 : i64, nest.winograd = 2 : i64} : (tensor<3x3x8x24xbf16>) -> tensor<2x16x8x16xf32>
+func.func @halves(%x: tensor<1x5x5x8xf32>, %f: tensor<3x3x8x24xf16>, %g: tensor<3x3x8x24xbf16>)
+    -> (tensor<1x3x3x24xf32>, tensor<1x3x3x24xf32>, tensor<1x3x3x24xf32>, tensor<1x3x3x24xf32>) {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xf16>) -> tensor<1x3x3x24xf32>
+  %1 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 2} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xf16>) -> tensor<1x3x3x24xf32>
+  %2 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 4} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xf16>) -> tensor<1x3x3x24xf32>
+  %3 = nest.conv %x, %g {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 2} : (tensor<1x5x5x8xf32>, tensor<3x3x8x24xbf16>) -> tensor<1x3x3x24xf32>
+  return %0, %1, %2, %3 : tensor<1x3x3x24xf32>, tensor<1x3x3x24xf32>, tensor<1x3x3x24xf32>, tensor<1x3x3x24xf32>
+}
