@@ -218,33 +218,6 @@ def DenseToWindowPass : Pass<"nest-dense-to-window", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
-def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
-  let summary = "compute 3x3 convolutions by Winograd's algorithm where that is faster";
-  let description = [{
-    For f32 convolutions of one group with a 3x3 filter and without strides and
-    dilations, a table of what was measured for each instruction set decides
-    between tiles of 2, 4 or 6 outputs squared and the direct algorithm. The
-    filter of a tile of m has (m + 2)^2 taps in place of 9. `growth` bounds by
-    what fraction of the model's weights all of them may grow: what saves most
-    time per byte comes first. All capacities of a layer share one choice.
-
-    ```mlir
-    %y = nest.conv %x, %filter {...} : (..., tensor<3x3x64x64xf32>) -> ...
-    ```
-    becomes
-    ```mlir
-    %y = nest.conv %x, %filter {..., nest.winograd = 4 : i64} : ...
-    ```
-    and `--nest-pack-filters` transforms the filter.
-  }];
-  let dependentDialects = ["::nestor::nest::NestDialect"];
-  let options = [ListOption<"targets", "targets", "std::string",
-                            "instruction sets that the time is that of">,
-                 Option<"growth", "growth", "double", "-1",
-                        "bytes that filters may take more, as a fraction of the weights; "
-                        "negative: any">];
-}
-
 def QuantizePass : Pass<"nest-quantize", "::mlir::ModuleOp"> {
   let summary = "compute on bytes where ranges of values are known";
   let description = [{
@@ -275,6 +248,33 @@ def QuantizePass : Pass<"nest-quantize", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::nestor::nest::NestDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect"];
+}
+
+def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
+  let summary = "compute 3x3 convolutions by Winograd's algorithm where that is faster";
+  let description = [{
+    For f32 convolutions of one group with a 3x3 filter and without strides and
+    dilations, a table of what was measured for each instruction set decides
+    between tiles of 2, 4 or 6 outputs squared and the direct algorithm. The
+    filter of a tile of m has (m + 2)^2 taps in place of 9. `growth` bounds by
+    what fraction of the model's weights all of them may grow: what saves most
+    time per byte comes first. All capacities of a layer share one choice.
+
+    ```mlir
+    %y = nest.conv %x, %filter {...} : (..., tensor<3x3x64x64xf32>) -> ...
+    ```
+    becomes
+    ```mlir
+    %y = nest.conv %x, %filter {..., nest.winograd = 4 : i64} : ...
+    ```
+    and `--nest-pack-filters` transforms the filter.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [ListOption<"targets", "targets", "std::string",
+                            "instruction sets that the time is that of">,
+                 Option<"growth", "growth", "double", "-1",
+                        "bytes that filters may take more, as a fraction of the weights; "
+                        "negative: any">];
 }
 
 def PackFiltersPass : Pass<"nest-pack-filters", "::mlir::func::FuncOp"> {
