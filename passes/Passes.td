@@ -218,6 +218,38 @@ def DenseToWindowPass : Pass<"nest-dense-to-window", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+def QuantizePass : Pass<"nest-quantize", "::mlir::ModuleOp"> {
+  let summary = "compute on bytes where ranges of values are known";
+  let description = [{
+    Runs on a fused module whose filters are not packed yet. A convolution that
+    has the range of its input (`nest.input_range`, scale and zero: a byte b
+    stands for (b - zero) * scale) becomes one of bytes (compiler/ir/Quantized.h);
+    with `nest.result_range` its result is bytes, too. Weights get one scale for
+    each output, the same in all capacities, so that these share the words. Scale
+    and bias take in all scales and zeros; an epilogue that does more than to add
+    and to clamp is computed on floats. What moves bytes without changing them
+    (reshapes, max pooling) is left to move bytes, and what reads floats gets them
+    by a map. A convolution with ranges that cannot compute on bytes is an error:
+    `learn::calibrate` gives ranges to those only that can.
+
+    ```mlir
+    %0 = nest.conv %x, %f bias %b {..., nest.input_range = array<f32: 0.5, 0.0>,
+                                   nest.result_range = array<f32: 0.1, 3.0>}
+           : (tensor<1x4x4x8xf32>, tensor<1x1x8x16xf32>, tensor<16xf32>) -> tensor<1x4x4x16xf32>
+    %1 = nest.conv %0, %g {..., nest.input_range = array<f32: 0.1, 3.0>} : ...
+    ```
+    becomes, with `round(value / 0.5)` in the body of the map
+    ```mlir
+    %q = nest.map %x { to bytes } : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+    %0 = nest.conv %q, %words scale %s bias %t {...} { to bytes }
+           : (tensor<1x4x4x8xui8>, tensor<1x1x2x16xi32>, ...) -> tensor<1x4x4x16xui8>
+    %1 = nest.conv %0, %words2 scale %s2 bias %t2 {...} : ... -> tensor<1x4x4x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
   let summary = "compute 3x3 convolutions by Winograd's algorithm where that is faster";
   let description = [{

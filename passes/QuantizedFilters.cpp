@@ -4,11 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/learn/QuantizedFilters.h"
+#include "passes/QuantizedFilters.h"
 
 #include "compiler/ir/Nested.h"
 #include "compiler/ir/Quantized.h"
-#include "compiler/learn/Walk.h"
 #include "compiler/reference/Evaluator.h"
 #include "passes/Utils.h"
 
@@ -18,7 +17,7 @@ using namespace mlir;
 using nestor::nest::kInputsPerWord;
 using nestor::reference::TensorValue;
 
-namespace nestor::learn {
+namespace nestor {
 
 static bool isDepthwise(nest::ConvOp conv) { return conv.getGroups() > 1; }
 
@@ -40,17 +39,23 @@ static bool keepsWholeWords(nest::GlobalOp global) {
   });
 }
 
-bool QuantizedFilters::canQuantize(nest::ConvOp conv) {
-  int64_t channels = tensorType(conv.getInput()).getShape().back();
-  int64_t outputs = conv.getType().getShape().back(), groups = conv.getGroups();
-  if (conv.getPacked() || !tensorType(conv.getFilter()).getElementType().isF32() ||
-      (groups != 1 && (groups != channels || groups != outputs)))
-    return false;
+StringRef QuantizedFilters::whyNot(nest::ConvOp conv) {
+  int64_t channels = shapeOf(conv.getInput()).back(), outputs = shapeOf(conv.getResult()).back();
+  int64_t groups = conv.getGroups();
+  if (conv.getPacked())
+    return "its filter is packed";
+  if (!tensorType(conv.getFilter()).getElementType().isF32())
+    return "its filter is not f32";
+  if (groups != 1 && (groups != channels || groups != outputs))
+    return "its groups have several channels";
   Operation *filter = conv.getFilter().getDefiningOp();
-  if (auto weight = dyn_cast_or_null<nest::WeightOp>(filter))
-    return groups > 1 || keepsAllInputs(nest::globalOf(weight)) ||
-           keepsWholeWords(nest::globalOf(weight));
-  return isa_and_nonnull<nest::ConstOp>(filter);
+  auto weight = dyn_cast_or_null<nest::WeightOp>(filter);
+  if (!weight)
+    return isa_and_nonnull<nest::ConstOp>(filter) ? "" : "its filter is computed";
+  if (groups > 1 || keepsAllInputs(nest::globalOf(weight)) ||
+      keepsWholeWords(nest::globalOf(weight)))
+    return "";
+  return "a capacity keeps some of the four inputs of a word";
 }
 
 QuantizedFilters::Weights QuantizedFilters::toWhole(ArrayRef<float> filter, int64_t outputs) {
@@ -124,11 +129,29 @@ QuantizedFilters::Shared &QuantizedFilters::share(nest::GlobalOp global, bool de
   return result;
 }
 
-/// Sums over all but the last dimension.
-static std::vector<float> sumsOf(ArrayRef<float> weights, int64_t outputs) {
+/// The words that a capacity reads.
+static TensorValue valueOf(Value words) {
+  if (auto constant = words.getDefiningOp<nest::ConstOp>())
+    return TensorValue::fromAttr(constant.getValue());
+  SmallVector<ElementsAttr> values;
+  LogicalResult evaluated = evaluateOnConstants(words.getDefiningOp(), values);
+  assert(succeeded(evaluated) && "a weight is a part of a constant");
+  (void)evaluated;
+  return TensorValue::fromAttr(values.front());
+}
+
+/// The sum of the weights of each output. They are whole numbers below 2^24: exact.
+static std::vector<float> sumsOf(const TensorValue &words) {
+  int64_t outputs = words.type.getShape().back();
   std::vector<float> sums(outputs);
-  for (size_t i = 0; i < weights.size(); ++i)
-    sums[i % outputs] += weights[i]; // Whole numbers below 2^24: exact.
+  bool whole = words.type.getElementType().isF32();
+  for (int64_t i = 0; i < words.size(); ++i) {
+    if (whole)
+      sums[i % outputs] += words.as<float>()[i];
+    else
+      for (int64_t k = 0; k < kInputsPerWord; ++k)
+        sums[i % outputs] += float(words.as<int8_t>()[i * kInputsPerWord + k]);
+  }
   return sums;
 }
 
@@ -145,7 +168,6 @@ QuantizedFilter QuantizedFilters::quantize(OpBuilder &builder, nest::ConvOp conv
         isDepthwise(conv) ? toTensor(weights.values, type) : toWords(weights.values, type);
     result.words = nest::ConstOp::create(builder, loc, words.toAttr());
     result.scales = weights.scales;
-    result.sums = sumsOf(weights.values, outputs);
   } else {
     auto weight = conv.getFilter().getDefiningOp<nest::WeightOp>();
     nest::GlobalOp global = nest::globalOf(weight);
@@ -160,10 +182,10 @@ QuantizedFilter QuantizedFilters::quantize(OpBuilder &builder, nest::ConvOp conv
     unsigned last = type.getRank() - 1;
     for (int64_t output : nest::keptIndices(global, last, weight.getCapacity()))
       result.scales.push_back(filter.weights.scales[output]);
-    result.sums = sumsOf(keptPart(weight, filter.weights.values), outputs);
   }
+  result.sums = sumsOf(valueOf(result.words));
   result.inputs = isDepthwise(conv) ? outputs : llvm::alignTo(inputs, kInputsPerWord);
   return result;
 }
 
-} // namespace nestor::learn
+} // namespace nestor

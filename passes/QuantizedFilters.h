@@ -3,18 +3,17 @@
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#ifndef NESTOR_LEARN_QUANTIZEDFILTERS_H
-#define NESTOR_LEARN_QUANTIZEDFILTERS_H
+#ifndef NESTOR_PASSES_QUANTIZEDFILTERS_H
+#define NESTOR_PASSES_QUANTIZEDFILTERS_H
 
 #include "compiler/ir/NestDialect.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
 
-#include <optional>
 #include <vector>
 
-namespace nestor::learn {
+namespace nestor {
 
 /// A filter of one capacity as convolutions of bytes read it.
 struct QuantizedFilter {
@@ -27,8 +26,8 @@ struct QuantizedFilter {
 /// Makes whole numbers of filters, those of several capacities once.
 class QuantizedFilters {
 public:
-  /// Whether convolutions of bytes can have the filter of `conv`.
-  static bool canQuantize(nest::ConvOp conv);
+  /// Why convolutions of bytes cannot have the filter of `conv`; empty: they can.
+  static llvm::StringRef whyNot(nest::ConvOp conv);
   /// The filter of `conv`; operations are made at `builder`.
   QuantizedFilter quantize(mlir::OpBuilder &builder, nest::ConvOp conv);
 
@@ -47,6 +46,6 @@ private:
   llvm::DenseMap<mlir::Operation *, Shared> shared;
 };
 
-} // namespace nestor::learn
+} // namespace nestor
 
-#endif // NESTOR_LEARN_QUANTIZEDFILTERS_H
+#endif // NESTOR_PASSES_QUANTIZEDFILTERS_H

@@ -10,7 +10,7 @@
 #include "compiler/ir/Nested.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/QuantMicroKernel.h"
-#include "compiler/learn/Quantize.h"
+#include "compiler/learn/Calibrate.h"
 #include "compiler/package/Graph.h"
 #include "compiler/package/Writer.h"
 #include "passes/Passes.h"
@@ -268,12 +268,15 @@ LogicalResult Compilation::quantize(CompiledVariant &variant) {
       })))
     return failure();
   if (llvm::Error error =
-          learn::quantize(*variant.module, {options.int8Samples, options.nest.threads})) {
+          learn::calibrate(*variant.module, {options.int8Samples, options.nest.threads})) {
     result.status = ExitStatus::Usage;
     result.message = "int8: " + toString(std::move(error));
     return failure();
   }
-  return runPasses(*variant.module, buildPackPipeline);
+  return runPasses(*variant.module, [](OpPassManager &manager) {
+    manager.addPass(createQuantizePass());
+    buildPackPipeline(manager);
+  });
 }
 
 LogicalResult Compilation::generateInt8() {

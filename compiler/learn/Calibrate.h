@@ -1,10 +1,10 @@
-//===- Quantize.h - Networks that compute on bytes --------------*- C++ -*-===//
+//===- Calibrate.h - The ranges of what is to be bytes ----------*- C++ -*-===//
 //
 // Part of Nestor. SPDX-License-Identifier: Apache-2.0
 //
 //===----------------------------------------------------------------------===//
-#ifndef NESTOR_LEARN_QUANTIZE_H
-#define NESTOR_LEARN_QUANTIZE_H
+#ifndef NESTOR_LEARN_CALIBRATE_H
+#define NESTOR_LEARN_CALIBRATE_H
 
 #include "compiler/learn/Dataset.h"
 
@@ -12,19 +12,18 @@
 
 namespace nestor::learn {
 
-struct QuantizeOptions {
+struct CalibrateOptions {
   const Dataset *data = nullptr; ///< What ranges are measured on.
   unsigned threads = 2;
 };
 
-/// Makes convolutions (fully connected layers too) of all capacities of
-/// `module` ones of bytes (compiler/ir/Quantized.h), and what lies between them
-/// bytes. `module` is fused, but its filters are not packed. Weights have one
-/// scale for each output, the same in all capacities, so that these share the
-/// words; tensors have one scale and zero each, by capacity. What cannot be
-/// bytes stays f32. An error is about the data, or says that nothing was done.
-llvm::Error quantize(mlir::ModuleOp module, const QuantizeOptions &options);
+/// Gives convolutions (fully connected layers too) of all capacities of `module`
+/// that can be ones of bytes the ranges of their input and, where another one
+/// reads that as bytes, of their result (passes/ByteRange.h): what `nest-quantize`
+/// goes by. `module` is fused, but its filters are not packed. An error is about
+/// the data, or says that nothing can be bytes.
+llvm::Error calibrate(mlir::ModuleOp module, const CalibrateOptions &options);
 
 } // namespace nestor::learn
 
-#endif // NESTOR_LEARN_QUANTIZE_H
+#endif // NESTOR_LEARN_CALIBRATE_H

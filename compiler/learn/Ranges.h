@@ -7,6 +7,7 @@
 #define NESTOR_LEARN_RANGES_H
 
 #include "compiler/learn/Dataset.h"
+#include "passes/ByteRange.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -14,18 +15,6 @@
 #include <vector>
 
 namespace nestor::learn {
-
-/// A byte b of a tensor stands for (b - zero) * scale; 0 is among these values.
-struct ByteRange {
-  float scale = 1;
-  int32_t zero = 0;
-
-  float lowest() const { return float(-zero) * scale; }
-  float highest() const { return float(255 - zero) * scale; }
-  bool operator==(const ByteRange &other) const {
-    return scale == other.scale && zero == other.zero;
-  }
-};
 
 /// Counts values in equal bins around zero, which grow wider as values do, so
 /// that one pass over the samples is enough.

@@ -6,12 +6,11 @@
 
 #include "LearnTest.h"
 
-#include "compiler/learn/QuantizedFilters.h"
+#include "passes/QuantizedFilters.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
-using namespace nestor::learn;
 using nestor::reference::TensorValue;
 
 namespace nestor::test {
@@ -137,7 +136,7 @@ TEST_F(QuantizedFiltersTest, CapacitiesShareWords) {
 }
 
 TEST_F(QuantizedFiltersTest, WhatCannotBeBytes) {
-  auto can = [&](nest::ConvOp conv) { return QuantizedFilters::canQuantize(conv); };
+  auto can = [&](nest::ConvOp conv) { return QuantizedFilters::whyNot(conv).empty(); };
   EXPECT_TRUE(can(conv("%w = nest.const dense<1.0> : tensor<1x4x4xf32>", 4, 4)));
   EXPECT_FALSE(can(conv("%w = nest.const dense<1.0> : tensor<1x2x4xf32>", 4, 4, /*groups=*/2)))
       << "groups of two";

@@ -12,6 +12,7 @@
 #include <limits>
 
 using namespace nestor::learn;
+using nestor::ByteRange;
 
 namespace {
 
