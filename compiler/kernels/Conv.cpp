@@ -369,7 +369,7 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op, int64_t resultPi
   if (ofBytes && !op.getPacked())
     return op.emitError("no kernel reads a filter of bytes that is not packed");
   if (ofBytes)
-    return describePanelConv(op, *epilogue, /*resultPitch=*/0);
+    return describePanelConv(op, *epilogue, resultPitch);
   if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
     return describePlainConv(op, *epilogue);
   return describePanelConv(op, *epilogue, resultPitch);
