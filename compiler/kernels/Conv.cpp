@@ -376,9 +376,7 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op, int64_t resultPi
   bool ofHalves = nest::computesInF32(op) && nest::isHalf(tensorType(op.getFilter()).getElementType());
   if ((ofBytes || ofHalves) && !op.getPacked())
     return op.emitError("no kernel reads a filter of bytes or halves that is not packed");
-  if (ofBytes)
-    return describePanelConv(op, *epilogue, /*resultPitch=*/0);
-  if (!nest::computesInF32(op))
+  if (!ofBytes && !nest::computesInF32(op))
     return describePlainConv(op, *epilogue);
   return describePanelConv(op, *epilogue, resultPitch);
 }

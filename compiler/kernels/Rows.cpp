@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/Rows.h"
+
+#include "compiler/ir/Quantized.h"
 #include "compiler/kernels/Epilogue.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -22,13 +24,16 @@ RowPitches RowPitches::dense(Operation *op) {
 
 static bool joinsRows(nest::ConcatOp op) { return int64_t(op.getAxis()) + 1 == op.getType().getRank(); }
 
-/// Residuals are read as far apart as results are written.
+/// Floats and bytes. Residuals are read as far apart as results are written.
 static bool convWritesRows(nest::ConvOp op) {
+  Type f32 = Float32Type::get(op.getContext());
   auto isFull = [&](Value extra) {
-    return classifyExtra(op.getType(), cast<RankedTensorType>(extra.getType())) == ExtraKind::Full;
+    return classifyExtra(op.getType().clone(f32), cast<RankedTensorType>(extra.getType()).clone(f32)) ==
+           ExtraKind::Full;
   };
-  return op.getType().getElementType().isF32() &&
-         cast<RankedTensorType>(op.getInput().getType()).getElementType().isF32() && llvm::none_of(op.getExtras(), isFull);
+  bool isOfFloats = op.getType().getElementType().isF32() &&
+                    cast<RankedTensorType>(op.getInput().getType()).getElementType().isF32();
+  return (isOfFloats || nest::isOfBytes(op)) && llvm::none_of(op.getExtras(), isFull);
 }
 
 bool nestor::kernels::writesRows(Operation *op) {

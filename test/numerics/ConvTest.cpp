@@ -302,7 +302,7 @@ TEST(ConvTest, Grouped) {
 
 /// Each kind of kernel, with channels that fill no panel and no half of one.
 TEST(ConvTest, ResultInsideALargerTensor) {
-  for (uint64_t seed = 420; seed < 428; ++seed) {
+  for (uint64_t seed = 420; seed < 427; ++seed) {
     Draw draw(seed);
     Conv conv = seed % 4 == 3 ? drawWinograd(draw, 2 + 2 * int64_t(seed / 4 % 3)) : drawWindow(draw, 2, 20);
     if (seed % 4 == 1)

@@ -280,31 +280,58 @@ static DialectRegistry testedDialects() {
   return registry;
 }
 
+namespace {
+
+/// A function of one operation, and arguments for it.
+struct TestedOperation {
+  std::mt19937_64 random;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  func::FuncOp func;
+  SmallVector<TensorValue> arguments;
+  // Once it is prepared.
+  Operation *op = nullptr;
+  SmallVector<TensorValue> inputs;
+
+  TestedOperation(const std::string &source, uint64_t seed, InputRange range)
+      : random(seed), context(testedDialects()), module(parseSourceString<ModuleOp>(source, &context)) {
+    if (!module)
+      return;
+    func = *module->getOps<func::FuncOp>().begin();
+    for (Type type : func.getArgumentTypes())
+      arguments.push_back(drawInput(cast<RankedTensorType>(type), random, range));
+  }
+  bool prepare(std::unique_ptr<Pass> pass) {
+    PassManager passes(&context, func::FuncOp::getOperationName());
+    if (pass)
+      passes.addPass(std::move(pass));
+    if (failed(passes.run(func)))
+      return false;
+    op = func.front().getTerminator()->getPrevNode();
+    inputs = evaluateOperands(func, op, arguments);
+    return true;
+  }
+  std::vector<const TargetInfo *> targets() const {
+    std::vector<const TargetInfo *> targets = runnableTargets();
+    auto conv = dyn_cast<nest::ConvOp>(op);
+    if (conv && nest::isOfBytes(conv) && &quantHostTarget() != &hostTarget())
+      targets.push_back(&quantHostTarget());
+    return targets;
+  }
+};
+
+} // namespace
+
 void checkOperation(const std::string &source, uint64_t seed, double tolerance, InputRange range,
                     std::unique_ptr<Pass> preparation) {
   SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
-  MLIRContext context(testedDialects());
-  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
-  ASSERT_TRUE(module);
-  func::FuncOp func = *module->getOps<func::FuncOp>().begin();
-  std::mt19937_64 random(seed);
-  SmallVector<TensorValue> arguments, expected;
-  for (Type type : func.getArgumentTypes())
-    arguments.push_back(drawInput(cast<RankedTensorType>(type), random, range));
-  ASSERT_TRUE(succeeded(reference::evaluate(func, arguments, expected)));
-  if (preparation) {
-    PassManager passes(&context, func::FuncOp::getOperationName());
-    passes.addPass(std::move(preparation));
-    ASSERT_TRUE(succeeded(passes.run(func)));
-  }
-  Operation *op = func.front().getTerminator()->getPrevNode();
-  SmallVector<TensorValue> inputs = evaluateOperands(func, op, arguments);
-  std::vector<const TargetInfo *> targets = runnableTargets();
-  auto conv = dyn_cast<nest::ConvOp>(op);
-  if (conv && nest::isOfBytes(conv) && &quantHostTarget() != &hostTarget())
-    targets.push_back(&quantHostTarget());
-  for (const TargetInfo *target : targets)
-    compareOnTarget(op, *target, inputs, expected, tolerance, random);
+  TestedOperation tested(source, seed, range);
+  ASSERT_TRUE(tested.module);
+  SmallVector<TensorValue> expected;
+  ASSERT_TRUE(succeeded(reference::evaluate(tested.func, tested.arguments, expected)));
+  ASSERT_TRUE(tested.prepare(std::move(preparation)));
+  for (const TargetInfo *target : tested.targets())
+    compareOnTarget(tested.op, *target, tested.inputs, expected, tolerance, tested.random);
 }
 
 //===----------------------------------------------------------------------===//
@@ -397,25 +424,12 @@ static void compareRows(Operation *op, const TargetInfo &target, ArrayRef<Tensor
 
 void checkRows(const std::string &source, uint64_t seed, std::unique_ptr<Pass> preparation) {
   SCOPED_TRACE("seed " + std::to_string(seed) + ": " + source);
-  MLIRContext context(testedDialects());
-  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
-  ASSERT_TRUE(module);
-  func::FuncOp func = *module->getOps<func::FuncOp>().begin();
-  std::mt19937_64 random(seed);
-  SmallVector<TensorValue> arguments;
-  for (Type type : func.getArgumentTypes())
-    arguments.push_back(drawInput(cast<RankedTensorType>(type), random, {}));
-  if (preparation) {
-    PassManager passes(&context, func::FuncOp::getOperationName());
-    passes.addPass(std::move(preparation));
-    ASSERT_TRUE(succeeded(passes.run(func)));
-  }
-  Operation *op = func.front().getTerminator()->getPrevNode();
-  ASSERT_TRUE(writesRows(op));
-  SmallVector<TensorValue> inputs = evaluateOperands(func, op, arguments);
-  DrawnPitches drawn(op, random);
-  for (const TargetInfo *target : runnableTargets())
-    compareRows(op, *target, inputs, drawn);
+  TestedOperation tested(source, seed, {});
+  ASSERT_TRUE(tested.module && tested.prepare(std::move(preparation)));
+  ASSERT_TRUE(writesRows(tested.op));
+  DrawnPitches drawn(tested.op, tested.random);
+  for (const TargetInfo *target : tested.targets())
+    compareRows(tested.op, *target, tested.inputs, drawn);
 }
 
 } // namespace nestor::test

@@ -135,6 +135,16 @@ TEST(QuantConvTest, Depthwise) {
   }
 }
 
+TEST(QuantConvTest, ResultInsideALargerTensor) {
+  for (uint64_t seed = 250; seed < 254; ++seed) {
+    QuantConv conv = draw(seed);
+    conv.depthwise = seed % 2;
+    conv.outputs = std::max<int64_t>(conv.outputs, 2);
+    conv.residual = false; // Those are dense.
+    checkRows(conv.print(), seed);
+  }
+}
+
 TEST(QuantConvTest, EveryCapacity) {
   for (uint64_t seed = 300; seed < 312; ++seed) {
     QuantConv conv = draw(seed);
