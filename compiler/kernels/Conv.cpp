@@ -154,6 +154,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   if (int64_t tile = op.getPacked() ? nest::winogradTile(op) : 0)
     planWinograd(spec, tile, fullInputs);
   spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
+  spec.tiles = tilesOf(op);
   return spec;
 }
 
@@ -253,6 +254,7 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   call.spec.signature = kind + " " + spec.geometry.describe() + epilogueSuffix(spec.epilogue);
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
+  call.spec.signature += tileSuffix(spec.tiles);
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
     call.spec.tile = [spec](const TargetInfo &target) {
       return spec.winograd ? winogradPanelsTogether(spec) : panelsTogether(target, spec);
@@ -345,7 +347,26 @@ static FailureOr<EpilogueSpec> describeByteEpilogue(nest::ConvOp op) {
   return spec;
 }
 
+/// Whether the kernel reads panels of floats.
+static bool isOfFloats(nest::ConvOp op) {
+  return op.getType().getElementType().isF32() && tensorType(op.getInput()).getElementType().isF32();
+}
+
+SmallVector<TileShape> nestor::kernels::convTiles(nest::ConvOp op, const TargetInfo &target) {
+  if (!isOfFloats(op))
+    return {};
+  FailureOr<EpilogueSpec> epilogue = describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
+  if (failed(epilogue))
+    return {};
+  ConvSpec spec = specFor(op, *epilogue, SharedFilter::get(op.getFilter()));
+  return spec.depthwise  ? depthwiseTiles(target, spec)
+         : spec.winograd ? winogradConvTiles(target, spec)
+                         : directTiles(target, spec);
+}
+
 FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
+  if (failed(checkTiles(op)))
+    return failure();
   bool ofBytes = nest::isOfBytes(op);
   FailureOr<EpilogueSpec> epilogue =
       ofBytes ? describeByteEpilogue(op) : describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
@@ -357,7 +378,7 @@ FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) {
     return op.emitError("no kernel reads a filter of bytes that is not packed");
   if (ofBytes)
     return describePanelConv(op, *epilogue);
-  if (!op.getType().getElementType().isF32() || !tensorType(op.getInput()).getElementType().isF32())
+  if (!isOfFloats(op))
     return describePlainConv(op, *epilogue);
   return describePanelConv(op, *epilogue);
 }

@@ -51,6 +51,7 @@ struct CompileArguments {
   /// How much room weights may take to be faster: size, balanced or latency.
   std::string optimize = "balanced";
   bool winograd = true;
+  std::string tune; ///< The file of what was measured; empty: nothing is.
   bool fuseAcrossCuts = false;
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;
