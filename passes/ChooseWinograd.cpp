@@ -28,16 +28,6 @@ namespace {
 /// accuracy.
 constexpr double kLeastGain = 1.05;
 
-bool areOnes(ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 1; });
-}
-
-bool canBeWinograd(ConvOp conv) {
-  return conv.getKernel() == ArrayRef<int64_t>{3, 3} && areOnes(conv.getStrides()) &&
-         areOnes(conv.getDilations()) && conv.getGroups() == 1 && !conv.getPacked() &&
-         computesInF32(conv);
-}
-
 /// What stands for a filter in all functions: its global or its value.
 const void *identityOf(Value filter) {
   if (auto weight = filter.getDefiningOp<WeightOp>())
@@ -47,10 +37,15 @@ const void *identityOf(Value filter) {
   return nullptr;
 }
 
+struct Layer {
+  ConvExtents extents;
+  DictionaryAttr measured; ///< See kMeasuredAttr; may be null.
+};
+
 /// A filter, and everything that reads it: one choice for all.
 struct Filter {
   SmallVector<ConvOp> readers;
-  SmallVector<ConvExtents> layers; ///< Of the largest function that reads it.
+  SmallVector<Layer> layers;       ///< Of the largest function that reads it.
   bool open = true;                ///< Whether all readers can be Winograd ones.
   int64_t tile = 0;
 };
@@ -58,7 +53,7 @@ struct Filter {
 class Choice {
 public:
   Choice(ModuleOp module, ArrayRef<std::string> targets)
-      : module(module), targets(targets), allBytes(countBytes()) {}
+      : module(module), targets(targets), allBytes(nestor::weightBytes(module)) {}
 
   void collect();
   /// The fastest for each, whatever it costs.
@@ -70,10 +65,9 @@ public:
   void apply();
 
 private:
-  int64_t countBytes() const;
   double time(const Filter &filter, int64_t tile) const;
   int64_t bytes(const Filter &filter, int64_t tile) const {
-    return filterBytes(filter.layers.front(), tile);
+    return filterBytes(filter.layers.front().extents, tile);
   }
   bool pays(const Filter &filter, int64_t tile) const {
     return time(filter, 0) > kLeastGain * time(filter, tile);
@@ -87,7 +81,8 @@ private:
 
 void Choice::collect() {
   // The widest capacity comes last; its layers decide.
-  for (func::FuncOp function : llvm::reverse(capacityFunctions(module))) {
+  SmallVector<func::FuncOp> functions = capacityFunctions(module);
+  for (func::FuncOp function : llvm::reverse(functions)) {
     DenseSet<const void *> known;
     for (const auto &[identity, filter] : filters)
       known.insert(identity);
@@ -97,12 +92,10 @@ void Choice::collect() {
         return;
       Filter &filter = filters[identity];
       filter.readers.push_back(conv);
-      filter.open &= canBeWinograd(conv);
-      ArrayRef<int64_t> out = shapeOf(conv.getResult());
+      std::optional<ConvExtents> extents = winogradExtents(conv);
+      filter.open &= extents.has_value();
       if (filter.open && !known.contains(identity))
-        filter.layers.push_back(
-            {out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back(),
-             tensorType(conv.getFilter()).getElementType()});
+        filter.layers.push_back({*extents, conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr)});
     });
   }
   filters.remove_if([](const auto &entry) { return !entry.second.open; });
@@ -111,8 +104,9 @@ void Choice::collect() {
 double Choice::time(const Filter &filter, int64_t tile) const {
   double sum = 0;
   for (const std::string &target : targets)
-    for (const ConvExtents &layer : filter.layers)
-      sum += convTime(layer, tile, target, allBytes);
+    for (const Layer &layer : filter.layers)
+      sum += measuredTime(layer.measured, target, tile)
+                 .value_or(convTime(layer.extents, tile, target, allBytes));
   return sum;
 }
 
@@ -143,21 +137,8 @@ void Choice::takeBest(int64_t left) {
   }
 }
 
-/// Of all that the capacities share or have for themselves, equal values once.
-int64_t Choice::countBytes() const {
-  DenseSet<Attribute> seen;
-  int64_t bytes = 0;
-  auto add = [&](ElementsAttr value) {
-    if (seen.insert(value).second)
-      bytes += llvm::divideCeil(
-          value.getNumElements() * value.getShapedType().getElementTypeBitWidth(), 8);
-  };
-  module->walk([&](ConstOp op) { add(op.getValue()); });
-  module->walk([&](GlobalOp op) { add(op.getValue()); });
-  return bytes;
-}
-
 void Choice::apply() {
+  module->walk([](ConvOp conv) { conv->removeAttr(kMeasuredAttr); });
   for (auto &[identity, filter] : filters)
     for (ConvOp conv : filter.readers)
       setWinogradTile(conv, filter.tile);

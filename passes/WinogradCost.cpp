@@ -6,12 +6,16 @@
 
 #include "passes/WinogradCost.h"
 
+#include "passes/Utils.h"
+
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Winograd.h"
 
+#include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
+using namespace mlir;
 using namespace nestor;
 
 namespace {
@@ -34,10 +38,16 @@ const CostRow costTable[] = {
     {"aarch64+neon", 0.55, 0.58, {80, 180, 360}, {60, 150, 280}},
 };
 
-/// From one run to the next weights stay in the nearest cache that holds all.
-double nanosecondsPerByte(int64_t weightBytes) {
-  constexpr int64_t nearBytes = 512 << 10, farBytes = 8 << 20;
-  return weightBytes <= nearBytes ? 0 : weightBytes <= farBytes ? 0.015 : 0.05;
+double nanosecondsPerByte(WeightDistance distance) {
+  switch (distance) {
+  case WeightDistance::Near:
+    return 0;
+  case WeightDistance::Far:
+    return 0.015;
+  case WeightDistance::Memory:
+    return 0.05;
+  }
+  llvm_unreachable("all distances are listed");
 }
 
 /// What a product costs beyond its inputs, in multiplications.
@@ -51,6 +61,55 @@ const CostRow &rowFor(llvm::StringRef target) {
 
 } // namespace
 
+static bool areOnes(ArrayRef<int64_t> values) {
+  return llvm::all_of(values, [](int64_t value) { return value == 1; });
+}
+
+std::optional<ConvExtents> nestor::winogradExtents(nest::ConvOp conv) {
+  if (conv.getKernel() != ArrayRef<int64_t>{3, 3} || !areOnes(conv.getStrides()) ||
+      !areOnes(conv.getDilations()) || conv.getGroups() != 1 || conv.getPacked() ||
+      !nest::computesInF32(conv))
+    return std::nullopt;
+  ArrayRef<int64_t> out = shapeOf(conv.getResult());
+  return ConvExtents{out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back(),
+                     tensorType(conv.getFilter()).getElementType()};
+}
+
+void nestor::setMeasured(nest::ConvOp conv, StringRef target, ArrayRef<double> nanoseconds) {
+  assert(nanoseconds.size() == std::size(kWinogradChoices) && "a time for each choice");
+  NamedAttrList times(conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr));
+  times.set(target, Builder(conv.getContext()).getDenseF64ArrayAttr(nanoseconds));
+  conv->setAttr(kMeasuredAttr, times.getDictionary(conv.getContext()));
+}
+
+std::optional<double> nestor::measuredTime(DictionaryAttr measured, StringRef target,
+                                           int64_t tile) {
+  auto times = measured ? measured.getAs<DenseF64ArrayAttr>(target) : DenseF64ArrayAttr();
+  if (!times || size_t(times.size()) != std::size(kWinogradChoices))
+    return std::nullopt;
+  return times[llvm::find(kWinogradChoices, tile) - std::begin(kWinogradChoices)];
+}
+
+int64_t nestor::weightBytes(ModuleOp module) {
+  DenseSet<Attribute> seen;
+  int64_t bytes = 0;
+  auto add = [&](ElementsAttr value) {
+    if (seen.insert(value).second)
+      bytes += llvm::divideCeil(
+          value.getNumElements() * value.getShapedType().getElementTypeBitWidth(), 8);
+  };
+  module->walk([&](nest::ConstOp op) { add(op.getValue()); });
+  module->walk([&](nest::GlobalOp op) { add(op.getValue()); });
+  return bytes;
+}
+
+WeightDistance nestor::weightDistance(int64_t weightBytes) {
+  constexpr int64_t nearBytes = 512 << 10, farBytes = 8 << 20;
+  return weightBytes <= nearBytes  ? WeightDistance::Near
+         : weightBytes <= farBytes ? WeightDistance::Far
+                                   : WeightDistance::Memory;
+}
+
 int64_t nestor::filterBytes(const ConvExtents &conv, int64_t tile) {
   int64_t taps = tile ? nest::Winograd(tile).positions() : 9;
   int64_t weightBytes = nest::packedElement(conv.weights, tile).getIntOrFloatBitWidth() / 8;
@@ -63,7 +122,7 @@ static double tapsInside(int64_t extent) { return 1 - 2.0 / (3 * extent); }
 double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes) {
   const CostRow &row = rowFor(target);
   double inputs = conv.inputs, panels = llvm::divideCeil(conv.outputs, 16);
-  double memory = nanosecondsPerByte(weightBytes) * filterBytes(conv, tile);
+  double memory = nanosecondsPerByte(weightDistance(weightBytes)) * filterBytes(conv, tile);
   if (tile == 0) {
     double taps = 9 * tapsInside(conv.rows) * tapsInside(conv.columns);
     return std::max(row.direct * taps * conv.batch * conv.rows * conv.columns * inputs * panels, memory);

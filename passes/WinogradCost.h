@@ -6,10 +6,12 @@
 #ifndef NESTOR_PASSES_WINOGRADCOST_H
 #define NESTOR_PASSES_WINOGRADCOST_H
 
-#include "mlir/IR/Types.h"
-#include "llvm/ADT/StringRef.h"
+#include "compiler/ir/NestDialect.h"
+
+#include "mlir/IR/BuiltinOps.h"
 
 #include <cstdint>
+#include <optional>
 
 namespace nestor {
 
@@ -20,8 +22,27 @@ struct ConvExtents {
   mlir::Type weights;           ///< Of the filter.
 };
 
+/// Of `conv`; none where Winograd's algorithm cannot compute it.
+std::optional<ConvExtents> winogradExtents(nest::ConvOp conv);
+
 /// Tiles of this many outputs squared; 0 is the direct algorithm.
 inline constexpr int64_t kWinogradChoices[] = {0, 2, 4, 6};
+
+/// On a `nest.conv` before the choice: what it takes by each of them, in
+/// nanoseconds, on the targets where that was measured:
+/// {"x86-64-v4" = array<f64: 95e3, 71e3, 52e3, 49e3>}.
+inline constexpr llvm::StringLiteral kMeasuredAttr = "nest.measured";
+void setMeasured(nest::ConvOp conv, llvm::StringRef target, llvm::ArrayRef<double> nanoseconds);
+std::optional<double> measuredTime(mlir::DictionaryAttr measured, llvm::StringRef target,
+                                   int64_t tile);
+
+/// Bytes of all weights of `module`, equal ones once.
+int64_t weightBytes(mlir::ModuleOp module);
+
+/// From one run of a network to the next its weights stay in the nearest cache
+/// that holds all of them.
+enum class WeightDistance { Near, Far, Memory };
+WeightDistance weightDistance(int64_t weightBytes);
 
 /// Bytes of the packed filter.
 int64_t filterBytes(const ConvExtents &conv, int64_t tile);

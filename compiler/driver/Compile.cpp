@@ -13,6 +13,7 @@
 #include "compiler/learn/Calibrate.h"
 #include "compiler/package/Graph.h"
 #include "compiler/package/Writer.h"
+#include "compiler/tune/Tuner.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -62,6 +63,7 @@ private:
   LogicalResult nest();
   LogicalResult roundFilters();
   LogicalResult chooseAlgorithms();
+  LogicalResult measure(llvm::Error (tune::Tuner::*choice)(ModuleOp, tune::Tuner::Targets));
   void describeNesting(format::Manifest &manifest);
   LogicalResult runPasses(llvm::function_ref<void(OpPassManager &)> build) {
     return runPasses(*result.module, build);
@@ -128,7 +130,9 @@ LogicalResult Compilation::optimize() {
     (*prepared)->setAttr(package::kTopChangedAttr, UnitAttr::get(&context));
   PipelineOptions finish;
   finish.fuseAcrossCuts = options.fuseAcrossCuts;
-  return runPasses([&](OpPassManager &manager) { buildFinishPipeline(manager, finish); });
+  if (failed(runPasses([&](OpPassManager &manager) { buildFinishPipeline(manager, finish); })))
+    return failure();
+  return measure(&tune::Tuner::chooseTiles);
 }
 
 /// Before nesting, so that all capacities have the same cuts.
@@ -174,12 +178,27 @@ LogicalResult Compilation::roundFilters() {
 LogicalResult Compilation::chooseAlgorithms() {
   if (!options.winograd || options.optimize == Optimize::Size)
     return success();
+  if (failed(measure(&tune::Tuner::measureAlgorithms)))
+    return failure();
   constexpr double balancedGrowth = 0.25;
   ChooseWinogradPassOptions choice;
   choice.growth = options.optimize == Optimize::Balanced ? balancedGrowth : -1;
   for (const kernels::TargetInfo *target : targets())
     choice.targets.push_back(target->name);
   return runPasses([&](OpPassManager &manager) { manager.addPass(createChooseWinogradPass(choice)); });
+}
+
+/// Has the tuner, if there is one, measure what is to choose next.
+LogicalResult
+Compilation::measure(llvm::Error (tune::Tuner::*choice)(ModuleOp, tune::Tuner::Targets)) {
+  if (!options.tuner)
+    return success();
+  begin("tuning");
+  llvm::Error error = (options.tuner->*choice)(*result.module, targets());
+  if (!error)
+    return success();
+  emitError(result.module->getLoc()) << "tuning: " << toString(std::move(error));
+  return fail(ExitStatus::Internal);
 }
 
 /// Puts into the manifest what only those know who made the capacities.

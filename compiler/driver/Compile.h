@@ -25,6 +25,10 @@
 #include <string>
 #include <vector>
 
+namespace nestor::tune {
+class Tuner;
+}
+
 namespace nestor::driver {
 
 /// How a command ended: the exit codes of the command line.
@@ -70,6 +74,8 @@ struct CompileOptions {
   /// more and spreads infinities to neighbours.
   bool winograd = true;
   WeightType weights = WeightType::F32;
+  /// Measures what tables decide otherwise; null: the tables do.
+  tune::Tuner *tuner = nullptr;
   /// Besides f32, a variant whose convolutions compute on bytes, with ranges that
   /// are measured on these samples of the imported model.
   const learn::Dataset *int8Samples = nullptr;

@@ -161,6 +161,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   if (int64_t tile = op.getPacked() ? nest::winogradTile(op) : 0)
     planWinograd(spec, tile, fullInputs);
   spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
+  spec.tiles = tilesOf(op);
   return spec;
 }
 
@@ -268,6 +269,7 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
   if (nest::isHalf(spec.filter))
     call.spec.signature += spec.filter.isF16() ? " from f16" : " from bf16";
+  call.spec.signature += tileSuffix(spec.tiles);
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
     call.spec.tile = [spec](const TargetInfo &target) {
       return spec.winograd ? winogradPanelsTogether(spec) : panelsTogether(target, spec);
@@ -363,9 +365,23 @@ static FailureOr<EpilogueSpec> describeByteEpilogue(nest::ConvOp op) {
   return spec;
 }
 
+SmallVector<TileShape> nestor::kernels::convTiles(nest::ConvOp op, const TargetInfo &target) {
+  if (!nest::computesInF32(op))
+    return {};
+  FailureOr<EpilogueSpec> epilogue = describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
+  if (failed(epilogue))
+    return {};
+  ConvSpec spec = specFor(op, *epilogue, SharedFilter::get(op.getFilter()), /*pitched=*/false);
+  return spec.depthwise  ? depthwiseTiles(target, spec)
+         : spec.winograd ? winogradConvTiles(target, spec)
+                         : directTiles(target, spec);
+}
+
 FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) { return describeConv(op, /*resultPitch=*/0); }
 
 FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op, int64_t resultPitch) {
+  if (failed(checkTiles(op)))
+    return failure();
   bool ofBytes = nest::isOfBytes(op);
   FailureOr<EpilogueSpec> epilogue =
       ofBytes ? describeByteEpilogue(op) : describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());

@@ -99,6 +99,9 @@ std::string ConvSpec::identity() const {
                 .str();
   if (winograd)
     text += llvm::formatv("winograd {0} {1} ", winograd, winogradBlock).str();
+  llvm::raw_string_ostream os(text);
+  if (tiles)
+    os << tiles;
   return text + epilogue.identity();
 }
 

@@ -10,6 +10,7 @@
 #include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Kernel.h"
 #include "compiler/kernels/NestedFilter.h"
+#include "compiler/kernels/TileChoice.h"
 
 #include <array>
 
@@ -87,6 +88,8 @@ struct ConvSpec {
   /// Winograd tiles of so many outputs squared, and how many of them are a block;
   /// 0: computed directly.
   int64_t winograd = 0, winogradBlock = 0;
+  /// `nest.tiles` of the operation; null: all tiles are those of the tables.
+  mlir::DictionaryAttr tiles;
 
   WinogradTiles winogradTiles() const;
   /// Of the packed filter.
@@ -124,6 +127,10 @@ int64_t panelsTogether(const TargetInfo &target, const ConvSpec &spec);
 // a filter in shells: see `Nesting`.
 mlir::LogicalResult emitDirectConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
 mlir::LogicalResult emitDepthwiseConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
+
+// Tiles that these can have, that of the table first.
+llvm::SmallVector<TileShape> directTiles(const TargetInfo &target, const ConvSpec &spec);
+llvm::SmallVector<TileShape> depthwiseTiles(const TargetInfo &target, const ConvSpec &spec);
 
 } // namespace nestor::kernels
 

@@ -39,17 +39,28 @@ struct Meeting {
   int64_t outputRow, tap;
 };
 
+DepthwiseTile tableTile(const TargetInfo &target, const ConvSpec &spec) {
+  const ConvGeometry &g = spec.geometry;
+  DepthwiseTile tile = depthwiseTile(target, g.kernel[1], g.kernel[2], g.stride[2], g.out[1], g.out[2]);
+  // The constants of a long epilogue need registers too.
+  if (spec.epilogue.isHeavy())
+    tile.rows = 1;
+  return tile;
+}
+
+DepthwiseTile tileFor(const TargetInfo &target, const ConvSpec &spec) {
+  DepthwiseTile table = tableTile(target, spec);
+  auto [rows, pixels] = chosenTile(spec.tiles, target, TileShape{table.rows, table.pixels});
+  return {rows, pixels, table.unrolled};
+}
+
 class DepthwiseConv {
 public:
   DepthwiseConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
       : b(func, target), spec(spec), g(spec.geometry),
-        tile(depthwiseTile(target, g.kernel[1], g.kernel[2], g.stride[2], g.out[1], g.out[2])), f32(b.getF32Type()),
+        tile(tileFor(target, spec)), f32(b.getF32Type()),
         element(spec.epilogue.ofBytes ? Type(b.getI8Type()) : f32), input(b.arg(0)), filter(b.arg(1)), channels(b.param(0)),
-        resultPitch(spec.resultPitch(b, channels)), epilogue(b, this->spec.epilogue, f32, spec.epilogueArg()) {
-    // The constants of a long epilogue need registers too.
-    if (spec.epilogue.isHeavy())
-      tile.rows = 1;
-  }
+        resultPitch(spec.resultPitch(b, channels)), epilogue(b, this->spec.epilogue, f32, spec.epilogueArg()) {}
 
   void emit();
 
@@ -270,6 +281,17 @@ void DepthwiseConv::emitPixel(Value row, Value column, Value channel, Lanes lane
 }
 
 } // namespace
+
+SmallVector<TileShape> nestor::kernels::depthwiseTiles(const TargetInfo &target, const ConvSpec &spec) {
+  DepthwiseTile table = tableTile(target, spec);
+  SmallVector<TileShape> tiles{{table.rows, table.pixels}};
+  // Fewer sums never need more registers.
+  for (int64_t rows = table.rows; rows >= 1; --rows)
+    for (int64_t pixels : {table.pixels, int64_t(7), table.pixels / 2})
+      if (pixels <= table.pixels && !llvm::is_contained(tiles, TileShape{rows, pixels}))
+        tiles.push_back({rows, pixels});
+  return tiles;
+}
 
 LogicalResult nestor::kernels::emitDepthwiseConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
   DepthwiseConv(func, target, spec).emit();

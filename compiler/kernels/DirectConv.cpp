@@ -35,9 +35,13 @@ using namespace nestor::kernels;
 
 namespace {
 
-Tile tileFor(const TargetInfo &target, const ConvSpec &spec) {
+Tile tableTile(const TargetInfo &target, const ConvSpec &spec) {
   auto choose = spec.epilogue.ofBytes ? quantTile : matmulTile;
   return choose(target, spec.geometry.out[2], spec.narrow, spec.aliased);
+}
+
+Tile tileFor(const TargetInfo &target, const ConvSpec &spec) {
+  return chosenTile(spec.tiles, target, tableTile(target, spec));
 }
 
 /// Consecutive taps of a kernel row that the same pixels of a tile have.
@@ -355,6 +359,10 @@ SmallVector<Value> DirectConv::accumulateRow(const TileRun &run, const ChannelRu
 }
 
 } // namespace
+
+SmallVector<TileShape> nestor::kernels::directTiles(const TargetInfo &target, const ConvSpec &spec) {
+  return tilesBeside(tableTile(target, spec), target, spec.geometry.out[2], spec.narrow, INT64_MAX);
+}
 
 int64_t nestor::kernels::panelsTogether(const TargetInfo &target, const ConvSpec &spec) {
   return tileFor(target, spec).panels;

@@ -16,7 +16,7 @@
 #include "compiler/kernels/MicroKernel.h"
 #include "compiler/kernels/PackSpec.h"
 #include "compiler/kernels/PlainConv.h"
-#include "compiler/kernels/TileTable.h"
+#include "compiler/kernels/TileChoice.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
@@ -34,6 +34,7 @@ struct MatmulSpec {
   SmallVector<bool> lhsRepeats, rhsRepeats;  ///< The operand has extent 1 there.
   int64_t rows = 0;
   bool transposeLhs = false, transposeRhs = false, packed = false, narrow = false, aliased = false;
+  DictionaryAttr tiles; ///< `nest.tiles` of the operation, or null.
 
   int64_t batches(ArrayRef<bool> repeats = {}) const {
     int64_t count = 1;
@@ -50,10 +51,20 @@ struct MatmulSpec {
     os << lhs << rhs << result << rows << transposeLhs << transposeRhs << packed << narrow << aliased;
     for (size_t i = 0; i < batch.size(); ++i)
       os << ',' << batch[i] << lhsRepeats[i] << rhsRepeats[i];
+    if (tiles)
+      os << tiles;
     os << epilogue.identity();
     return text;
   }
 };
+
+Tile tableTile(const TargetInfo &target, const MatmulSpec &spec) {
+  return matmulTile(target, spec.rows, spec.narrow, spec.aliased);
+}
+
+Tile tileFor(const TargetInfo &target, const MatmulSpec &spec) {
+  return chosenTile(spec.tiles, target, tableTile(target, spec));
+}
 
 /// Number of the operand's matrix that matrix `index` of the result needs.
 Value operandMatrix(KernelBuilder &b, const MatmulSpec &spec, ArrayRef<bool> repeats, Value index) {
@@ -87,7 +98,7 @@ void overRange(KernelBuilder &b, const MatmulSpec &spec, int64_t multiple,
 LogicalResult emitPacked(func::FuncOp func, const TargetInfo &target, const MatmulSpec &spec) {
   KernelBuilder b(func, target);
   Type f32 = b.getF32Type();
-  Tile tile = matmulTile(target, spec.rows, spec.narrow, spec.aliased);
+  Tile tile = tileFor(target, spec);
   Value lhs = b.arg(0), rhs = b.arg(1), depth = b.param(0), columns = b.param(1), panels = b.param(2);
   PanelEpilogue epilogue(b, spec.epilogue, 2, columns, tile.rows, tile.panels);
   Value rowStride = spec.transposeLhs ? b.i64(1) : depth, depthStride = spec.transposeLhs ? b.i64(spec.rows) : b.i64(1);
@@ -166,12 +177,25 @@ MatmulSpec specFor(nest::MatmulOp op, EpilogueSpec epilogue) {
     spec.narrow = out.back() <= panelWidth;
     spec.aliased = !spec.transposeLhs && depth * 4 % 4096 == 0;
   }
+  spec.tiles = tilesOf(op);
   return spec;
 }
 
 } // namespace
 
+SmallVector<TileShape> nestor::kernels::matmulTiles(nest::MatmulOp op, const TargetInfo &target) {
+  FailureOr<EpilogueSpec> epilogue = describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
+  if (failed(epilogue))
+    return {};
+  MatmulSpec spec = specFor(op, *epilogue);
+  if (!spec.packed)
+    return {};
+  return tilesBeside(tableTile(target, spec), target, spec.rows, spec.narrow, INT64_MAX);
+}
+
 FailureOr<Calls> nestor::kernels::describeMatmul(nest::MatmulOp op) {
+  if (failed(checkTiles(op)))
+    return failure();
   FailureOr<EpilogueSpec> epilogue = describeEpilogue(op, op.getType(), op.getExtras(), op.getEpilogue());
   if (failed(epilogue))
     return failure();
@@ -203,7 +227,7 @@ FailureOr<Calls> nestor::kernels::describeMatmul(nest::MatmulOp op) {
   call.spec.grains = {{spec.grainIsRow() ? spec.rows : spec.batches(), {}}};
   call.spec.name = kernelName("matmul", spec.identity());
   call.spec.signature = "matmul " + (spec.batches() > 1 ? std::to_string(spec.batches()) + " x " : std::string()) +
-                        std::to_string(spec.rows) + " rows" + epilogueSuffix(spec.epilogue);
+                        std::to_string(spec.rows) + " rows" + epilogueSuffix(spec.epilogue) + tileSuffix(spec.tiles);
   call.macs = uint64_t(spec.batches()) * spec.rows * depth * columns;
   call.spec.emit = [spec](func::FuncOp func, const TargetInfo &target) {
     return spec.packed ? emitPacked(func, target, spec) : emitPlain(func, target, spec);

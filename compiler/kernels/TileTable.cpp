@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/kernels/TileTable.h"
+#include "compiler/kernels/TileChoice.h"
 
 #include <algorithm>
 
@@ -24,6 +24,8 @@ struct TileRow {
   int64_t narrowRows;   ///< Rows of a tile that is one panel wide.
   int64_t aliasedRows;  ///< At most this many rows where pixels alias.
   int64_t depthwiseRows; ///< Pixels of a tile of one row.
+  Tile others[5];        ///< What else fits the registers; unused ones have no rows.
+  int64_t otherNarrow[3]; ///< The same for tiles that are one panel wide.
 };
 
 constexpr int64_t any = INT64_MAX;
@@ -33,10 +35,11 @@ constexpr int64_t any = INT64_MAX;
 // One row is bound by the bandwidth of the weights: as many independent sums as
 // hide the latency of an addition.
 const TileRow tileTable[] = {
-    {"x86-64-v4", {{1, {1, 4}}, {4, {4, 4}}, {7, {7, 3}}, {any, {14, 2}}}, 14, 8, 12},
-    {"x86-64-v3", {{1, {1, 4}}, {2, {2, 2}}, {any, {6, 1}}}, 6, 6, 7},
-    {"x86-64-v2", {{1, {1, 2}}, {any, {2, 1}}}, 2, 2, 4},
-    {"aarch64+neon", {{1, {1, 4}}, {2, {2, 2}}, {any, {5, 1}}}, 5, 5, 12},
+    {"x86-64-v4", {{1, {1, 4}}, {4, {4, 4}}, {7, {7, 3}}, {any, {14, 2}}}, 14, 8, 12,
+     {{14, 2}, {12, 2}, {8, 3}, {7, 3}, {6, 4}}, {28, 16, 8}},
+    {"x86-64-v3", {{1, {1, 4}}, {2, {2, 2}}, {any, {6, 1}}}, 6, 6, 7, {{6, 1}, {5, 1}, {4, 1}, {2, 2}}, {5, 4}},
+    {"x86-64-v2", {{1, {1, 2}}, {any, {2, 1}}}, 2, 2, 4, {{2, 1}, {1, 2}}, {1}},
+    {"aarch64+neon", {{1, {1, 4}}, {2, {2, 2}}, {any, {5, 1}}}, 5, 5, 12, {{5, 1}, {4, 1}, {2, 2}}, {4, 3}},
 };
 
 const TileRow &rowFor(const TargetInfo &target) {
@@ -62,6 +65,22 @@ Tile nestor::kernels::matmulTile(const TargetInfo &target, int64_t rows, bool na
   if (aliased)
     tile.rows = std::min(tile.rows, row.aliasedRows);
   return {std::min(rows, tile.rows), tile.panels};
+}
+
+llvm::SmallVector<TileShape> nestor::kernels::tilesBeside(const Tile &table, const TargetInfo &target, int64_t rows,
+                                                          bool narrow, int64_t mostPanels) {
+  llvm::SmallVector<TileShape> tiles{{table.rows, table.panels}};
+  auto add = [&](int64_t tileRows, int64_t panels) {
+    TileShape tile{std::min(rows, tileRows), panels};
+    if (tileRows > 0 && panels <= mostPanels && !llvm::is_contained(tiles, tile))
+      tiles.push_back(tile);
+  };
+  const TileRow &row = rowFor(target);
+  if (narrow)
+    llvm::for_each(row.otherNarrow, [&](int64_t tileRows) { add(tileRows, 1); });
+  else
+    llvm::for_each(row.others, [&](const Tile &tile) { add(tile.rows, tile.panels); });
+  return tiles;
 }
 
 DepthwiseTile nestor::kernels::depthwiseTile(const TargetInfo &target, int64_t height, int64_t width, int64_t stride,

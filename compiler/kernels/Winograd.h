@@ -44,6 +44,9 @@ int64_t winogradPanelsTogether(const ConvSpec &spec);
 /// between the steps.
 mlir::LogicalResult emitWinogradConv(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
 
+/// Tiles of its products that it can have, that of the table first.
+llvm::SmallVector<TileShape> winogradConvTiles(const TargetInfo &target, const ConvSpec &spec);
+
 /// The first step alone. Arguments: input, transformed input; parameter: channels.
 mlir::LogicalResult emitWinogradInput(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
 

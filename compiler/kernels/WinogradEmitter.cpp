@@ -223,13 +223,20 @@ void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes la
 // All steps
 //===----------------------------------------------------------------------===//
 
+Tile tableTile(const TargetInfo &target, const ConvSpec &spec) {
+  Tile tile = matmulTile(target, spec.winogradBlock, spec.narrow, /*aliased=*/false);
+  return {tile.rows, std::min(tile.panels, winogradPanelsTogether(spec))};
+}
+
+Tile tileFor(const TargetInfo &target, const ConvSpec &spec) {
+  return chosenTile(spec.tiles, target, tableTile(target, spec));
+}
+
 class WinogradConv {
 public:
   WinogradConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
       : b(func, target), spec(spec), tiles(spec.winogradTiles()),
-        tile(matmulTile(target, tiles.block, spec.narrow, /*aliased=*/false)), group(winogradPanelsTogether(spec)),
-        filter(b.arg(1)) {
-    tile.panels = std::min(tile.panels, group);
+        tile(tileFor(target, spec)), group(winogradPanelsTogether(spec)), filter(b.arg(1)) {
     if (spec.nesting.shells) {
       nested.emplace(b, func, this->spec.nesting, spec.filter, tiles.positions(), group);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
@@ -381,6 +388,10 @@ void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Val
 }
 
 } // namespace
+
+SmallVector<TileShape> nestor::kernels::winogradConvTiles(const TargetInfo &target, const ConvSpec &spec) {
+  return tilesBeside(tableTile(target, spec), target, spec.winogradBlock, spec.narrow, winogradPanelsTogether(spec));
+}
 
 LogicalResult nestor::kernels::emitWinogradConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
   WinogradConv(func, target, spec).emit();

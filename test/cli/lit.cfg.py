@@ -14,6 +14,9 @@ config.substitutions.append(("%agree", "/usr/bin/python3 " + os.path.join(here, 
 config.substitutions.append(("%mixed", "/usr/bin/python3 " + os.path.join(here, "Inputs", "mixed.py")))
 config.substitutions.append(("%halved", "/usr/bin/python3 " + os.path.join(here, "Inputs", "halved.py")))
 config.substitutions.append(("%samples", "/usr/bin/python3 " + os.path.join(here, "Inputs", "samples.py")))
+config.substitutions.append(("%tuned", "/usr/bin/python3 " + os.path.join(here, "Inputs", "tuned.py")))
+# A target whose code this machine cannot run.
+config.substitutions.append(("%foreign", "x86-64-v3" if os.uname().machine == "aarch64" else "aarch64+neon"))
 
 config.substitutions.append(("%describe-onnx", "/usr/bin/python3 " + os.path.join(here, "Inputs", "describe_onnx.py")))
 # Other packages leave a folder of that name, which can be imported, too.

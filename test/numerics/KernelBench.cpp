@@ -8,10 +8,11 @@
 // thread, weights and activations warm, and prints GFLOP/s of each. Compare
 // numbers of one run only.
 //
-//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY] [--layer SUBSTRING] [--shells N] [--winograd | --bytes |
-//     --weights f16|bf16]
+//   nestor_kernel_bench [TARGET...] [--dump DIRECTORY [--tiles]] [--layer SUBSTRING] [--shells N]
+//     [--winograd | --bytes | --weights f16|bf16]
 //
-// --dump writes each target's code, one ELF image a layer, for check_spills.py.
+// --dump writes each target's code, one ELF image a layer, for check_spills.py;
+// with --tiles one for each tile that --tune could choose.
 // --shells times the full width of each layer with its filter in one piece and
 // in N shells of equal width, in turns.
 // --winograd times 3x3 layers directly and in tiles of 2, 4 and 6, in turns: what
@@ -27,6 +28,7 @@
 #include "compiler/ir/Quantized.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/QuantMicroKernel.h"
+#include "compiler/kernels/TileChoice.h"
 #include "compiler/package/CodeImage.h"
 #include "test/numerics/KernelRunner.h"
 
@@ -255,9 +257,20 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
     name += "_shells" + std::to_string(variant.shells);
   if (variant.element != "f32")
     name += "_" + variant.element;
+  if (DictionaryAttr tiles = kernels::tilesOf(op))
+    name += "_tile" + kernels::spell(kernels::chosenTile(tiles, target, kernels::TileShape()));
   std::error_code error;
   llvm::raw_fd_ostream file((directory + "/" + name + "." + target.name + ".so").str(), error);
   file << images->front().elf;
+}
+
+void dumpTiles(StringRef directory, const Layer &layer, const Variant &variant, Operation *op,
+               const kernels::TargetInfo &target) {
+  for (const kernels::TileShape &tile : kernels::tilesToChoose(op, target)) {
+    kernels::setTile(op, target, tile);
+    dumpImage(directory, layer, variant, op, target);
+    op->removeAttr(kernels::kTilesAttr);
+  }
 }
 
 } // namespace
@@ -266,7 +279,7 @@ int main(int argc, char **argv) {
   std::vector<const kernels::TargetInfo *> targets;
   std::string directory, filter, weights;
   int64_t shells = 0;
-  bool winograd = false, bytes = false;
+  bool winograd = false, bytes = false, tiles = false;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--dump") && i + 1 < argc)
       directory = argv[++i];
@@ -280,6 +293,8 @@ int main(int argc, char **argv) {
       winograd = true;
     else if (!std::strcmp(argv[i], "--bytes"))
       bytes = true;
+    else if (!std::strcmp(argv[i], "--tiles"))
+      tiles = true;
     else if (const kernels::TargetInfo *target = kernels::findTarget(argv[i]))
       targets.push_back(target);
     else
@@ -321,7 +336,7 @@ int main(int argc, char **argv) {
     for (const kernels::TargetInfo *target : targets) {
       if (!directory.empty()) {
         for (auto [variant, op] : llvm::zip(variants, ops))
-          dumpImage(directory, layer, variant, op, *target);
+          (tiles ? dumpTiles : dumpImage)(directory, layer, variant, op, *target);
         continue;
       }
       double compileStart = seconds();

@@ -26,6 +26,11 @@ foreach(weights f16 bf16)
   execute_process(COMMAND ${emit} --weights ${weights} --layer "mobilenet 1x1" --shells 4
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
+# Whatever --tune may choose: by rows, by pixels, with few pixels, depthwise.
+foreach(layer "resnet50 3x3 28" "mobilenet 1x1 56" "mobilenet 1x1 7" "mobilenet dw 56" "mobilenet dw 14 576")
+  execute_process(COMMAND ${emit} --tiles --layer ${layer} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
+execute_process(COMMAND ${emit} --tiles --winograd --layer "resnet50 3x3 28" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
 if(NOT winograd)
   message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")

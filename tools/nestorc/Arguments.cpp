@@ -123,6 +123,12 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
                    "winograd=on")
       ->type_name("winograd=on|off");
   command
+      ->add_option("--tune", compile.tune,
+                   "Choose algorithms and register tiles by what they take on this machine: what "
+                   "the file has is taken from it, what it lacks is measured and added; the same "
+                   "file gives the same artifact")
+      ->type_name("CACHE");
+  command
       ->add_option("--precision", raw.precisions,
                    "What to compute in: f32, which is always there, and int8, a variant with "
                    "sections of its own whose ranges are measured on --data; default f32")

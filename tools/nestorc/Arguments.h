@@ -52,6 +52,7 @@ struct CompileArguments {
   std::string optimize = "balanced";
   bool winograd = true;
   std::string weights = "f32"; ///< What filters are stored in: f32, f16 or bf16.
+  std::string tune; ///< The file of what was measured; empty: nothing is.
   bool fuseAcrossCuts = false;
   std::vector<const nestor::kernels::TargetInfo *> targets;
   std::vector<nestor::driver::CameraInput> cameraInputs;

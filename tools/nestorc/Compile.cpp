@@ -12,6 +12,7 @@
 
 #include "compiler/ir/NestDialect.h"
 #include "compiler/package/Writer.h"
+#include "compiler/tune/KernelTimer.h"
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
@@ -59,6 +60,13 @@ ExitStatus checkWritable(const std::string &path) {
   return ExitStatus::Usage;
 }
 
+ExitStatus checkWritten(Error error, const std::string &path) {
+  if (!error)
+    return ExitStatus::Ok;
+  printError("cannot write " + path + ": " + toString(std::move(error)));
+  return ExitStatus::Usage;
+}
+
 /// What `compile` does after its flags were read.
 class Compile {
 public:
@@ -68,6 +76,8 @@ public:
 
 private:
   ExitStatus choose(mlir::func::FuncOp main);
+  ExitStatus readTuning();
+  ExitStatus writeTuning();
   ExitStatus compile();
   ExitStatus writeOutput(uint64_t &fileBytes, uint64_t &codeBytes);
   ExitStatus write();
@@ -78,6 +88,9 @@ private:
   std::unique_ptr<mlir::MLIRContext> context;
   driver::CompileOptions options;
   CompileData data;
+  nestor::tune::TuneCache tuneCache;
+  nestor::tune::KernelTimer timer{*context};
+  nestor::tune::Tuner tuner{tuneCache, timer};
   mlir::OwningOpRef<mlir::ModuleOp> original; ///< As imported.
   driver::CompileResult result;
   Measurement measurement;
@@ -103,6 +116,38 @@ ExitStatus Compile::choose(mlir::func::FuncOp main) {
   if (arguments.nest.int8)
     options.int8Samples = samples;
   return ExitStatus::Ok;
+}
+
+ExitStatus Compile::readTuning() {
+  if (arguments.tune.empty())
+    return ExitStatus::Ok;
+  auto cache = nestor::tune::TuneCache::read(arguments.tune);
+  if (!cache) {
+    printError(toString(cache.takeError()));
+    return ExitStatus::Corrupt;
+  }
+  tuneCache = std::move(*cache);
+  options.tuner = &tuner;
+  return ExitStatus::Ok;
+}
+
+/// Says what was tuned, and keeps what was measured.
+ExitStatus Compile::writeTuning() {
+  if (!options.tuner)
+    return ExitStatus::Ok;
+  const nestor::tune::TuneReport &report = tuner.report();
+  progress->log(formatv("tuning: {0} kernel signatures measured, {1} found in {2}; kernels with "
+                        "another tile than the table's: {3}",
+                        report.measured, report.found, arguments.tune, report.changed)
+                    .str());
+  for (const std::string &target : report.byTable)
+    progress->log(formatv("tuning: the table decides for {0}, since only kernels for {1} can be "
+                          "measured here; a file from a machine that has it would be used",
+                          target, nestor::kernels::hostTarget().name)
+                      .str());
+  if (!tuneCache.changed())
+    return ExitStatus::Ok;
+  return checkWritten(tuneCache.write(arguments.tune), arguments.tune);
 }
 
 ExitStatus Compile::compile() {
@@ -134,8 +179,9 @@ ExitStatus Compile::compile() {
   if (!result.ok()) {
     printError(result.message);
     printUnsupported(result.unsupported);
+    return result.status;
   }
-  return result.status;
+  return writeTuning();
 }
 
 /// Bytes of the constants that a model has, equal ones once.
@@ -148,13 +194,6 @@ uint64_t constantBytes(mlir::ModuleOp model) {
       bytes += divideCeil(type.getNumElements() * type.getElementTypeBitWidth(), 8);
   });
   return bytes;
-}
-
-ExitStatus checkWritten(Error error, const std::string &path) {
-  if (!error)
-    return ExitStatus::Ok;
-  printError("cannot write " + path + ": " + toString(std::move(error)));
-  return ExitStatus::Usage;
 }
 
 /// Writes the artifact or the object.
@@ -174,9 +213,12 @@ ExitStatus Compile::write() {
   if (ExitStatus status = writeOutput(fileBytes, codeBytes); status != ExitStatus::Ok)
     return status;
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  CompileSummary summary{arguments,     options.nest,       data,
-                         result,        measurement,        constantBytes(*original),
-                         fileBytes,     codeBytes,          elapsed.count()};
+  const nestor::tune::TuneReport *tuning = options.tuner ? &tuner.report() : nullptr;
+  CompileSummary summary{arguments, options.nest,
+                         data,      result,
+                         measurement, tuning,
+                         constantBytes(*original), fileBytes,
+                         codeBytes, elapsed.count()};
   json::Value document = describe(summary);
   if (arguments.json)
     outs() << formatv("{0:2}", document) << "\n";
@@ -213,9 +255,11 @@ ExitStatus Compile::run() {
                         .Default(driver::WeightType::F32);
   options.stopAt = arguments.emit;
   std::string header = arguments.emit == driver::Stage::Object ? headerPath(arguments) : "";
-  for (const std::string &path : {arguments.output, arguments.report, header})
+  for (const std::string &path : {arguments.output, arguments.report, header, arguments.tune})
     if (ExitStatus status = checkWritable(path); status != ExitStatus::Ok)
       return status;
+  if (ExitStatus status = readTuning(); status != ExitStatus::Ok)
+    return status;
   if (ExitStatus status = makeImportOptions(arguments.model, *context, options.import);
       status != ExitStatus::Ok)
     return status;

@@ -167,6 +167,16 @@ json::Object describeRecovery(const CompileSummary &summary) {
                       {"history", describeHistory(recovery)}};
 }
 
+json::Value describeTuning(const CompileSummary &summary) {
+  if (!summary.tuning)
+    return nullptr;
+  return json::Object{{"cache", json::fixUTF8(summary.arguments.tune)},
+                      {"measured", summary.tuning->measured},
+                      {"found", summary.tuning->found},
+                      {"changed", summary.tuning->changed},
+                      {"by_table", strings(summary.tuning->byTable)}};
+}
+
 std::string percent(double share) { return formatv("{0:F2} %", 100 * share).str(); }
 
 std::string humanBytes(uint64_t bytes) {
@@ -239,6 +249,7 @@ json::Object describe(const CompileSummary &summary) {
                       {"groups", describeGroups(report)},
                       {"whole", describeWhole(report)},
                       {"recovery", describeRecovery(summary)},
+                      {"tuning", describeTuning(summary)},
                       {"targets", std::move(targets)},
                       {"kernels", summary.result.plan.kernels.size()},
                       {"peak_live_bytes", summary.result.plan.peakLiveBytes},

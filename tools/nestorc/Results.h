@@ -8,6 +8,8 @@
 
 #include "Measure.h"
 
+#include "compiler/tune/Tuner.h"
+
 #include "llvm/Support/JSON.h"
 
 namespace nestorc {
@@ -19,6 +21,7 @@ struct CompileSummary {
   const CompileData &data;
   const nestor::driver::CompileResult &result;
   const Measurement &measurement;
+  const nestor::tune::TuneReport *tuning; ///< Null without --tune.
   uint64_t modelBytes = 0; ///< Of the model's constants, as imported.
   uint64_t fileBytes = 0, codeBytes = 0;
   double seconds = 0;

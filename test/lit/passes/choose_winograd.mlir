@@ -79,3 +79,25 @@ func.func @main(%x: tensor<1x54x54x64xf32>) -> tensor<1x54x54x64xf32> {
     : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
   return %0 : tensor<1x54x54x64xf32>
 }
+
+// -----
+
+// What was measured counts in place of the table, and leaves nothing behind.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: nest.measured
+// FAST: nest.conv {{.*}}nest.winograd = 2 : i64
+// FAST: nest.conv
+// FAST-NOT: nest.winograd
+func.func @main(%x: tensor<1x54x54x64xf32>) -> tensor<1x54x54x64xf32> {
+  %f = nest.const dense<0.5> : tensor<3x3x64x64xf32>
+  %g = nest.const dense<0.25> : tensor<3x3x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1,
+      nest.measured = {"x86-64-v4" = array<f64: 9.0e5, 5.0e5, 6.0e5, 7.0e5>}}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
+  %1 = nest.conv %0, %g {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1,
+      nest.measured = {"x86-64-v4" = array<f64: 5.1e5, 5.0e5, 6.0e5, 7.0e5>}}
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
+  return %1 : tensor<1x54x54x64xf32>
+}
