@@ -7,8 +7,8 @@
 // Joining and slicing channels moves nothing where kernels can do without:
 //
 //   the result of an operation that writes rows apart (kernels/Rows.h) is
-//   computed in its part of the tensor that a concatenation makes of it, where
-//   that is small enough to stay near;
+//   computed in its part of the tensor that a concatenation makes of it, unless
+//   that is too large to stay near;
 //   a slice of channels that only concatenations read stays where it is.
 //
 // Both only where every reader can do with rows that lie apart, and only for
