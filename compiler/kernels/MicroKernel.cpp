@@ -82,6 +82,24 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, const ElementPr
   return updated;
 }
 
+/// A vector of weights of `stored`, which are finite, as f32. Where x86 does not
+/// convert halves, their bits with the sign spread, moved and masked are floats
+/// whose exponents are too small by 112: nothing that needs more registers.
+static Value widenWeights(KernelBuilder &b, Value weights, Type stored) {
+  bool converts = b.target.arch != "x86_64" || llvm::is_contained(b.target.features, "f16c");
+  if (!stored.isF16() || converts)
+    return widen(b, weights, stored, b.getF32Type());
+  auto vectorOf = [&](Type element) {
+    return VectorType::get(cast<VectorType>(weights.getType()).getShape(), element);
+  };
+  VectorType i32s = vectorOf(b.getI32Type()), floats = vectorOf(b.getF32Type());
+  constexpr int32_t signExponentMantissa = INT32_MIN | 0x0fffe000;
+  Value bits = arith::ExtSIOp::create(b, i32s, arith::BitcastOp::create(b, vectorOf(b.getI16Type()), weights));
+  Value moved = arith::ShLIOp::create(b, bits, b.constant(i32s, 13));
+  Value masked = arith::AndIOp::create(b, moved, b.constant(i32s, signExponentMantissa));
+  return arith::MulFOp::create(b, arith::BitcastOp::create(b, floats, masked), b.constant(floats, 0x1p112));
+}
+
 SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value> sums, ArrayRef<int64_t> rows,
                                                int64_t vectors, int64_t lanes, RowsOperand lhs,
                                                ArrayRef<Value> panels, Value depth, Value ahead, Type stored) {
@@ -89,7 +107,7 @@ SmallVector<Value> nestor::kernels::accumulate(KernelBuilder &b, ArrayRef<Value>
   Type f32 = b.getF32Type();
   if (!stored)
     stored = f32;
-  auto widened = [&](Value weights) { return Prepared{widen(b, weights, stored, f32)}; };
+  auto widened = [&](Value weights) { return Prepared{widenWeights(b, weights, stored)}; };
   auto broadcast = [&](Value x) { return Prepared{b.broadcast(x, lanes)}; };
   auto add = [&](Value sum, const Prepared &x, const Prepared &weights) { return b.fma(x[0], weights[0], sum); };
   return accumulate(b, {stored, f32, widened, broadcast, add}, sums, rows, vectors, lanes, lhs, panels, depth, ahead);
