@@ -30,7 +30,7 @@ inline constexpr int64_t kWinogradChoices[] = {0, 2, 4, 6};
 
 /// On a `nest.conv` before the choice: what it takes by each of them, in
 /// nanoseconds, on the targets where that was measured:
-/// {"x86-64-v4" = array<f64: 95e3, 71e3, 52e3, 49e3>}.
+/// {"x86-64-v4" = array<f64: 95.0e3, 71.0e3, 52.0e3, 49.0e3>}.
 inline constexpr llvm::StringLiteral kMeasuredAttr = "nest.measured";
 void setMeasured(nest::ConvOp conv, llvm::StringRef target, llvm::ArrayRef<double> nanoseconds);
 std::optional<double> measuredTime(mlir::DictionaryAttr measured, llvm::StringRef target,
