@@ -86,7 +86,7 @@ void GraphStore::shareFilter(nest::ConvOp conv) {
   if (conv.getPacked()) // A shell has it as it is.
     return;
   int64_t outputs = conv.getFilter().getType().getShape().back(), groups = conv.getGroups();
-  bool depthwise = groups == outputs && groups == conv.getInput().getType().getShape().back();
+  bool depthwise = groups == outputs && groups == conv.getInputShape().back();
   share(conv.getFilterMutable(), depthwise ? outputs : outputs / groups, nest::winogradTile(conv));
 }
 

@@ -140,7 +140,7 @@ static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
   std::vector<double> values = toVector<double>(filter);
   if (!op.getPacked())
     return values;
-  int64_t channels = op.getInput().getType().getShape().back();
+  int64_t channels = op.getInputShape().back();
   int64_t outputs = op.getType().getShape().back(), groups = op.getGroups();
   bool depthwise = groups == channels && groups == outputs;
   int64_t taps = product(op.getKernel()), inputs = channels / groups;
