@@ -10,7 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Blocks.h"
-#include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Slices.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/PatternMatch.h"
@@ -143,7 +143,11 @@ struct SliceBeforeConcat final : OpRewritePattern<SliceOp> {
     auto concat = op.getInput().getDefiningOp<ConcatOp>();
     if (!concat)
       return rewriter.notifyMatchFailure(op, "input is not joined");
-    if (!llvm::all_of(concat->getUsers(), [&](Operation *user) { return takesRun(user, concat.getAxis()); }))
+    auto slicesItsAxis = [&](Operation *user) {
+      auto slice = dyn_cast<SliceOp>(user);
+      return slice && takesRun(slice, concat.getAxis());
+    };
+    if (!llvm::all_of(concat->getUsers(), slicesItsAxis))
       return rewriter.notifyMatchFailure(op, "more than runs of what is joined are read");
     auto func = dyn_cast<func::FuncOp>(op->getParentOp());
     if (func && blockCount(func) && !blockNumber(op))
@@ -158,19 +162,6 @@ struct SliceBeforeConcat final : OpRewritePattern<SliceOp> {
   }
 
 private:
-  /// Whether `user` is a slice that takes a run of dimension `axis` and all of
-  /// the others, of which the operands would have to be sliced one by one.
-  static bool takesRun(Operation *user, size_t axis) {
-    auto slice = dyn_cast<SliceOp>(user);
-    if (!slice || slice.getSteps()[axis] != 1)
-      return false;
-    ArrayRef<int64_t> from = shapeOf(slice.getInput()), to = shapeOf(slice.getResult());
-    for (size_t dim = 0; dim < from.size(); ++dim)
-      if (dim != axis && (from[dim] != to[dim] || slice.getSteps()[dim] != 1))
-        return false;
-    return true;
-  }
-
   /// What `op` takes of each operand of `concat`.
   static SmallVector<Value> sliceParts(SliceOp op, ConcatOp concat, PatternRewriter &rewriter) {
     size_t axis = concat.getAxis();

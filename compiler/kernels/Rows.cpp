@@ -6,6 +6,7 @@
 
 #include "compiler/kernels/Rows.h"
 
+#include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/kernels/Epilogue.h"
 
@@ -31,9 +32,7 @@ static bool convWritesRows(nest::ConvOp op) {
     return classifyExtra(op.getType().clone(f32), cast<RankedTensorType>(extra.getType()).clone(f32)) ==
            ExtraKind::Full;
   };
-  bool isOfFloats = op.getType().getElementType().isF32() &&
-                    cast<RankedTensorType>(op.getInput().getType()).getElementType().isF32();
-  return (isOfFloats || nest::isOfBytes(op)) && llvm::none_of(op.getExtras(), isFull);
+  return (nest::computesInF32(op) || nest::isOfBytes(op)) && llvm::none_of(op.getExtras(), isFull);
 }
 
 bool nestor::kernels::writesRows(Operation *op) {
@@ -44,7 +43,7 @@ bool nestor::kernels::writesRows(Operation *op) {
       .Default([](Operation *) { return false; });
 }
 
-bool nestor::kernels::readsRows(Operation *op, unsigned) {
+bool nestor::kernels::readsRows(Operation *op) {
   auto concat = dyn_cast<nest::ConcatOp>(op);
   return concat && joinsRows(concat);
 }

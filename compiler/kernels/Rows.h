@@ -30,8 +30,8 @@ struct RowPitches {
 
 /// Whether the first result of `op` may have rows that lie apart.
 bool writesRows(mlir::Operation *op);
-/// Whether operand `index` may.
-bool readsRows(mlir::Operation *op, unsigned index);
+/// Whether its operands may.
+bool readsRows(mlir::Operation *op);
 
 /// As `describeCalls(op)`, for tensors that lie as `pitches` says. Nothing is
 /// called where all operands of a concatenation are in place.

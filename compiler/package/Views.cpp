@@ -6,7 +6,7 @@
 
 #include "compiler/package/Views.h"
 
-#include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Slices.h"
 #include "compiler/kernels/KernelBuilder.h"
 
 using namespace mlir;
@@ -37,11 +37,8 @@ static int64_t rowLength(Value value) {
 
 /// Whether `op` takes a run of channels of every row.
 static bool takesChannels(nest::SliceOp op) {
-  ArrayRef<int64_t> from = typeOf(op.getInput()).getShape(), to = op.getType().getShape();
-  for (size_t dim = 0; dim + 1 < to.size(); ++dim)
-    if (op.getStarts()[dim] != 0 || op.getSteps()[dim] != 1 || from[dim] != to[dim])
-      return false;
-  return !to.empty() && op.getSteps().back() == 1;
+  int64_t rank = op.getType().getRank();
+  return rank > 0 && nest::takesRun(op, rank - 1);
 }
 
 Views::Views(func::FuncOp func) {
@@ -71,7 +68,7 @@ bool Views::allReadRows(Value value) const {
     Operation *user = use.getOwner();
     if (isa<nest::ReshapeOp>(user))
       return rowLength(user->getResult(0)) == rowLength(value) && allReadRows(user->getResult(0));
-    return slices.contains(user) || readsRows(user, use.getOperandNumber());
+    return slices.contains(user) || readsRows(user);
   });
 }
 
@@ -87,7 +84,7 @@ static bool paysToWriteInPlace(nest::ConcatOp op) {
 }
 
 void Views::placeOperands(nest::ConcatOp op) {
-  if (!readsRows(op, 0) || !isOwn(op.getResult()) || !paysToWriteInPlace(op))
+  if (!readsRows(op) || !isOwn(op.getResult()) || !paysToWriteInPlace(op))
     return;
   int64_t channel = 0;
   for (Value input : op.getInputs()) {

@@ -15,7 +15,8 @@ using namespace mlir;
 namespace nestor::package {
 
 static bool isDepthwise(nest::ConvOp conv) {
-  return conv.getGroups() > 1 && conv.getGroups() == conv.getInputShape().back();
+  int64_t groups = conv.getGroups();
+  return groups > 1 && groups == conv.getInputShape().back();
 }
 
 format::WorkKind workKind(Operation *op) {

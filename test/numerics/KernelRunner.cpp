@@ -381,7 +381,7 @@ struct DrawnPitches {
       return before + cast<RankedTensorType>(value.getType()).getShape().back() + after;
     };
     for (OpOperand &operand : op->getOpOperands()) {
-      if (readsRows(op, operand.getOperandNumber()) && random() % 2)
+      if (readsRows(op) && random() % 2)
         pitches.operands[operand.getOperandNumber()] = draw(operand.get());
       else
         columns.push_back(0);

@@ -214,11 +214,11 @@ ExitStatus Compile::write() {
     return status;
   std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const nestor::tune::TuneReport *tuning = options.tuner ? &tuner.report() : nullptr;
-  CompileSummary summary{arguments, options.nest,
-                         data,      result,
-                         measurement, tuning,
-                         constantBytes(*original), fileBytes,
-                         codeBytes, elapsed.count()};
+  CompileSummary summary{arguments, options.nest, data, result, measurement, tuning};
+  summary.modelBytes = constantBytes(*original);
+  summary.fileBytes = fileBytes;
+  summary.codeBytes = codeBytes;
+  summary.seconds = elapsed.count();
   json::Value document = describe(summary);
   if (arguments.json)
     outs() << formatv("{0:2}", document) << "\n";
