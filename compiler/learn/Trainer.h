@@ -28,10 +28,18 @@ struct TrainingStage {
   AlignedFloats mask;
 };
 
-/// The capacities that step number `step` trains: the first, and by turns one of
-/// the others. The sandwich rule (Yu and Huang: US-Nets, ICCV
-/// 2019) spread over steps: more of them fit into the time.
-llvm::SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, int64_t step);
+/// A capacity that a step trains.
+struct Turn {
+  unsigned capacity;
+  float weight; ///< Of its loss.
+};
+
+/// Those of step number `step`: the smallest, every other time the second
+/// smallest, which has most to learn after it, and in between by turns one of
+/// the others. The sandwich rule (Yu and Huang: US-Nets, ICCV 2019) spread over
+/// steps: more of them fit into the time. In the long run all weigh 1, but where
+/// there are four or more the second 1.5.
+llvm::SmallVector<Turn> sandwich(llvm::ArrayRef<unsigned> all, int64_t step);
 
 /// Trains a nested module in stages.
 class Trainer {

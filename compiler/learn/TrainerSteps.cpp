@@ -27,6 +27,7 @@ static constexpr double kClip = 2;
 /// could learn itself.
 static constexpr double kTopWeight = 2, kTopWeightOfFew = 12;
 static constexpr int64_t kMostDoublings = 1;
+static constexpr float kSecondWeight = 1.5f;
 
 LossOptions Trainer::lossOptions() const {
   return {kTemperature, nets->isClassifier() && options.data->labelled(), heldOut->weights(), {},
@@ -100,10 +101,13 @@ float Trainer::addLabels(const Mixture &mixture, float *row) const {
   return sum;
 }
 
-SmallVector<unsigned> sandwich(llvm::ArrayRef<unsigned> all, int64_t step) {
+SmallVector<Turn> sandwich(llvm::ArrayRef<unsigned> all, int64_t step) {
   if (all.size() <= 2)
-    return SmallVector<unsigned>(all);
-  return {all.front(), all[1 + step % (all.size() - 1)]};
+    return llvm::map_to_vector(all, [](unsigned capacity) { return Turn{capacity, 1}; });
+  int64_t others = int64_t(all.size()) - 2;
+  if (step % 2)
+    return {{all.front(), 1}, {all[2 + step / 2 % others], float(2 * others)}};
+  return {{all.front(), 1}, {all[1], others > 1 ? 2 * kSecondWeight : 2}};
 }
 
 float Trainer::weightOf(unsigned capacity) const {
@@ -124,17 +128,14 @@ void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   setTargets();
   std::memset(gradient.data(), 0, gradient.size() * sizeof(float));
   double sum = 0;
-  SmallVector<unsigned> chosen = sandwich(stage.capacities, state.step);
-  for (unsigned capacity : chosen) {
-    // All count the same in the long run.
-    float share = capacity == stage.capacities.front() ? 1.f : float(stage.capacities.size() - 1);
-    sum += addGradient(capacity, weightOf(capacity) * share / float(stage.capacities.size()));
-  }
+  SmallVector<Turn> turns = sandwich(stage.capacities, state.step);
+  for (auto [capacity, weight] : turns)
+    sum += addGradient(capacity, weightOf(capacity) * weight / float(stage.capacities.size()));
   for (size_t i = 0; i < stage.mask.size(); ++i)
     gradient.data()[i] *= stage.mask.data()[i];
   optimizer.step(state.optimizer, nets->values(), gradient,
                  state.rate * learningRateAt(state.step, state.steps));
-  double mean = sum / double(chosen.size());
+  double mean = sum / double(turns.size());
   loss = state.step == 0 ? mean : loss + (mean - loss) / 20;
   ++state.step;
 }
