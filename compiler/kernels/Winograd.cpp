@@ -22,7 +22,7 @@ static constexpr int64_t mostGrains = 12;
 
 WinogradTiles ConvSpec::winogradTiles() const {
   int64_t rows = llvm::divideCeil(geometry.out[1], winograd), columns = llvm::divideCeil(geometry.out[2], winograd);
-  return {winograd, rows, columns, geometry.batch * rows * columns, winogradBlock};
+  return {{winograd, geometry.stride[2]}, rows, columns, geometry.batch * rows * columns, winogradBlock};
 }
 
 int64_t WinogradTiles::grains() const { return std::min(blocks(), mostGrains); }

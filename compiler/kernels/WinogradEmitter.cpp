@@ -32,8 +32,8 @@ struct TileCorner {
 
 TileCorner cornerOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
   Value inImage = b.rem(tile, tiles.rows * tiles.columns), column = b.rem(inImage, tiles.columns);
-  return {b.div(tile, tiles.rows * tiles.columns), b.mul(b.div(inImage, tiles.columns), tiles.m),
-          b.mul(column, tiles.m), column};
+  return {b.div(tile, tiles.rows * tiles.columns), b.mul(b.div(inImage, tiles.columns), tiles.tile.m),
+          b.mul(column, tiles.tile.m), column};
 }
 
 /// From here on no vector register has a value from before: what the transforms
@@ -55,7 +55,7 @@ void releaseVectors(KernelBuilder &b) {
 class InputTransform {
 public:
   InputTransform(KernelBuilder &builder, const ConvSpec &spec, Value input, Value channels)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).input()), input(input),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).input()), input(input),
         channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
         stage(b.stack(b.getF32Type(), tiles.positions() * panelWidth)),
         zeros(b.stack(b.getF32Type(), panelWidth)) {
@@ -86,8 +86,8 @@ private:
 
 void InputTransform::emitTile(Value tile, Value to) {
   TileCorner corner = cornerOf(b, tiles, tile);
-  firstRow = b.sub(corner.row, b.i64(g.pad[1]));
-  firstColumn = b.sub(corner.column, b.i64(g.pad[2]));
+  firstRow = b.sub(b.mul(corner.row, tiles.tile.stride), b.i64(g.pad[1]));
+  firstColumn = b.sub(b.mul(corner.column, tiles.tile.stride), b.i64(g.pad[2]));
   Value row = b.add(b.mul(corner.image, g.in[1]), firstRow), pixel = b.add(b.mul(row, g.in[2]), firstColumn);
   Value origin = b.at(input, b.mul(pixel, channels), b.getF32Type());
   // Tiles at the edge may begin before the tensor: only the pixels in it are read.
@@ -154,9 +154,9 @@ void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
 class OutputTransform {
 public:
   OutputTransform(KernelBuilder &builder, const ConvSpec &spec, Value resultPitch)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).output()),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).output()),
         resultPitch(resultPitch), epilogue(builder, spec.epilogue, builder.getF32Type(), spec.epilogueArg()),
-        stage(b.stack(b.getF32Type(), tiles.m * tiles.extent() * panelWidth)) {}
+        stage(b.stack(b.getF32Type(), tiles.tile.m * tiles.extent() * panelWidth)) {}
 
   /// `from` is the place of the tile's first product, that of output `channel`.
   /// There are `count` outputs of a group of `width`.
@@ -197,7 +197,7 @@ void OutputTransform::emitColumns(Value from, Value output, int64_t width, Lanes
 }
 
 void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes lanes) {
-  Value rows = b.min(b.sub(b.i64(g.out[1]), corner.row), b.i64(tiles.m));
+  Value rows = b.min(b.sub(b.i64(g.out[1]), corner.row), b.i64(tiles.tile.m));
   Value firstRow = b.add(b.mul(corner.image, g.out[1]), corner.row);
   b.loop(b.i64(0), rows, 1, [&](Value i) {
     SmallVector<Value> row;
@@ -211,11 +211,11 @@ void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes la
       for (int64_t j = 0; j < width; ++j)
         epilogue.finish(row[j], channel, b.add(index, b.mul(resultPitch, j)), lanes);
     };
-    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * tiles.m;
-    if (lastWidth == tiles.m)
-      return finish(tiles.m);
+    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * tiles.tile.m;
+    if (lastWidth == tiles.tile.m)
+      return finish(tiles.tile.m);
     b.ifThenElse(
-        b.equal(corner.tileColumn, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(tiles.m); });
+        b.equal(corner.tileColumn, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(tiles.tile.m); });
   });
 }
 
@@ -238,7 +238,7 @@ public:
       : b(func, target), spec(spec), tiles(spec.winogradTiles()),
         tile(tileFor(target, spec)), group(winogradPanelsTogether(spec)), filter(b.arg(1)) {
     if (spec.nesting.shells) {
-      nested.emplace(b, func, this->spec.nesting, spec.filter, tiles.positions(), group);
+      nested.emplace(b, func, this->spec.nesting, spec.filter, spec.taps(), group);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
     } else {
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
@@ -257,6 +257,7 @@ private:
   void emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount);
   void emitProducts(int64_t count, int64_t tileCount);
   void emitRows(Value position, int64_t count, int64_t panel, int64_t tileCount);
+  Value filterPosition(Value position);
   void emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows);
   SmallVector<Value> forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body);
   unsigned betweenArg() const;
@@ -273,6 +274,7 @@ private:
   // Where the emission is.
   Value transformed, products; ///< Of the block at hand.
   Value panelPointer, panelStride;
+  Value tap; ///< Position of the filter for the products at hand.
 };
 
 /// Behind the epilogue's arguments and the result.
@@ -320,7 +322,7 @@ void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, V
   if (nested) {
     nested->enterPanels(panel, count);
   } else {
-    panelStride = b.mul(inputs, tiles.positions() * panelWidth);
+    panelStride = b.mul(inputs, spec.taps() * panelWidth);
     panelPointer = b.at(filter, b.mul(panel, panelStride), spec.filter);
   }
   int64_t lastCount = tiles.count - (tiles.blocks() - 1) * tiles.block;
@@ -341,6 +343,7 @@ void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, V
 void WinogradConv::emitProducts(int64_t count, int64_t tileCount) {
   b.loop(b.i64(0), b.i64(tiles.positions()), 1, [&](Value position) {
     releaseVectors(b);
+    tap = filterPosition(position);
     // The tiles of a position stay near for all panels of the group.
     for (int64_t panel = 0; panel < count; panel += tile.panels)
       emitRows(position, count, panel, tileCount);
@@ -367,6 +370,15 @@ SmallVector<Value> WinogradConv::forEachRun(int64_t count, ValueRange sums, Nest
   return body(all, sums);
 }
 
+/// Which of the filter's positions the inputs of `position` are multiplied by.
+Value WinogradConv::filterPosition(Value position) {
+  if (tiles.tile.filterExtent() == tiles.extent())
+    return position;
+  auto inDimension = [&](Value i) { return b.min(i, b.i64(tiles.tile.filterExtent() - 1)); };
+  Value row = inDimension(b.div(position, tiles.extent())), column = inDimension(b.rem(position, tiles.extent()));
+  return b.add(b.mul(row, tiles.tile.filterExtent()), column);
+}
+
 /// A tile of panels from number `panel` of a group of `count` on.
 void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows) {
   Type f32 = b.getF32Type();
@@ -377,7 +389,7 @@ void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Val
   SmallVector<Value> sums = forEachRun(count, zeros, [&](const ChannelRun &channels, ValueRange current) {
     SmallVector<Value> rhs;
     for (int64_t i = panel; i < panel + together; ++i)
-      rhs.push_back(b.at(channels.panels[i], b.mul(position, channels.tapStride[i]), spec.filter));
+      rhs.push_back(b.at(channels.panels[i], b.mul(tap, channels.tapStride[i]), spec.filter));
     RowsOperand inRun{b.at(lhs, channels.first, f32), rowFloats, b.i64(1)};
     return accumulate(b, SmallVector<Value>(current), llvm::to_vector(llvm::seq<int64_t>(0, rows)), vectors, lanes,
                       inRun, rhs, channels.count, /*ahead=*/{}, spec.filter);

@@ -234,9 +234,9 @@ TEST_F(TunerTest, AlgorithmsOfEqualLayersAreMeasuredOnce) {
   unsigned told = 0;
   module->walk([&](nest::ConvOp conv) {
     auto measured = conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr);
-    EXPECT_EQ(measuredTime(measured, host.name, 0), 90e3);
-    EXPECT_EQ(measuredTime(measured, host.name, 6), 60.5e3);
-    EXPECT_EQ(measuredTime(measured, foreign().name, 6), std::nullopt);
+    EXPECT_EQ(measuredTime(measured, host.name, {0}), 90e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {6}), 60.5e3);
+    EXPECT_EQ(measuredTime(measured, foreign().name, {6}), std::nullopt);
     ++told;
   });
   EXPECT_EQ(told, 2u);
@@ -253,8 +253,8 @@ TEST_F(TunerTest, LargerFiltersHaveToBeWorthIt) {
   ASSERT_FALSE(bool(tuner.measureAlgorithms(*module, &host)));
   module->walk([&](nest::ConvOp conv) {
     auto measured = conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr);
-    EXPECT_EQ(measuredTime(measured, host.name, 2), 90e3);
-    EXPECT_EQ(measuredTime(measured, host.name, 6), 70e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {2}), 90e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {6}), 70e3);
   });
 }
 
