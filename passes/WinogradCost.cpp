@@ -29,22 +29,19 @@ struct CostRow {
   double direct;  ///< A multiplication of 16 outputs by the direct algorithm.
   double product; ///< One of 16 outputs of a product.
   struct {
-    std::array<double, 4> input;  ///< Transforming 16 channels of each choice's tile.
-    std::array<double, 4> output; ///< The same for 16 outputs.
+    std::array<double, 3> input;  ///< Transforming 16 channels of a tile of 2, 4 and 6.
+    std::array<double, 3> output; ///< The same for 16 outputs.
   } transforms[2];                ///< For strides of 1 and 2.
 };
 
 const CostRow costTable[] = {
-    {"x86-64-v4", 0.28, 0.29, {{{25, 63, 120}, {20, 50, 90}}, {{40, 80, 130, 200}, {30, 58, 95, 145}}}},
-    {"x86-64-v3", 0.28, 0.32, {{{40, 90, 180}, {30, 75, 140}}, {{60, 120, 195, 300}, {45, 87, 140, 220}}}},
-    {"x86-64-v2", 0.81, 0.83, {{{80, 180, 360}, {60, 150, 280}}, {{120, 240, 390, 600}, {90, 175, 280, 440}}}},
-    {"aarch64+neon",
-     0.55,
-     0.58,
-     {{{80, 180, 360}, {60, 150, 280}}, {{120, 240, 390, 600}, {90, 175, 280, 440}}}},
+    {"x86-64-v4", 0.28, 0.29, {{{25, 63, 120}, {20, 50, 90}}, {{45, 190}, {35, 150}}}},
+    {"x86-64-v3", 0.28, 0.32, {{{40, 90, 180}, {30, 75, 140}}, {{70, 230}, {60, 220}}}},
+    {"x86-64-v2", 0.81, 0.83, {{{80, 180, 360}, {60, 150, 280}}, {{150, 430}, {120, 380}}}},
+    {"aarch64+neon", 0.55, 0.58, {{{80, 180, 360}, {60, 150, 280}}, {{150, 430}, {120, 380}}}},
 };
 
-constexpr int64_t choices[] = {0, 2, 4, 6}, choicesOfStride2[] = {0, 2, 3, 4, 5};
+constexpr int64_t choices[] = {0, 2, 4, 6}, choicesOfStride2[] = {0, 2, 4};
 
 double nanosecondsPerByte(WeightDistance distance) {
   switch (distance) {
@@ -142,11 +139,9 @@ double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef t
     double taps = 9 * tapsInside(conv.rows, conv.stride) * tapsInside(conv.columns, conv.stride);
     return std::max(row.direct * taps * conv.batch * conv.rows * conv.columns * inputs * panels, memory);
   }
-  ArrayRef<int64_t> known = winogradChoices(conv.stride);
-  int64_t number = llvm::find(known.drop_front(), tile) - known.begin() - 1;
   const auto &transforms = row.transforms[conv.stride - 1];
-  int64_t positions = nest::WinogradTile{tile, conv.stride}.positions();
+  int64_t size = tile / 2 - 1, positions = nest::WinogradTile{tile, conv.stride}.positions();
   double tiles = conv.batch * llvm::divideCeil(conv.rows, tile) * llvm::divideCeil(conv.columns, tile);
   double products = row.product * positions * tiles * (inputs + productStart) * panels;
-  return std::max(products, memory) + tiles * (inputs / 16 * transforms.input[number] + panels * transforms.output[number]);
+  return std::max(products, memory) + tiles * (inputs / 16 * transforms.input[size] + panels * transforms.output[size]);
 }

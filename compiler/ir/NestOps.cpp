@@ -157,7 +157,7 @@ static LogicalResult verifyWinograd(Operation *op, WinogradTile winograd, ArrayR
     return op->emitOpError("winograd has strides of 1 or 2, not ") << winograd.stride;
   if (!winograd.exists())
     return op->emitOpError("winograd computes tiles of ")
-           << (winograd.stride == 1 ? "2, 4 or 6 outputs" : "2 to 5 outputs of stride 2") << ", not "
+           << (winograd.stride == 1 ? "2, 4 or 6 outputs" : "2 or 4 outputs of stride 2") << ", not "
            << winograd.m;
   if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !(element.isF32() || isHalf(element)))
     return op->emitOpError("winograd is for filters of floats, 3x3 taps and one group");

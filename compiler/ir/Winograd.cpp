@@ -17,7 +17,7 @@
 using namespace nestor::nest;
 
 bool WinogradTile::exists() const {
-  return stride == 1 ? m == 2 || m == 4 || m == 6 : stride == 2 && m >= 2 && m <= 5;
+  return m == 2 || m == 4 ? stride == 1 || stride == 2 : m == 6 && stride == 1;
 }
 
 WinogradTile nestor::nest::winogradTile(mlir::Operation *op) {

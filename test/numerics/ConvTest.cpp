@@ -402,9 +402,9 @@ TEST(ConvTest, Winograd) {
 }
 
 TEST(ConvTest, WinogradOfStride2) {
-  for (uint64_t seed = 850; seed < 862; ++seed) {
+  for (uint64_t seed = 850; seed < 858; ++seed) {
     Draw draw(seed);
-    Conv conv = drawWinograd(draw, 2 + int64_t(seed % 4), 2);
+    Conv conv = drawWinograd(draw, 2 + 2 * int64_t(seed % 2), 2);
     checkOperation(conv.print(), seed, winogradTolerance, {}, nestor::createPackFiltersPass());
   }
 }
@@ -422,9 +422,9 @@ TEST(ConvTest, WinogradInBlocks) {
 }
 
 TEST(ConvTest, WinogradOfStride2InBlocks) {
-  for (uint64_t seed = 864; seed < 868; ++seed) {
+  for (uint64_t seed = 864; seed < 866; ++seed) {
     Draw draw(seed);
-    Conv conv = drawWinograd(draw, 2 + int64_t(seed % 4), 2);
+    Conv conv = drawWinograd(draw, 2 + 2 * int64_t(seed % 2), 2);
     conv.in = {draw(18, 20) * conv.winograd, draw(18, 20) * conv.winograd + draw(1, 5)};
     conv.batch = 1;
     conv.inputs = draw(1, 9), conv.outputs = draw(1, 40);
@@ -435,7 +435,7 @@ TEST(ConvTest, WinogradOfStride2InBlocks) {
 /// Transformed filters that stay f32 are as exact as those of f32.
 TEST(ConvTest, WinogradOfHalfFilters) {
   for (const char *element : {"f16", "bf16"})
-    for (int64_t tile : {2, 4, 6, -2, -3}) { // Negative: of stride 2.
+    for (int64_t tile : {2, 4, 6, -2, -4}) { // Negative: of stride 2.
       uint64_t seed = 840 + tile;
       Draw draw(seed);
       Conv conv = drawWinograd(draw, std::abs(tile), tile < 0 ? 2 : 1);

@@ -132,7 +132,7 @@ const char *regionOf(Activation activation) {
 
 /// Outputs of the tiles that `l` can be computed in.
 ArrayRef<int64_t> tilesOf(const Layer &l) {
-  static constexpr int64_t stride1[] = {2, 4, 6}, stride2[] = {2, 3, 4, 5};
+  static constexpr int64_t stride1[] = {2, 4, 6}, stride2[] = {2, 4};
   if (l.kernel != 3 || l.depthwise || l.inputs < 16)
     return {};
   return l.stride == 1 ? ArrayRef(stride1) : ArrayRef(stride2);

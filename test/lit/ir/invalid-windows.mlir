@@ -138,7 +138,7 @@ func.func @winograd_steps(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) -> t
 // -----
 
 func.func @winograd_stride_2_tile(%f: tensor<3x3x4x4xf32>) -> tensor<1x64x4x16xf32> {
-  // expected-error @+1 {{winograd computes tiles of 2 to 5 outputs of stride 2, not 6}}
+  // expected-error @+1 {{winograd computes tiles of 2 or 4 outputs of stride 2, not 6}}
   %0 = nest.pack %f {groups = 1, nest.winograd = 6 : i64, nest.winograd_stride = 2 : i64}
     : (tensor<3x3x4x4xf32>) -> tensor<1x64x4x16xf32>
   return %0 : tensor<1x64x4x16xf32>
