@@ -160,7 +160,7 @@ TEST(NestedConvTest, Winograd) {
 }
 
 TEST(NestedConvTest, WinogradOfStride2) {
-  for (uint64_t seed = 150; seed < 158; ++seed) {
+  for (uint64_t seed = 150; seed < 155; ++seed) {
     NestedConv conv = drawWinograd(seed, 2);
     if (seed % 4 == 0)
       conv.in = {16 * conv.winograd + 1, 18 * conv.winograd}; // Blocks of tiles.
