@@ -205,6 +205,9 @@ LogicalResult ConvOp::verify() {
   auto isOne = [](int64_t step) { return step == 1; };
   if (winogradTile(*this) && !(llvm::all_equal(getStrides()) && llvm::all_of(getDilations(), isOne)))
     return emitOpError("winograd has one stride for both dimensions and no dilations");
+  auto pack = getFilter().getDefiningOp<PackOp>();
+  if (winogradTile(*this) && pack && winogradTile(pack) != winogradTile(*this))
+    return emitOpError("needs its filter packed for winograd of the same outputs and stride");
   if (getPlanar() && (groups != 1 || !getPacked() || winogradTile(*this) || isOfBytes(*this)))
     return emitOpError("planar needs one group and a packed filter of floats, not Winograd's");
   bool ofBytes = isOfBytes(*this), depthwise = groups == channels && groups == outputs;

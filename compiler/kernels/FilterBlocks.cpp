@@ -184,8 +184,8 @@ uint64_t FilterBlocks::elements(unsigned block) const {
 std::string FilterBlocks::identity() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << bytesOf(packedElement) << ' ' << tapCount << ' ' << directionCount << ' ' << gateCount << ' ' << winogradTile.m << ' '
-     << winogradTile.stride;
+  os << bytesOf(packedElement) << ' ' << tapCount << ' ' << directionCount << ' ' << gateCount << ' '
+     << winogradTile.m << ' ' << winogradTile.stride;
   for (const Edges *parts : {&inputs, &outputs}) {
     os << ';';
     for (const auto &edges : *parts)

@@ -24,16 +24,14 @@ using nestor::nest::Winograd;
 
 namespace {
 
-/// The corner of a tile in an image.
-struct TileCorner {
-  Value image, row, column; ///< Of the first output.
-  Value tileColumn;
+/// Where a tile lies, in an image cut into tiles.
+struct TilePlace {
+  Value image, row, column;
 };
 
-TileCorner cornerOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
-  Value inImage = b.rem(tile, tiles.rows * tiles.columns), column = b.rem(inImage, tiles.columns);
-  return {b.div(tile, tiles.rows * tiles.columns), b.mul(b.div(inImage, tiles.columns), tiles.tile.m),
-          b.mul(column, tiles.tile.m), column};
+TilePlace placeOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
+  Value inImage = b.rem(tile, tiles.rows * tiles.columns);
+  return {b.div(tile, tiles.rows * tiles.columns), b.div(inImage, tiles.columns), b.rem(inImage, tiles.columns)};
 }
 
 /// From here on no vector register has a value from before: what the transforms
@@ -55,8 +53,8 @@ void releaseVectors(KernelBuilder &b) {
 class InputTransform {
 public:
   InputTransform(KernelBuilder &builder, const ConvSpec &spec, Value input, Value channels)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).input()), input(input),
-        channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).input()),
+        input(input), channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
         stage(b.stack(b.getF32Type(), tiles.positions() * panelWidth)),
         zeros(b.stack(b.getF32Type(), panelWidth)) {
     b.store(b.constant(VectorType::get(panelWidth, b.getF32Type()), 0), zeros, b.i64(0), {panelWidth});
@@ -85,10 +83,10 @@ private:
 };
 
 void InputTransform::emitTile(Value tile, Value to) {
-  TileCorner corner = cornerOf(b, tiles, tile);
-  firstRow = b.sub(b.mul(corner.row, tiles.tile.stride), b.i64(g.pad[1]));
-  firstColumn = b.sub(b.mul(corner.column, tiles.tile.stride), b.i64(g.pad[2]));
-  Value row = b.add(b.mul(corner.image, g.in[1]), firstRow), pixel = b.add(b.mul(row, g.in[2]), firstColumn);
+  TilePlace place = placeOf(b, tiles, tile);
+  firstRow = b.sub(b.mul(place.row, tiles.tile.step()), b.i64(g.pad[1]));
+  firstColumn = b.sub(b.mul(place.column, tiles.tile.step()), b.i64(g.pad[2]));
+  Value row = b.add(b.mul(place.image, g.in[1]), firstRow), pixel = b.add(b.mul(row, g.in[2]), firstColumn);
   Value origin = b.at(input, b.mul(pixel, channels), b.getF32Type());
   // Tiles at the edge may begin before the tensor: only the pixels in it are read.
   auto inside = [&](Value first, int64_t extent) {
@@ -164,7 +162,7 @@ public:
 
 private:
   void emitColumns(Value from, Value output, int64_t width, Lanes lanes);
-  void emitRows(const TileCorner &corner, Value channel, Lanes lanes);
+  void emitRows(const TilePlace &tile, Value channel, Lanes lanes);
 
   KernelBuilder &b;
   const ConvGeometry &g;
@@ -176,10 +174,10 @@ private:
 };
 
 void OutputTransform::emitTile(Value tile, Value from, Value channel, Value count, int64_t width) {
-  TileCorner corner = cornerOf(b, tiles, tile);
+  TilePlace place = placeOf(b, tiles, tile);
   b.vectorLoop(b.i64(0), count, b.target.vectorLanes, [&](Value output, Lanes lanes) {
     emitColumns(from, output, width, lanes);
-    emitRows(corner, b.add(channel, output), lanes);
+    emitRows(place, b.add(channel, output), lanes);
   });
 }
 
@@ -196,26 +194,27 @@ void OutputTransform::emitColumns(Value from, Value output, int64_t width, Lanes
   });
 }
 
-void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes lanes) {
-  Value rows = b.min(b.sub(b.i64(g.out[1]), corner.row), b.i64(tiles.tile.m));
-  Value firstRow = b.add(b.mul(corner.image, g.out[1]), corner.row);
+void OutputTransform::emitRows(const TilePlace &tile, Value channel, Lanes lanes) {
+  int64_t m = tiles.tile.m;
+  Value rowInImage = b.mul(tile.row, m), rows = b.min(b.sub(b.i64(g.out[1]), rowInImage), b.i64(m));
+  Value firstRow = b.add(b.mul(tile.image, g.out[1]), rowInImage), firstColumn = b.mul(tile.column, m);
   b.loop(b.i64(0), rows, 1, [&](Value i) {
     SmallVector<Value> row;
     Value place = b.mul(i, tiles.extent() * panelWidth);
     for (int64_t j = 0; j < tiles.extent(); ++j)
       row.push_back(b.load(b.getF32Type(), stage, b.add(place, j * panelWidth), {lanes.count}));
     row = matrix.apply(row);
-    Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), corner.column);
+    Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), firstColumn);
     Value index = b.add(b.mul(pixel, resultPitch), channel);
     auto finish = [&](int64_t width) {
       for (int64_t j = 0; j < width; ++j)
         epilogue.finish(row[j], channel, b.add(index, b.mul(resultPitch, j)), lanes);
     };
-    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * tiles.tile.m;
-    if (lastWidth == tiles.tile.m)
-      return finish(tiles.tile.m);
+    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * m;
+    if (lastWidth == m)
+      return finish(m);
     b.ifThenElse(
-        b.equal(corner.tileColumn, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(tiles.tile.m); });
+        b.equal(tile.column, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(m); });
   });
 }
 

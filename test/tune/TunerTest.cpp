@@ -245,6 +245,28 @@ TEST_F(TunerTest, AlgorithmsOfEqualLayersAreMeasuredOnce) {
   EXPECT_EQ(cache.find(timer.asked.front().key)->choice, "");
 }
 
+TEST_F(TunerTest, AStrideHasItsOwnAlgorithms) {
+  OwningOpRef<ModuleOp> module = parse(R"(
+func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32> {
+  %f = nest.const dense<0.5> : tensor<3x3x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>,
+      padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x14x14x64xf32>
+  return %0 : tensor<1x14x14x64xf32>
+}
+)");
+  TuneCache cache;
+  FakeTimer timer(Fixed{{"direct", 90}, {"F(2)", 80}, {"F(4)", 70}});
+  Tuner tuner(cache, timer);
+  ASSERT_FALSE(bool(tuner.measureAlgorithms(*module, &host)));
+  module->walk([&](nest::ConvOp conv) {
+    auto measured = conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr);
+    EXPECT_EQ(measuredTime(measured, host.name, {2, 2}), 80e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {4, 2}), 70e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {4, 1}), std::nullopt);
+  });
+}
+
 TEST_F(TunerTest, LargerFiltersHaveToBeWorthIt) {
   OwningOpRef<ModuleOp> module = parse(kConvs);
   TuneCache cache;

@@ -146,6 +146,17 @@ func.func @winograd_stride_2_tile(%f: tensor<3x3x4x4xf32>) -> tensor<1x64x4x16xf
 
 // -----
 
+func.func @winograd_filter(%x: tensor<1x9x9x4xf32>, %f: tensor<3x3x4x4xf32>) -> tensor<1x4x4x4xf32> {
+  %p = nest.pack %f {groups = 1, nest.winograd = 4 : i64} : (tensor<3x3x4x4xf32>) -> tensor<1x36x4x16xf32>
+  // expected-error @+1 {{needs its filter packed for winograd of the same outputs and stride}}
+  %0 = nest.conv %x, %p {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, packed, nest.winograd = 4 : i64} : (tensor<1x9x9x4xf32>, tensor<1x36x4x16xf32>) -> tensor<1x4x4x4xf32>
+  return %0 : tensor<1x4x4x4xf32>
+}
+
+// -----
+
 func.func @winograd_kernel(%f: tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32> {
   // expected-error @+1 {{winograd is for filters of floats, 3x3 taps and one group}}
   %0 = nest.pack %f {groups = 1, nest.winograd = 2 : i64} : (tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32>
