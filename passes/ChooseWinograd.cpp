@@ -46,8 +46,10 @@ struct Layer {
 struct Filter {
   SmallVector<ConvOp> readers;
   SmallVector<Layer> layers;       ///< Of the largest function that reads it.
-  bool open = true;                ///< Whether all readers can be Winograd ones.
+  bool open = true;                ///< Whether one algorithm can compute all readers.
   int64_t tile = 0;
+
+  int64_t stride() const { return layers.front().extents.stride; }
 };
 
 class Choice {
@@ -93,7 +95,7 @@ void Choice::collect() {
       Filter &filter = filters[identity];
       filter.readers.push_back(conv);
       std::optional<ConvExtents> extents = winogradExtents(conv);
-      filter.open &= extents.has_value();
+      filter.open &= extents && (filter.layers.empty() || extents->stride == filter.stride());
       if (filter.open && !known.contains(identity))
         filter.layers.push_back({*extents, conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr)});
     });
@@ -105,14 +107,14 @@ double Choice::time(const Filter &filter, int64_t tile) const {
   double sum = 0;
   for (const std::string &target : targets)
     for (const Layer &layer : filter.layers)
-      sum += measuredTime(layer.measured, target, tile)
+      sum += measuredTime(layer.measured, target, {tile, filter.stride()})
                  .value_or(convTime(layer.extents, tile, target, allBytes));
   return sum;
 }
 
 void Choice::takeFastest() {
   for (auto &[identity, filter] : filters)
-    for (int64_t tile : kWinogradChoices)
+    for (int64_t tile : winogradChoices(filter.stride()))
       if (pays(filter, tile) && time(filter, tile) < time(filter, filter.tile))
         filter.tile = tile;
 }
@@ -123,7 +125,7 @@ void Choice::takeBest(int64_t left) {
     int64_t bestTile = 0;
     double bestRate = 0;
     for (auto &[identity, filter] : filters) {
-      for (int64_t tile : kWinogradChoices) {
+      for (int64_t tile : winogradChoices(filter.stride())) {
         int64_t more = bytes(filter, tile) - bytes(filter, filter.tile);
         double saved = time(filter, filter.tile) - time(filter, tile);
         if (more > 0 && more <= left && pays(filter, tile) && saved / more > bestRate)
@@ -141,7 +143,7 @@ void Choice::apply() {
   module->walk([](ConvOp conv) { conv->removeAttr(kMeasuredAttr); });
   for (auto &[identity, filter] : filters)
     for (ConvOp conv : filter.readers)
-      setWinogradTile(conv, filter.tile);
+      setWinogradTile(conv, {filter.tile, filter.stride()});
 }
 
 struct ChooseWinogradPass final : impl::ChooseWinogradPassBase<ChooseWinogradPass> {

@@ -46,11 +46,11 @@ private:
     int64_t taps = 1;
     for (int64_t extent : conv.getKernel())
       taps *= extent;
-    int64_t tile = nest::winogradTile(conv);
+    nest::WinogradTile tile = nest::winogradTile(conv);
     if (tile)
-      taps = nest::Winograd(tile).positions();
+      taps = tile.filterPositions();
     OpBuilder builder(conv);
-    Type element = nest::packedElement(tensorType(conv.getFilter()).getElementType(), tile);
+    Type element = nest::packedElement(tensorType(conv.getFilter()).getElementType(), tile.m);
     auto type = RankedTensorType::get({panels, taps, inputs, kPanel}, element);
     auto pack = nest::PackOp::create(builder, conv.getLoc(), type, conv.getFilter(), groups,
                                      depthwise);

@@ -253,10 +253,10 @@ def QuantizePass : Pass<"nest-quantize", "::mlir::ModuleOp"> {
 def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
   let summary = "compute 3x3 convolutions by Winograd's algorithm where that is faster";
   let description = [{
-    For f32 convolutions of one group with a 3x3 filter and without strides and
-    dilations, a table of what was measured for each instruction set, or for a
-    convolution what `nest.measured` says of it, decides between tiles of 2, 4 or
-    6 outputs squared and the direct algorithm. The
+    For f32 convolutions of one group with a 3x3 filter, a stride of 1 or 2 and
+    without dilations, a table of what was measured for each instruction set, or
+    for a convolution what `nest.measured` says of it, decides between tiles of 2,
+    4 or 6 outputs squared (with a stride of 2: 2 or 4) and the direct algorithm. The
     filter of a tile of m has (m + 2)^2 taps in place of 9. `growth` bounds by
     what fraction of the model's weights all of them may grow: what saves most
     time per byte comes first. All capacities of a layer share one choice.

@@ -9,11 +9,12 @@
 #include "passes/Utils.h"
 
 #include "compiler/ir/HalfFilter.h"
-#include "compiler/ir/Winograd.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
+
+#include <array>
 
 using namespace mlir;
 using namespace nestor;
@@ -25,18 +26,22 @@ namespace {
 /// with 4 lanes, with its own rate of products.
 struct CostRow {
   llvm::StringRef target;
-  double direct;    ///< A multiplication of 16 outputs by the direct algorithm.
-  double product;   ///< One of 16 outputs of a product.
-  double input[3];  ///< Transforming 16 channels of a tile of 2, 4 and 6.
-  double output[3]; ///< The same for 16 outputs.
+  double direct;  ///< A multiplication of 16 outputs by the direct algorithm.
+  double product; ///< One of 16 outputs of a product.
+  struct {
+    std::array<double, 3> input;  ///< Transforming 16 channels of a tile of 2, 4 and 6.
+    std::array<double, 3> output; ///< The same for 16 outputs.
+  } transforms[2];                ///< For strides of 1 and 2.
 };
 
 const CostRow costTable[] = {
-    {"x86-64-v4", 0.28, 0.29, {25, 63, 120}, {20, 50, 90}},
-    {"x86-64-v3", 0.28, 0.32, {40, 90, 180}, {30, 75, 140}},
-    {"x86-64-v2", 0.81, 0.83, {80, 180, 360}, {60, 150, 280}},
-    {"aarch64+neon", 0.55, 0.58, {80, 180, 360}, {60, 150, 280}},
+    {"x86-64-v4", 0.28, 0.29, {{{25, 63, 120}, {20, 50, 90}}, {{45, 190}, {35, 150}}}},
+    {"x86-64-v3", 0.28, 0.32, {{{40, 90, 180}, {30, 75, 140}}, {{70, 230}, {60, 220}}}},
+    {"x86-64-v2", 0.81, 0.83, {{{80, 180, 360}, {60, 150, 280}}, {{150, 430}, {120, 380}}}},
+    {"aarch64+neon", 0.55, 0.58, {{{80, 180, 360}, {60, 150, 280}}, {{150, 430}, {120, 380}}}},
 };
+
+constexpr int64_t choices[] = {0, 2, 4, 6}, choicesOfStride2[] = {0, 2, 4};
 
 double nanosecondsPerByte(WeightDistance distance) {
   switch (distance) {
@@ -66,28 +71,34 @@ static bool areOnes(ArrayRef<int64_t> values) {
 }
 
 std::optional<ConvExtents> nestor::winogradExtents(nest::ConvOp conv) {
-  if (conv.getKernel() != ArrayRef<int64_t>{3, 3} || !areOnes(conv.getStrides()) ||
+  ArrayRef<int64_t> strides = conv.getStrides();
+  if (conv.getKernel() != ArrayRef<int64_t>{3, 3} || strides[0] != strides[1] || strides[0] > 2 ||
       !areOnes(conv.getDilations()) || conv.getGroups() != 1 || conv.getPacked() ||
       !nest::computesInF32(conv))
     return std::nullopt;
   ArrayRef<int64_t> out = shapeOf(conv.getResult());
-  return ConvExtents{out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back(),
+  return ConvExtents{strides[0], out[0], out[1], out[2], shapeOf(conv.getInput()).back(), out.back(),
                      tensorType(conv.getFilter()).getElementType()};
 }
 
+ArrayRef<int64_t> nestor::winogradChoices(int64_t stride) {
+  return stride == 1 ? ArrayRef(choices) : ArrayRef(choicesOfStride2);
+}
+
 void nestor::setMeasured(nest::ConvOp conv, StringRef target, ArrayRef<double> nanoseconds) {
-  assert(nanoseconds.size() == std::size(kWinogradChoices) && "a time for each choice");
+  assert(nanoseconds.size() == winogradChoices(conv.getStrides().front()).size() && "a time for each choice");
   NamedAttrList times(conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr));
   times.set(target, Builder(conv.getContext()).getDenseF64ArrayAttr(nanoseconds));
   conv->setAttr(kMeasuredAttr, times.getDictionary(conv.getContext()));
 }
 
 std::optional<double> nestor::measuredTime(DictionaryAttr measured, StringRef target,
-                                           int64_t tile) {
+                                           nest::WinogradTile tile) {
+  ArrayRef<int64_t> known = winogradChoices(tile.stride);
   auto times = measured ? measured.getAs<DenseF64ArrayAttr>(target) : DenseF64ArrayAttr();
-  if (!times || size_t(times.size()) != std::size(kWinogradChoices))
+  if (!times || size_t(times.size()) != known.size())
     return std::nullopt;
-  return times[llvm::find(kWinogradChoices, tile) - std::begin(kWinogradChoices)];
+  return times[llvm::find(known, tile.m) - known.begin()];
 }
 
 int64_t nestor::weightBytes(ModuleOp module) {
@@ -111,24 +122,26 @@ WeightDistance nestor::weightDistance(int64_t weightBytes) {
 }
 
 int64_t nestor::filterBytes(const ConvExtents &conv, int64_t tile) {
-  int64_t taps = tile ? nest::Winograd(tile).positions() : 9;
+  int64_t taps = tile ? nest::WinogradTile{tile, conv.stride}.filterPositions() : 9;
   int64_t weightBytes = nest::packedElement(conv.weights, tile).getIntOrFloatBitWidth() / 8;
   return weightBytes * taps * conv.inputs * llvm::alignTo(conv.outputs, 16);
 }
 
-/// The share of taps that meet the input where each side has a pixel of padding.
-static double tapsInside(int64_t extent) { return 1 - 2.0 / (3 * extent); }
+/// The share of taps that meet the input where each side has a pixel of padding;
+/// with a stride of 2 those behind the last pixel are hardly used.
+static double tapsInside(int64_t extent, int64_t stride) { return 1 - 2.0 / (3 * extent * stride); }
 
 double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes) {
   const CostRow &row = rowFor(target);
   double inputs = conv.inputs, panels = llvm::divideCeil(conv.outputs, 16);
   double memory = nanosecondsPerByte(weightDistance(weightBytes)) * filterBytes(conv, tile);
   if (tile == 0) {
-    double taps = 9 * tapsInside(conv.rows) * tapsInside(conv.columns);
+    double taps = 9 * tapsInside(conv.rows, conv.stride) * tapsInside(conv.columns, conv.stride);
     return std::max(row.direct * taps * conv.batch * conv.rows * conv.columns * inputs * panels, memory);
   }
-  int64_t size = tile / 2 - 1, positions = nest::Winograd(tile).positions();
+  const auto &transforms = row.transforms[conv.stride - 1];
+  int64_t size = tile / 2 - 1, positions = nest::WinogradTile{tile, conv.stride}.positions();
   double tiles = conv.batch * llvm::divideCeil(conv.rows, tile) * llvm::divideCeil(conv.columns, tile);
   double products = row.product * positions * tiles * (inputs + productStart) * panels;
-  return std::max(products, memory) + tiles * (inputs / 16 * row.input[size] + panels * row.output[size]);
+  return std::max(products, memory) + tiles * (inputs / 16 * transforms.input[size] + panels * transforms.output[size]);
 }

@@ -7,6 +7,7 @@
 #define NESTOR_PASSES_WINOGRADCOST_H
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Winograd.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -15,8 +16,9 @@
 
 namespace nestor {
 
-/// A 3x3 convolution without strides, as far as its time depends on it.
+/// A 3x3 convolution, as far as its time depends on it.
 struct ConvExtents {
+  int64_t stride;
   int64_t batch, rows, columns; ///< Of outputs.
   int64_t inputs, outputs;      ///< Channels.
   mlir::Type weights;           ///< Of the filter.
@@ -25,8 +27,9 @@ struct ConvExtents {
 /// Of `conv`; none where Winograd's algorithm cannot compute it.
 std::optional<ConvExtents> winogradExtents(nest::ConvOp conv);
 
-/// Tiles of this many outputs squared; 0 is the direct algorithm.
-inline constexpr int64_t kWinogradChoices[] = {0, 2, 4, 6};
+/// Tiles of so many outputs squared to choose from for a stride, smaller filters
+/// first; 0 is the direct algorithm.
+llvm::ArrayRef<int64_t> winogradChoices(int64_t stride);
 
 /// On a `nest.conv` before the choice: what it takes by each of them, in
 /// nanoseconds, on the targets where that was measured:
@@ -34,7 +37,7 @@ inline constexpr int64_t kWinogradChoices[] = {0, 2, 4, 6};
 inline constexpr llvm::StringLiteral kMeasuredAttr = "nest.measured";
 void setMeasured(nest::ConvOp conv, llvm::StringRef target, llvm::ArrayRef<double> nanoseconds);
 std::optional<double> measuredTime(mlir::DictionaryAttr measured, llvm::StringRef target,
-                                   int64_t tile);
+                                   nest::WinogradTile tile);
 
 /// Bytes of all weights of `module`, equal ones once.
 int64_t weightBytes(mlir::ModuleOp module);
@@ -44,7 +47,7 @@ int64_t weightBytes(mlir::ModuleOp module);
 enum class WeightDistance { Near, Far, Memory };
 WeightDistance weightDistance(int64_t weightBytes);
 
-/// Bytes of the packed filter.
+/// Bytes of the packed filter; 0 is the direct algorithm here and below.
 int64_t filterBytes(const ConvExtents &conv, int64_t tile);
 
 /// Nanoseconds of one run on one thread, from a table of what was measured on

@@ -31,8 +31,8 @@ inline bool computesInF32(ConvOp op) {
          (filter.isF32() || isHalf(filter));
 }
 
-/// What a filter of `element` holds once it is packed for kernels; `winograd`: see
-/// `winogradTile`.
+/// What a filter of `element` holds once it is packed for kernels; `winograd`: the
+/// outputs of a tile (compiler/ir/Winograd.h), or 0.
 inline mlir::Type packedElement(mlir::Type element, int64_t winograd) {
   bool roundsTooMuch = winograd > 2 || (winograd && element.isBF16());
   return isHalf(element) && roundsTooMuch ? mlir::Float32Type::get(element.getContext()) : element;

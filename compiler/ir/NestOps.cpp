@@ -140,21 +140,25 @@ LogicalResult nestor::nest::verifyWindow(Operation *op, ArrayRef<int64_t> in, Va
 /// The shape of a filter packed into panels of 16 outputs. In a depthwise
 /// filter panels run across the groups, otherwise each group has its own.
 static SmallVector<int64_t> packedShape(ArrayRef<int64_t> kernel, int64_t inputs, int64_t outputs,
-                                        int64_t groups, bool depthwise, int64_t winograd) {
+                                        int64_t groups, bool depthwise, WinogradTile winograd) {
   int64_t panels = depthwise ? llvm::divideCeil(outputs, 16)
                              : groups * llvm::divideCeil(outputs / groups, 16);
   int64_t taps = 1;
   for (int64_t extent : kernel)
     taps *= extent;
-  return {panels, winograd ? Winograd(winograd).positions() : taps, inputs, 16};
+  return {panels, winograd ? winograd.filterPositions() : taps, inputs, 16};
 }
 
-static LogicalResult verifyWinograd(Operation *op, int64_t winograd, ArrayRef<int64_t> kernel,
+static LogicalResult verifyWinograd(Operation *op, WinogradTile winograd, ArrayRef<int64_t> kernel,
                                     int64_t groups, Type element) {
-  if (winograd == 0)
+  if (!winograd)
     return success();
-  if (!Winograd::hasTile(winograd))
-    return op->emitOpError("winograd computes tiles of 2, 4 or 6 outputs, not ") << winograd;
+  if (winograd.stride != 1 && winograd.stride != 2)
+    return op->emitOpError("winograd has strides of 1 or 2, not ") << winograd.stride;
+  if (!winograd.exists())
+    return op->emitOpError("winograd computes tiles of ")
+           << (winograd.stride == 1 ? "2, 4 or 6 outputs" : "2 or 4 outputs of stride 2") << ", not "
+           << winograd.m;
   if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !(element.isF32() || isHalf(element)))
     return op->emitOpError("winograd is for filters of floats, 3x3 taps and one group");
   return success();
@@ -199,8 +203,11 @@ LogicalResult ConvOp::verify() {
                             getFilter().getType().getElementType())))
     return failure();
   auto isOne = [](int64_t step) { return step == 1; };
-  if (winogradTile(*this) && !(llvm::all_of(getStrides(), isOne) && llvm::all_of(getDilations(), isOne)))
-    return emitOpError("winograd has no strides and no dilations");
+  if (winogradTile(*this) && !(llvm::all_equal(getStrides()) && llvm::all_of(getDilations(), isOne)))
+    return emitOpError("winograd has one stride for both dimensions and no dilations");
+  auto pack = getFilter().getDefiningOp<PackOp>();
+  if (winogradTile(*this) && pack && winogradTile(pack) != winogradTile(*this))
+    return emitOpError("needs its filter packed for winograd of the same outputs and stride");
   if (getPlanar() && (groups != 1 || !getPacked() || winogradTile(*this) || isOfBytes(*this)))
     return emitOpError("planar needs one group and a packed filter of floats, not Winograd's");
   bool ofBytes = isOfBytes(*this), depthwise = groups == channels && groups == outputs;
@@ -274,7 +281,7 @@ LogicalResult PackOp::verify() {
     return emitOpError("groups ") << groups << " must divide " << outputs << " outputs";
   if (getDepthwise() && (inputs != 1 || groups != outputs))
     return emitOpError("a depthwise filter is [K.., 1, C] with C groups");
-  Type element = elementOf(getFilter()), packed = packedElement(element, winogradTile(*this));
+  Type element = elementOf(getFilter()), packed = packedElement(element, winogradTile(*this).m);
   if (elementOf(getResult()) != packed)
     return emitOpError("result must hold ") << packed << ", not " << elementOf(getResult());
   if (failed(verifyWinograd(*this, winogradTile(*this), filter.drop_back(2), groups, element)))

@@ -6,6 +6,8 @@
 
 #include "compiler/ir/Winograd.h"
 
+#include "compiler/ir/NestDialect.h"
+
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -14,16 +16,30 @@
 
 using namespace nestor::nest;
 
-int64_t nestor::nest::winogradTile(mlir::Operation *op) {
-  auto tile = op->getAttrOfType<mlir::IntegerAttr>(kWinogradAttr);
-  return tile ? tile.getInt() : 0;
+bool WinogradTile::exists() const {
+  return m == 2 || m == 4 ? stride == 1 || stride == 2 : m == 6 && stride == 1;
 }
 
-void nestor::nest::setWinogradTile(mlir::Operation *op, int64_t m) {
-  if (m)
-    op->setAttr(kWinogradAttr, mlir::Builder(op->getContext()).getI64IntegerAttr(m));
-  else
-    op->removeAttr(kWinogradAttr);
+WinogradTile nestor::nest::winogradTile(mlir::Operation *op) {
+  auto read = [&](llvm::StringRef name, int64_t absent) {
+    auto attribute = op->getAttrOfType<mlir::IntegerAttr>(name);
+    return attribute ? attribute.getInt() : absent;
+  };
+  WinogradTile tile{read(kWinogradAttr, 0), read(kWinogradStrideAttr, 1)};
+  if (auto conv = mlir::dyn_cast<ConvOp>(op); conv && !conv.getStrides().empty())
+    tile.stride = conv.getStrides().front();
+  return tile;
+}
+
+void nestor::nest::setWinogradTile(mlir::Operation *op, WinogradTile tile) {
+  auto set = [&](llvm::StringRef name, int64_t value, bool present) {
+    if (present)
+      op->setAttr(name, mlir::Builder(op->getContext()).getI64IntegerAttr(value));
+    else
+      op->removeAttr(name);
+  };
+  set(kWinogradAttr, tile.m, bool(tile));
+  set(kWinogradStrideAttr, tile.stride, tile && tile.stride != 1 && !mlir::isa<ConvOp>(op));
 }
 
 namespace {
@@ -100,35 +116,68 @@ Matrix inBothDimensions(const Matrix &a) {
   return both;
 }
 
-} // namespace
+/// The matrices of one dimension.
+struct Transforms {
+  Matrix input, filter, output;
+};
 
-Winograd::Winograd(int64_t m)
-    : m(m), inputMatrix(zeros(m + 2, m + 2)), filterMatrix(zeros(m + 2, 3)),
-      outputMatrix(zeros(m, m + 2)) {
-  assert(hasTile(m) && "no algorithm for such tiles");
-  llvm::ArrayRef<double> points = llvm::ArrayRef(allPoints).take_front(m + 1);
+/// m outputs of stride 1 of a filter of `taps`.
+Transforms toomCook(int64_t m, int64_t taps) {
+  int64_t extent = m + taps - 1;
+  Transforms t{zeros(extent, extent), zeros(extent, taps), zeros(m, extent)};
+  llvm::ArrayRef<double> points = llvm::ArrayRef(allPoints).take_front(extent - 1);
   for (size_t i = 0; i < points.size(); ++i) {
     std::vector<double> polynomial = polynomialWithout(points, i);
     double norm = valueAt(polynomial, points[i]), power = 1;
     for (size_t k = 0; k < polynomial.size(); ++k)
-      inputMatrix(i, k) = polynomial[k];
-    for (int64_t k = 0; k < std::max<int64_t>(m, 3); ++k, power *= points[i]) {
+      t.input(i, k) = polynomial[k];
+    for (int64_t k = 0; k < std::max(m, taps); ++k, power *= points[i]) {
       if (k < m)
-        outputMatrix(k, i) = power;
-      if (k < 3)
-        filterMatrix(i, k) = power / norm;
+        t.output(k, i) = power;
+      if (k < taps)
+        t.filter(i, k) = power / norm;
     }
   }
   // The point at infinity sees the highest coefficients.
   std::vector<double> all = polynomialWithout(points, points.size());
   for (size_t k = 0; k < all.size(); ++k)
-    inputMatrix(m + 1, k) = all[k];
-  filterMatrix(m + 1, 2) = 1;
-  outputMatrix(m - 1, m + 1) = 1;
+    t.input(extent - 1, k) = all[k];
+  t.filter(extent - 1, taps - 1) = 1;
+  t.output(m - 1, extent - 1) = 1;
+  return t;
+}
 
-  Matrix adjoint = transposed(filterMatrix);
-  forward = inBothDimensions(filterMatrix);
-  backward = inBothDimensions(product(inverse(product(adjoint, filterMatrix)), adjoint));
+/// m outputs of stride 2 of a filter of 3 taps: a convolution of the even inputs,
+/// and behind its positions the odd inputs as they are.
+Transforms withStride2(int64_t m) {
+  Transforms even = toomCook(m, 2);
+  int64_t extent = 2 * m + 1, evenExtent = m + 1;
+  Transforms t{zeros(extent, extent), zeros(m + 2, 3), zeros(m, extent)};
+  for (int64_t i = 0; i < evenExtent; ++i) {
+    for (int64_t k = 0; k < evenExtent; ++k)
+      t.input(i, 2 * k) = even.input(i, k);
+    for (int64_t k = 0; k < 2; ++k)
+      t.filter(i, 2 * k) = even.filter(i, k);
+    for (int64_t k = 0; k < m; ++k)
+      t.output(k, i) = even.output(k, i);
+  }
+  t.filter(evenExtent, 1) = 1;
+  for (int64_t k = 0; k < m; ++k) {
+    t.input(evenExtent + k, 2 * k + 1) = 1;
+    t.output(k, evenExtent + k) = 1;
+  }
+  return t;
+}
+
+} // namespace
+
+Winograd::Winograd(WinogradTile tile) {
+  assert(tile.exists() && "no algorithm for such tiles");
+  Transforms t = tile.stride == 1 ? toomCook(tile.m, 3) : withStride2(tile.m);
+  Matrix adjoint = transposed(t.filter);
+  forward = inBothDimensions(t.filter);
+  backward = inBothDimensions(product(inverse(product(adjoint, t.filter)), adjoint));
+  inputMatrix = std::move(t.input), filterMatrix = std::move(t.filter), outputMatrix = std::move(t.output);
 }
 
 /// out = row `row` of `matrix` times columns that lie `plane` floats apart.

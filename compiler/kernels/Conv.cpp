@@ -158,8 +158,8 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
                     shared->blocks.wholeInputs(), shared->blocks.outputParts() > 1 || pitched};
   else
     spec.pitched = pitched;
-  if (int64_t tile = op.getPacked() ? nest::winogradTile(op) : 0)
-    planWinograd(spec, tile, fullInputs);
+  if (nest::WinogradTile tile = nest::winogradTile(op); tile && op.getPacked())
+    planWinograd(spec, tile.m, fullInputs);
   spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
   spec.tiles = tilesOf(op);
   return spec;

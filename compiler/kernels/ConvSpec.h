@@ -7,6 +7,7 @@
 #define NESTOR_KERNELS_CONVSPEC_H
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Winograd.h"
 #include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Kernel.h"
 #include "compiler/kernels/NestedFilter.h"
@@ -50,14 +51,15 @@ enum class ConvGrain {
   Panels, ///< One panel of output channels, all pixels.
 };
 
-/// How the outputs of a Winograd convolution (Winograd.h) are cut into tiles of
-/// m x m, numbered by image, row and column.
+/// How the outputs of a Winograd convolution (Winograd.h) are cut into tiles,
+/// numbered by image, row and column.
 struct WinogradTiles {
-  int64_t m, rows, columns, count;
+  nest::WinogradTile tile;
+  int64_t rows, columns, count;
   int64_t block; ///< Tiles that go through all steps together; the last may be less.
 
-  int64_t extent() const { return m + 2; }
-  int64_t positions() const { return extent() * extent(); }
+  int64_t extent() const { return tile.extent(); }
+  int64_t positions() const { return tile.positions(); }
   int64_t blocks() const { return (count + block - 1) / block; }
   /// Of a call that does all steps; each is about as many blocks.
   int64_t grains() const;
@@ -93,7 +95,7 @@ struct ConvSpec {
 
   WinogradTiles winogradTiles() const;
   /// Of the packed filter.
-  int64_t taps() const { return winograd ? winogradTiles().positions() : geometry.taps(); }
+  int64_t taps() const { return winograd ? winogradTiles().tile.filterPositions() : geometry.taps(); }
   /// Of one input in a panel, all taps.
   int64_t weightBytes() const;
 

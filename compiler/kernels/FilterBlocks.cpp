@@ -6,7 +6,6 @@
 
 #include "compiler/kernels/FilterBlocks.h"
 #include "compiler/ir/HalfFilter.h"
-#include "compiler/ir/Winograd.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/TileTable.h"
 #include "compiler/reference/Element.h"
@@ -49,20 +48,20 @@ static bool isFilter(nest::GlobalOp global) {
   return (element.isF32() || element.isInteger(32) || nest::isHalf(element)) && shapeOf(global).size() >= 3;
 }
 
-static int64_t tapsOf(nest::GlobalOp global, int64_t winograd) {
+static int64_t tapsOf(nest::GlobalOp global, nest::WinogradTile winograd) {
   if (winograd)
-    return nest::Winograd(winograd).positions();
+    return winograd.filterPositions();
   int64_t taps = 1;
   for (int64_t extent : shapeOf(global).drop_back(2))
     taps *= extent;
   return taps;
 }
 
-FilterBlocks::FilterBlocks(nest::GlobalOp global, int64_t winograd)
-    : element(global.getValue().getElementType()), packedElement(nest::packedElement(element, winograd)),
+FilterBlocks::FilterBlocks(nest::GlobalOp global, nest::WinogradTile winograd)
+    : element(global.getValue().getElementType()), packedElement(nest::packedElement(element, winograd.m)),
       tapCount(tapsOf(global, winograd)), winogradTile(winograd) {}
 
-std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, int64_t winograd) {
+std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, nest::WinogradTile winograd) {
   if (!isFilter(global))
     return std::nullopt;
   unsigned rank = shapeOf(global).size();
@@ -82,7 +81,8 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, int64_t 
   return blocks;
 }
 
-std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t groupOutputs, int64_t winograd) {
+std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t groupOutputs,
+                                                nest::WinogradTile winograd) {
   if (!isFilter(global))
     return std::nullopt;
   unsigned rank = shapeOf(global).size();
@@ -184,7 +184,8 @@ uint64_t FilterBlocks::elements(unsigned block) const {
 std::string FilterBlocks::identity() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << bytesOf(packedElement) << ' ' << tapCount << ' ' << directionCount << ' ' << gateCount << ' ' << winogradTile;
+  os << bytesOf(packedElement) << ' ' << tapCount << ' ' << directionCount << ' ' << gateCount << ' '
+     << winogradTile.m << ' ' << winogradTile.stride;
   for (const Edges *parts : {&inputs, &outputs}) {
     os << ';';
     for (const auto &edges : *parts)

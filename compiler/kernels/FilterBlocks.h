@@ -29,6 +29,7 @@
 #define NESTOR_KERNELS_FILTERBLOCKS_H
 
 #include "compiler/ir/Nested.h"
+#include "compiler/ir/Winograd.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 
@@ -44,12 +45,13 @@ public:
   /// How convolutions of one group read `global`; none if it does not shrink
   /// or in a way that kernels cannot follow (then every capacity has a copy).
   /// `winograd`: see `nest::winogradTile`.
-  static std::optional<FilterBlocks> nested(nest::GlobalOp global, int64_t winograd = 0);
+  static std::optional<FilterBlocks> nested(nest::GlobalOp global, nest::WinogradTile winograd = {});
 
   /// One block for all capacities: the packed filter (`nest.pack`) of a global
   /// of which they read whole panels from the first one on, `groupOutputs`
   /// outputs to a group (a depthwise filter: one group). None otherwise.
-  static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs, int64_t winograd = 0);
+  static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs,
+                                           nest::WinogradTile winograd = {});
 
   /// How layers of `gates` gates read their weights or recurrence `global`,
   /// [D, G*H, I]; one shell if it does not shrink. None if the hidden units
@@ -72,8 +74,7 @@ public:
   unsigned block(unsigned outputPart, unsigned shell) const { return outputPart * shells() + shell; }
 
   int64_t taps() const { return tapCount; }
-  /// Outputs of a tile in each dimension; 0: no transform.
-  int64_t winograd() const { return winogradTile; }
+  nest::WinogradTile winograd() const { return winogradTile; }
   int64_t directions() const { return directionCount; }
   /// 0: a filter.
   int64_t gates() const { return gateCount; }
@@ -104,7 +105,7 @@ private:
   using Edges = llvm::SmallVector<llvm::SmallVector<int64_t>, 1>; ///< [part][shell]
 
   /// Of one filter, without its edges.
-  FilterBlocks(nest::GlobalOp global, int64_t winograd);
+  FilterBlocks(nest::GlobalOp global, nest::WinogradTile winograd);
 
   /// Outputs of one input, for all taps: side by side in the block,
   /// `outputStride` apart in the filter.
@@ -122,7 +123,8 @@ private:
   int64_t planeFloats() const { return allInputs() * allOutputs(); }
 
   mlir::Type element, packedElement; ///< None: f32.
-  int64_t tapCount = 1, directionCount = 1, gateCount = 0, winogradTile = 0;
+  int64_t tapCount = 1, directionCount = 1, gateCount = 0;
+  nest::WinogradTile winogradTile;
   Edges inputs, outputs;
 };
 

@@ -12,17 +12,17 @@
 using namespace mlir;
 using namespace nestor::kernels;
 
-/// Up to so many tiles are one block.
+/// Up to so many tiles are one block; tiles of stride 2 are larger, and half as many.
 static constexpr int64_t fewTiles = 64;
 /// The transformed input of a block takes about so much of a near cache, but a
-/// block has enough tiles to be worth reading the weights for.
+/// block has enough tiles (of stride 1) to be worth reading the weights for.
 static constexpr int64_t blockBytes = 512 << 10, leastTiles = 28, mostTiles = 112;
 /// Parts into which the work can be cut; each has its memory between the steps.
 static constexpr int64_t mostGrains = 12;
 
 WinogradTiles ConvSpec::winogradTiles() const {
   int64_t rows = llvm::divideCeil(geometry.out[1], winograd), columns = llvm::divideCeil(geometry.out[2], winograd);
-  return {winograd, rows, columns, geometry.batch * rows * columns, winogradBlock};
+  return {{winograd, geometry.stride[2]}, rows, columns, geometry.batch * rows * columns, winogradBlock};
 }
 
 int64_t WinogradTiles::grains() const { return std::min(blocks(), mostGrains); }
@@ -32,10 +32,10 @@ void nestor::kernels::planWinograd(ConvSpec &spec, int64_t m, int64_t inputs) {
   WinogradTiles tiles = spec.winogradTiles();
   spec.winogradBlock = tiles.count;
   spec.grain = ConvGrain::Panels;
-  if (tiles.count <= fewTiles)
+  if (tiles.count * tiles.tile.stride <= fewTiles)
     return;
   int64_t tileBytes = 4 * tiles.positions() * (inputs + WinogradTiles::rowPadding);
-  int64_t most = std::clamp(blockBytes / tileBytes, leastTiles, mostTiles);
+  int64_t most = std::clamp(blockBytes / tileBytes, leastTiles / tiles.tile.stride, mostTiles);
   // Blocks of about the same size.
   spec.winogradBlock = llvm::divideCeil(tiles.count, llvm::divideCeil(tiles.count, most));
   spec.grain = ConvGrain::Rows;

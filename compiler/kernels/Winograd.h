@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// F(m x m, 3 x 3) of compiler/ir/Winograd.h in three steps:
+// The algorithms of compiler/ir/Winograd.h in three steps:
 //
 //   inputs of all tiles of a block, transformed:  [position][tile][channel]
 //   for a group of panels {

@@ -24,16 +24,14 @@ using nestor::nest::Winograd;
 
 namespace {
 
-/// The corner of a tile in an image.
-struct TileCorner {
-  Value image, row, column; ///< Of the first output.
-  Value tileColumn;
+/// Where a tile lies, in an image cut into tiles.
+struct TilePlace {
+  Value image, row, column;
 };
 
-TileCorner cornerOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
-  Value inImage = b.rem(tile, tiles.rows * tiles.columns), column = b.rem(inImage, tiles.columns);
-  return {b.div(tile, tiles.rows * tiles.columns), b.mul(b.div(inImage, tiles.columns), tiles.m),
-          b.mul(column, tiles.m), column};
+TilePlace placeOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
+  Value inImage = b.rem(tile, tiles.rows * tiles.columns);
+  return {b.div(tile, tiles.rows * tiles.columns), b.div(inImage, tiles.columns), b.rem(inImage, tiles.columns)};
 }
 
 /// From here on no vector register has a value from before: what the transforms
@@ -55,8 +53,8 @@ void releaseVectors(KernelBuilder &b) {
 class InputTransform {
 public:
   InputTransform(KernelBuilder &builder, const ConvSpec &spec, Value input, Value channels)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).input()), input(input),
-        channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).input()),
+        input(input), channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
         stage(b.stack(b.getF32Type(), tiles.positions() * panelWidth)),
         zeros(b.stack(b.getF32Type(), panelWidth)) {
     b.store(b.constant(VectorType::get(panelWidth, b.getF32Type()), 0), zeros, b.i64(0), {panelWidth});
@@ -85,10 +83,10 @@ private:
 };
 
 void InputTransform::emitTile(Value tile, Value to) {
-  TileCorner corner = cornerOf(b, tiles, tile);
-  firstRow = b.sub(corner.row, b.i64(g.pad[1]));
-  firstColumn = b.sub(corner.column, b.i64(g.pad[2]));
-  Value row = b.add(b.mul(corner.image, g.in[1]), firstRow), pixel = b.add(b.mul(row, g.in[2]), firstColumn);
+  TilePlace place = placeOf(b, tiles, tile);
+  firstRow = b.sub(b.mul(place.row, tiles.tile.step()), b.i64(g.pad[1]));
+  firstColumn = b.sub(b.mul(place.column, tiles.tile.step()), b.i64(g.pad[2]));
+  Value row = b.add(b.mul(place.image, g.in[1]), firstRow), pixel = b.add(b.mul(row, g.in[2]), firstColumn);
   Value origin = b.at(input, b.mul(pixel, channels), b.getF32Type());
   // Tiles at the edge may begin before the tensor: only the pixels in it are read.
   auto inside = [&](Value first, int64_t extent) {
@@ -154,9 +152,9 @@ void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
 class OutputTransform {
 public:
   OutputTransform(KernelBuilder &builder, const ConvSpec &spec, Value resultPitch)
-      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.m).output()),
+      : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).output()),
         resultPitch(resultPitch), epilogue(builder, spec.epilogue, builder.getF32Type(), spec.epilogueArg()),
-        stage(b.stack(b.getF32Type(), tiles.m * tiles.extent() * panelWidth)) {}
+        stage(b.stack(b.getF32Type(), tiles.tile.m * tiles.extent() * panelWidth)) {}
 
   /// `from` is the place of the tile's first product, that of output `channel`.
   /// There are `count` outputs of a group of `width`.
@@ -164,7 +162,7 @@ public:
 
 private:
   void emitColumns(Value from, Value output, int64_t width, Lanes lanes);
-  void emitRows(const TileCorner &corner, Value channel, Lanes lanes);
+  void emitRows(const TilePlace &tile, Value channel, Lanes lanes);
 
   KernelBuilder &b;
   const ConvGeometry &g;
@@ -176,10 +174,10 @@ private:
 };
 
 void OutputTransform::emitTile(Value tile, Value from, Value channel, Value count, int64_t width) {
-  TileCorner corner = cornerOf(b, tiles, tile);
+  TilePlace place = placeOf(b, tiles, tile);
   b.vectorLoop(b.i64(0), count, b.target.vectorLanes, [&](Value output, Lanes lanes) {
     emitColumns(from, output, width, lanes);
-    emitRows(corner, b.add(channel, output), lanes);
+    emitRows(place, b.add(channel, output), lanes);
   });
 }
 
@@ -196,26 +194,27 @@ void OutputTransform::emitColumns(Value from, Value output, int64_t width, Lanes
   });
 }
 
-void OutputTransform::emitRows(const TileCorner &corner, Value channel, Lanes lanes) {
-  Value rows = b.min(b.sub(b.i64(g.out[1]), corner.row), b.i64(tiles.m));
-  Value firstRow = b.add(b.mul(corner.image, g.out[1]), corner.row);
+void OutputTransform::emitRows(const TilePlace &tile, Value channel, Lanes lanes) {
+  int64_t m = tiles.tile.m;
+  Value rowInImage = b.mul(tile.row, m), rows = b.min(b.sub(b.i64(g.out[1]), rowInImage), b.i64(m));
+  Value firstRow = b.add(b.mul(tile.image, g.out[1]), rowInImage), firstColumn = b.mul(tile.column, m);
   b.loop(b.i64(0), rows, 1, [&](Value i) {
     SmallVector<Value> row;
     Value place = b.mul(i, tiles.extent() * panelWidth);
     for (int64_t j = 0; j < tiles.extent(); ++j)
       row.push_back(b.load(b.getF32Type(), stage, b.add(place, j * panelWidth), {lanes.count}));
     row = matrix.apply(row);
-    Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), corner.column);
+    Value pixel = b.add(b.mul(b.add(firstRow, i), g.out[2]), firstColumn);
     Value index = b.add(b.mul(pixel, resultPitch), channel);
     auto finish = [&](int64_t width) {
       for (int64_t j = 0; j < width; ++j)
         epilogue.finish(row[j], channel, b.add(index, b.mul(resultPitch, j)), lanes);
     };
-    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * tiles.m;
-    if (lastWidth == tiles.m)
-      return finish(tiles.m);
+    int64_t lastWidth = g.out[2] - (tiles.columns - 1) * m;
+    if (lastWidth == m)
+      return finish(m);
     b.ifThenElse(
-        b.equal(corner.tileColumn, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(tiles.m); });
+        b.equal(tile.column, b.i64(tiles.columns - 1)), [&] { finish(lastWidth); }, [&] { finish(m); });
   });
 }
 
@@ -238,7 +237,7 @@ public:
       : b(func, target), spec(spec), tiles(spec.winogradTiles()),
         tile(tileFor(target, spec)), group(winogradPanelsTogether(spec)), filter(b.arg(1)) {
     if (spec.nesting.shells) {
-      nested.emplace(b, func, this->spec.nesting, spec.filter, tiles.positions(), group);
+      nested.emplace(b, func, this->spec.nesting, spec.filter, spec.taps(), group);
       inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
     } else {
       inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
@@ -257,6 +256,7 @@ private:
   void emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount);
   void emitProducts(int64_t count, int64_t tileCount);
   void emitRows(Value position, int64_t count, int64_t panel, int64_t tileCount);
+  Value filterPosition(Value position);
   void emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows);
   SmallVector<Value> forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body);
   unsigned betweenArg() const;
@@ -273,6 +273,7 @@ private:
   // Where the emission is.
   Value transformed, products; ///< Of the block at hand.
   Value panelPointer, panelStride;
+  Value tap; ///< Position of the filter for the products at hand.
 };
 
 /// Behind the epilogue's arguments and the result.
@@ -320,7 +321,7 @@ void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, V
   if (nested) {
     nested->enterPanels(panel, count);
   } else {
-    panelStride = b.mul(inputs, tiles.positions() * panelWidth);
+    panelStride = b.mul(inputs, spec.taps() * panelWidth);
     panelPointer = b.at(filter, b.mul(panel, panelStride), spec.filter);
   }
   int64_t lastCount = tiles.count - (tiles.blocks() - 1) * tiles.block;
@@ -341,6 +342,7 @@ void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, V
 void WinogradConv::emitProducts(int64_t count, int64_t tileCount) {
   b.loop(b.i64(0), b.i64(tiles.positions()), 1, [&](Value position) {
     releaseVectors(b);
+    tap = filterPosition(position);
     // The tiles of a position stay near for all panels of the group.
     for (int64_t panel = 0; panel < count; panel += tile.panels)
       emitRows(position, count, panel, tileCount);
@@ -367,6 +369,15 @@ SmallVector<Value> WinogradConv::forEachRun(int64_t count, ValueRange sums, Nest
   return body(all, sums);
 }
 
+/// Which of the filter's positions the inputs of `position` are multiplied by.
+Value WinogradConv::filterPosition(Value position) {
+  if (tiles.tile.filterExtent() == tiles.extent())
+    return position;
+  auto inDimension = [&](Value i) { return b.min(i, b.i64(tiles.tile.filterExtent() - 1)); };
+  Value row = inDimension(b.div(position, tiles.extent())), column = inDimension(b.rem(position, tiles.extent()));
+  return b.add(b.mul(row, tiles.tile.filterExtent()), column);
+}
+
 /// A tile of panels from number `panel` of a group of `count` on.
 void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows) {
   Type f32 = b.getF32Type();
@@ -377,7 +388,7 @@ void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Val
   SmallVector<Value> sums = forEachRun(count, zeros, [&](const ChannelRun &channels, ValueRange current) {
     SmallVector<Value> rhs;
     for (int64_t i = panel; i < panel + together; ++i)
-      rhs.push_back(b.at(channels.panels[i], b.mul(position, channels.tapStride[i]), spec.filter));
+      rhs.push_back(b.at(channels.panels[i], b.mul(tap, channels.tapStride[i]), spec.filter));
     RowsOperand inRun{b.at(lhs, channels.first, f32), rowFloats, b.i64(1)};
     return accumulate(b, SmallVector<Value>(current), llvm::to_vector(llvm::seq<int64_t>(0, rows)), vectors, lanes,
                       inRun, rhs, channels.count, /*ahead=*/{}, spec.filter);

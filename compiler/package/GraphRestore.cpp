@@ -141,12 +141,13 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   auto type = cast<RankedTensorType>(op.getValue().getType());
   if (places.empty() || places[0] < -kMostGates || type.getRank() < 3)
     return impossible();
-  const int64_t form = places[0], winograd = nest::winogradTile(op);
+  const int64_t form = places[0];
+  const nest::WinogradTile winograd = nest::winogradTile(op);
   bool canBeWinograd = form >= 0 && type.getRank() == 4 && type.getDimSize(0) == 3 &&
-                       type.getDimSize(1) == 3 && nest::Winograd::hasTile(winograd);
+                       type.getDimSize(1) == 3 && winograd.exists();
   if (winograd && !canBeWinograd)
     return impossible();
-  nest::setWinogradTile(op, 0);
+  nest::setWinogradTile(op, {});
   bool inShells = form <= 0 && capacity < nest::capacityCount(op);
   ArrayAttr edges = op.getEdgesAttr();
   SmallVector<int64_t> shape(type.getShape());

@@ -47,7 +47,7 @@ public:
 private:
   void shareFilter(nest::ConvOp conv);
   template <typename OpTy> void shareMatrices(OpTy layer, int64_t gates);
-  void share(OpOperand &operand, int64_t form, int64_t winograd = 0);
+  void share(OpOperand &operand, int64_t form, nest::WinogradTile winograd = {});
   void store(nest::ConstOp op);
   void store(nest::GlobalOp op);
   bool storeBlocks(nest::GlobalOp op);
@@ -60,8 +60,8 @@ private:
   OpBuilder builder;
   std::multimap<uint64_t, const Weight *> byContents;
   /// Of globals that were a constant: the form (kBlocksAttr) that is packed, and
-  /// the outputs of a Winograd tile.
-  llvm::DenseMap<Operation *, std::pair<int64_t, int64_t>> forms;
+  /// what for.
+  llvm::DenseMap<Operation *, std::pair<int64_t, nest::WinogradTile>> forms;
   GraphContents contents;
 };
 
@@ -97,7 +97,7 @@ template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gate
 
 /// A constant filter becomes a global of which the operation reads all, so that
 /// there is one way in which the shells have filters.
-void GraphStore::share(OpOperand &operand, int64_t form, int64_t winograd) {
+void GraphStore::share(OpOperand &operand, int64_t form, nest::WinogradTile winograd) {
   auto constant = operand.get().getDefiningOp<nest::ConstOp>();
   auto type = cast<RankedTensorType>(operand.get().getType());
   Type element = type.getElementType();

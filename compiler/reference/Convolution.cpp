@@ -104,12 +104,13 @@ static void forEachWinogradRun(int64_t positions, int64_t inputs, int64_t output
 
 /// The filter of a Winograd convolution as [9, inputs, outputs].
 static std::vector<double> restoredFilter(ConvOp op, const TensorValue &filter) {
-  Winograd transform(winogradTile(op));
+  WinogradTile tile = winogradTile(op);
+  Winograd transform(tile);
   int64_t inputs = op.getInput().getType().getShape().back();
   int64_t outputs = op.getType().getShape().back(), plane = inputs * outputs;
   std::vector<float> plain(transform.taps() * plane), packed = toVector<float>(filter);
   forEachWinogradRun(
-      transform.positions(), inputs, outputs, [&](int64_t to, int64_t from, int64_t count) {
+      tile.filterPositions(), inputs, outputs, [&](int64_t to, int64_t from, int64_t count) {
         for (int64_t tap = 0; tap < transform.taps(); ++tap)
           transform.restoreFilters(tap, packed.data() + from, inputs * kPanel,
                                    MutableArrayRef(plain).slice(tap * plane + to, count));
@@ -248,13 +249,13 @@ TensorValue nestor::reference::evaluateConvFilterGrad(ConvFilterGradOp op,
 TensorValue nestor::reference::evaluatePack(PackOp op, const Operands &operands) {
   ArrayRef<int64_t> shape = op.getFilter().getType().getShape();
   const TensorValue &filter = operands[op.getFilter()];
-  if (winogradTile(op)) {
-    Winograd transform(winogradTile(op));
+  if (WinogradTile tile = winogradTile(op)) {
+    Winograd transform(tile);
     int64_t inputs = shape[2], outputs = shape[3];
     std::vector<float> plain = toVector<float>(filter), packed(op.getType().getNumElements());
     forEachWinogradRun(
-        transform.positions(), inputs, outputs, [&](int64_t from, int64_t to, int64_t count) {
-          for (int64_t position = 0; position < transform.positions(); ++position)
+        tile.filterPositions(), inputs, outputs, [&](int64_t from, int64_t to, int64_t count) {
+          for (int64_t position = 0; position < tile.filterPositions(); ++position)
             transform.transformFilters(
                 position, plain.data() + from, inputs * outputs,
                 MutableArrayRef(packed).slice(to + position * inputs * kPanel, count));

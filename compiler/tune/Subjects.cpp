@@ -68,6 +68,8 @@ static std::string algorithmName(int64_t tile) {
   return tile ? "F(" + std::to_string(tile) + ")" : "direct";
 }
 
+static ArrayRef<int64_t> choicesOf(nest::ConvOp conv) { return winogradChoices(conv.getStrides().front()); }
+
 /// Appends a function to `scratch` that is `conv` alone, computed by tiles of `tile`.
 static nest::ConvOp isolate(nest::ConvOp conv, int64_t tile, ModuleOp scratch) {
   OpBuilder builder = OpBuilder::atBlockEnd(scratch.getBody());
@@ -80,7 +82,7 @@ static nest::ConvOp isolate(nest::ConvOp conv, int64_t tile, ModuleOp scratch) {
   mapping.map(conv->getOperands(), entry->getArguments());
   builder.setInsertionPointToStart(entry);
   auto copy = cast<nest::ConvOp>(builder.clone(*conv, mapping));
-  nest::setWinogradTile(copy, tile);
+  nest::setWinogradTile(copy, {tile, conv.getStrides().front()});
   func::ReturnOp::create(builder, conv.getLoc(), copy.getResult());
   return copy;
 }
@@ -93,15 +95,18 @@ AlgorithmSubjects::AlgorithmSubjects(ModuleOp module)
       convs.push_back(conv);
   });
   for (nest::ConvOp conv : convs)
-    for (int64_t tile : kWinogradChoices)
+    for (int64_t tile : choicesOf(conv))
       copies.push_back(isolate(conv, tile, *scratch));
   PassManager manager(module.getContext());
   manager.addNestedPass<func::FuncOp>(createPackFiltersPass());
   [[maybe_unused]] LogicalResult packed = manager.run(*scratch);
   assert(succeeded(packed) && "filters of 3x3 convolutions can be packed");
-  constexpr size_t choices = std::size(kWinogradChoices);
-  for (auto [number, conv] : llvm::enumerate(convs))
-    add(conv, ArrayRef(copies).slice(number * choices, choices));
+  ArrayRef<nest::ConvOp> left = copies;
+  for (nest::ConvOp conv : convs) {
+    size_t count = choicesOf(conv).size();
+    add(conv, left.take_front(count));
+    left = left.drop_front(count);
+  }
 }
 
 void AlgorithmSubjects::add(nest::ConvOp conv, ArrayRef<nest::ConvOp> copies) {
@@ -112,7 +117,7 @@ void AlgorithmSubjects::add(nest::ConvOp conv, ArrayRef<nest::ConvOp> copies) {
                             .str()];
   layer.convs.push_back(conv);
   if (layer.candidates.empty())
-    for (auto [tile, copy] : llvm::zip_equal(kWinogradChoices, copies))
+    for (auto [tile, copy] : llvm::zip_equal(choicesOf(conv), copies))
       layer.candidates.push_back({algorithmName(tile), {{callsOf(copy)}}});
 }
 
@@ -126,14 +131,15 @@ std::vector<Subject> AlgorithmSubjects::subjects(const TargetInfo &target) const
 void AlgorithmSubjects::apply(size_t number, const TargetInfo &target, const TuneEntry &entry) {
   // From one choice to the next filters grow: one that is hardly faster than those
   // before counts as equally fast, so that noise does not cost bytes.
+  ArrayRef<nest::ConvOp> convs = std::next(layers.begin(), number)->second.convs;
   SmallVector<double> nanoseconds;
   double best = std::numeric_limits<double>::infinity();
-  for (int64_t tile : kWinogradChoices) {
+  for (int64_t tile : choicesOf(convs.front())) {
     double time = 1e3 * entry.microseconds.at(algorithmName(tile));
     best = best >= kLeastGain * time ? time : best;
     nanoseconds.push_back(std::max(time, best));
   }
-  for (nest::ConvOp conv : std::next(layers.begin(), number)->second.convs)
+  for (nest::ConvOp conv : convs)
     setMeasured(conv, target.name, nanoseconds);
 }
 

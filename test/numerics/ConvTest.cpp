@@ -166,14 +166,15 @@ void drawEpilogue(Draw &draw, Conv &conv) {
 }
 
 /// One of 3x3 taps, with the filter transformed by the pass that packs it.
-Conv drawWinograd(Draw &draw, int64_t tile) {
+Conv drawWinograd(Draw &draw, int64_t tile, int64_t stride = 1) {
   Conv conv;
   conv.kernel = {3, 3};
-  conv.strides = conv.dilations = {1, 1};
+  conv.strides = {stride, stride};
+  conv.dilations = {1, 1};
   for (int i = 0; i < 2; ++i) {
     conv.padBegin.push_back(draw(0, 2));
     conv.padEnd.push_back(draw(0, 2));
-    conv.in.push_back(draw(3, 20));
+    conv.in.push_back(draw(3, 20 * stride));
   }
   conv.batch = draw(1, 2);
   conv.inputs = draw.oneOf<int64_t>({1, 3, 8, 16, 19, 33});
@@ -400,6 +401,14 @@ TEST(ConvTest, Winograd) {
   }
 }
 
+TEST(ConvTest, WinogradOfStride2) {
+  for (uint64_t seed = 850; seed < 856; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWinograd(draw, 2 + 2 * int64_t(seed % 2), 2);
+    checkOperation(conv.print(), seed, winogradTolerance, {}, nestor::createPackFiltersPass());
+  }
+}
+
 /// So many tiles that each grain of the work has blocks of its own.
 TEST(ConvTest, WinogradInBlocks) {
   for (uint64_t seed = 820; seed < 823; ++seed) {
@@ -412,15 +421,26 @@ TEST(ConvTest, WinogradInBlocks) {
   }
 }
 
+TEST(ConvTest, WinogradOfStride2InBlocks) {
+  for (uint64_t seed = 864; seed < 866; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawWinograd(draw, 2 + 2 * int64_t(seed % 2), 2);
+    conv.in = {draw(18, 20) * conv.winograd, draw(18, 20) * conv.winograd + draw(1, 5)};
+    conv.batch = 1;
+    conv.inputs = draw(1, 9), conv.outputs = draw(1, 40);
+    checkOperation(conv.print(), seed, winogradTolerance, {}, nestor::createPackFiltersPass());
+  }
+}
+
 /// Transformed filters that stay f32 are as exact as those of f32.
 TEST(ConvTest, WinogradOfHalfFilters) {
   for (const char *element : {"f16", "bf16"})
-    for (int64_t tile : {2, 4, 6}) {
+    for (int64_t tile : {2, 4, 6, -2, -4}) { // Negative: of stride 2.
       uint64_t seed = 840 + tile;
       Draw draw(seed);
-      Conv conv = drawWinograd(draw, tile);
+      Conv conv = drawWinograd(draw, std::abs(tile), tile < 0 ? 2 : 1);
       conv.filterElement = element;
-      bool rounds = tile == 2 && conv.filterElement == "f16";
+      bool rounds = conv.winograd == 2 && conv.filterElement == "f16";
       checkOperation(conv.print(), seed, rounds ? 1e-3 : winogradTolerance, {}, nestor::createPackFiltersPass());
     }
 }

@@ -15,7 +15,7 @@
 // with --tiles one for each tile that --tune could choose.
 // --shells times the full width of each layer with its filter in one piece and
 // in N shells of equal width, in turns.
-// --winograd times 3x3 layers directly and in tiles of 2, 4 and 6, in turns: what
+// --winograd times 3x3 layers directly and in tiles of each size, in turns: what
 // passes/WinogradCost.cpp has its table from. With --shells the filters of the
 // tiles lie in shells. --dump then writes the tiles' code only.
 // --bytes times int8 layers, on targets with more instructions for bytes too.
@@ -73,6 +73,8 @@ const Layer layers[] = {
     {"resnet50 3x3 14", 14, 256, 256, 3, 1, 1, false},
     {"resnet50 3x3 7", 7, 512, 512, 3, 1, 1, false},
     {"resnet50 3x3 s2", 56, 128, 128, 3, 2, 1, false},
+    {"resnet50 3x3 s2 28", 28, 256, 256, 3, 2, 1, false},
+    {"resnet50 3x3 s2 14", 14, 512, 512, 3, 2, 1, false},
     {"resnet50 1x1 56 64-256", 56, 64, 256, 1, 1, 0, false},
     {"resnet50 1x1 56 256-64", 56, 256, 64, 1, 1, 0, false},
     {"resnet50 1x1 28 512-128", 28, 512, 128, 1, 1, 0, false},
@@ -107,6 +109,8 @@ const Layer layers[] = {
     {"cifar 3x3 32 16", 32, 16, 16, 3, 1, 1, false},
     {"cifar 3x3 16 32", 16, 32, 32, 3, 1, 1, false},
     {"cifar 3x3 8 64", 8, 64, 64, 3, 1, 1, false},
+    {"cifar 3x3 s2 32", 32, 16, 32, 3, 2, 1, false},
+    {"cifar 3x3 s2 16", 16, 32, 64, 3, 2, 1, false},
 };
 
 /// Equal shells of whole panels, or of half ones below 64 channels.
@@ -126,7 +130,13 @@ const char *regionOf(Activation activation) {
          " %q = arith.divf %o, %s : f32\n %r = arith.mulf %a, %q : f32\n nest.yield %r : f32";
 }
 
-bool canBeWinograd(const Layer &l) { return l.kernel == 3 && l.stride == 1 && !l.depthwise; }
+/// Outputs of the tiles that `l` can be computed in.
+ArrayRef<int64_t> tilesOf(const Layer &l) {
+  static constexpr int64_t stride1[] = {2, 4, 6}, stride2[] = {2, 4};
+  if (l.kernel != 3 || l.depthwise || l.inputs < 16)
+    return {};
+  return l.stride == 1 ? ArrayRef(stride1) : ArrayRef(stride2);
+}
 
 /// With 0 shells the filter is an argument in one piece. `winograd`: the outputs
 /// of a tile; 0: direct.
@@ -142,6 +152,7 @@ std::string sourceOf(const Layer &l, const Variant &variant) {
   auto pair = [](int64_t v) { return "array<i64: " + std::to_string(v) + ", " + std::to_string(v) + ">"; };
   int64_t panels = (l.outputs + 15) / 16, taps = winograd ? (winograd + 2) * (winograd + 2) : l.kernel * l.kernel;
   std::string tile = winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "";
+  std::string stride = winograd && l.stride > 1 ? ", nest.winograd_stride = " + std::to_string(l.stride) + " : i64" : "";
   std::string x = tensor({1, l.extent, l.extent, l.inputs}), y = tensor({1, out, out, l.outputs});
   std::string w = tensor({panels, taps, l.depthwise ? 1 : l.inputs, 16}, element), b = tensor({l.outputs});
   std::string global, weight, argument = ", %w: " + w;
@@ -150,7 +161,7 @@ std::string sourceOf(const Layer &l, const Variant &variant) {
     std::string inputs = l.inputs > 3 ? edgesOf(l.inputs, shells) : "[]";
     global = "nest.global @g = dense<0.5> : " + filter + " edges [[], [], " + inputs + ", " + edgesOf(l.outputs, shells) + "]\n";
     weight = " %g = nest.weight @g at " + std::to_string(shells - 1) + " : " + filter +
-             "\n %w = nest.pack %g {groups = 1 : i64" + tile + "} : (" + filter + ") -> " + w + "\n";
+             "\n %w = nest.pack %g {groups = 1 : i64" + tile + stride + "} : (" + filter + ") -> " + w + "\n";
     argument.clear();
   }
   return global + "func.func @f(%x: " + x + argument + ", %b: " + b + ") -> " + y + " {\n" + weight + " %y = nest.conv %x, %w bias %b {kernel = " +
@@ -313,7 +324,7 @@ int main(int argc, char **argv) {
   for (const Layer &layer : layers) {
     bool halves = !weights.empty();
     if (!StringRef(layer.name).contains(filter) || ((shells || bytes || halves) && layer.depthwise) ||
-        (winograd && !canBeWinograd(layer)))
+        (winograd && tilesOf(layer).empty()))
       continue;
     std::vector<Variant> variants;
     if (directory.empty() || !(winograd || halves))
@@ -322,8 +333,8 @@ int main(int argc, char **argv) {
       variants.push_back({shells, 0, weights});
     else if (shells && !winograd)
       variants.push_back({shells, 0});
-    for (int64_t tile : {2, 4, 6})
-      if (winograd)
+    if (winograd)
+      for (int64_t tile : tilesOf(layer))
         variants.push_back({shells, tile});
     std::vector<OwningOpRef<ModuleOp>> modules;
     std::vector<Operation *> ops;

@@ -52,10 +52,12 @@ struct NestedConv {
       taps *= kernel[d];
     }
     x.insert(planar ? x.begin() + 1 : x.end(), i), y.push_back(o), w.insert(w.end(), {i, o});
-    std::string tile;
+    std::string tile, step;
     if (winograd) {
       taps = (winograd + 2) * (winograd + 2);
       tile = ", nest.winograd = " + std::to_string(winograd) + " : i64";
+      if (strides[0] > 1)
+        step = ", nest.winograd_stride = " + std::to_string(strides[0]) + " : i64";
     }
     std::string packedElement = winograd > 2 || (winograd && element == "bf16") ? "f32" : element;
     std::string packed = tensorType({(o + 15) / 16, taps, i, 16}, packedElement), bias = tensorType({o});
@@ -69,7 +71,7 @@ struct NestedConv {
     return filter() + "func.func @f(%x: " + tensorType(x) + ", %b: " + bias +
            (residual ? ", %r: " + tensorType(y) : "") + ") -> " + tensorType(y) + " {\n %w = nest.weight @w at " +
            std::to_string(capacity) + " : " + tensorType(w, element) +
-           "\n %p = nest.pack %w {groups = 1 : i64" + tile + "} : (" + tensorType(w, element) + ") -> " + packed + "\n " + conv +
+           "\n %p = nest.pack %w {groups = 1 : i64" + tile + step + "} : (" + tensorType(w, element) + ") -> " + packed + "\n " + conv +
            "\n return %y : " + tensorType(y) + "\n}\n";
   }
 };
@@ -136,14 +138,15 @@ TEST(NestedConvTest, HalfFilters) {
 }
 
 /// The same structures, each with 3x3 taps and some tile.
-NestedConv drawWinograd(uint64_t seed) {
+NestedConv drawWinograd(uint64_t seed, int64_t stride = 1) {
   NestedConv conv = drawConv(seed);
   conv.kernel = {3, 3};
-  conv.strides = conv.dilations = {1, 1};
+  conv.strides = {stride, stride};
+  conv.dilations = {1, 1};
   conv.pads = {int64_t(seed) % 3, 1};
   for (int64_t &extent : conv.in)
     extent = std::max<int64_t>(extent, 3);
-  conv.winograd = 2 + 2 * (int64_t(seed / 3) % 3);
+  conv.winograd = 2 + 2 * (int64_t(seed / 3) % (stride == 1 ? 3 : 2));
   return conv;
 }
 
@@ -156,9 +159,18 @@ TEST(NestedConvTest, Winograd) {
   }
 }
 
+TEST(NestedConvTest, WinogradOfStride2) {
+  for (uint64_t seed = 150; seed < 155; ++seed) {
+    NestedConv conv = drawWinograd(seed, 2);
+    if (seed % 4 == 0)
+      conv.in = {16 * conv.winograd + 1, 18 * conv.winograd}; // Blocks of tiles.
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed, /*tolerance=*/1e-4);
+  }
+}
+
 TEST(NestedConvTest, ResultInsideALargerTensor) {
   for (uint64_t seed = 140; seed < 144; ++seed) {
-    NestedConv conv = seed % 3 ? drawConv(seed) : drawWinograd(seed);
+    NestedConv conv = seed % 3 ? drawConv(seed) : drawWinograd(seed, 1 + int64_t(seed % 2));
     conv.residual = false; // Those are dense.
     checkRows(conv.print(int64_t(seed) % conv.shells()), seed);
   }
@@ -166,7 +178,7 @@ TEST(NestedConvTest, ResultInsideALargerTensor) {
 
 TEST(NestedConvTest, WinogradOfHalfFilters) {
   for (uint64_t seed = 144; seed < 150; ++seed) {
-    NestedConv conv = drawWinograd(seed);
+    NestedConv conv = drawWinograd(seed, 1 + int64_t(seed / 2 % 2));
     conv.element = halfOf(seed);
     bool rounds = conv.winograd == 2 && conv.element == "f16";
     checkOperation(conv.print(int64_t(seed) % conv.shells()), seed, /*tolerance=*/rounds ? 1e-3 : 1e-4);
@@ -239,7 +251,7 @@ TEST_F(FilterBlocksTest, ExtentsAreExact) {
 /// Also of what a transformed filter has of each block.
 TEST_F(FilterBlocksTest, WinogradExtentsAreExact) {
   for (uint64_t seed = 220; seed < 230; ++seed) {
-    NestedConv conv = drawWinograd(seed);
+    NestedConv conv = drawWinograd(seed, 1 + int64_t(seed % 2));
     expectExactExtents(conv);
     conv.element = halfOf(seed);
     expectExactExtents(conv);
@@ -260,13 +272,13 @@ uint64_t packAndUnpack(const FilterBlocks &blocks, const TensorValue &filter, Te
 
 TEST_F(FilterBlocksTest, WinogradFiltersComeBack) {
   for (uint64_t seed = 320; seed < 340; ++seed) {
-    NestedConv conv = drawWinograd(seed);
+    NestedConv conv = drawWinograd(seed, 1 + int64_t(seed % 2));
     conv.element = seed < 330 ? "f32" : halfOf(seed);
     bool rounds = conv.element == "f16" && conv.winograd == 2;
     auto module = parse(conv.filter());
     ASSERT_TRUE(module);
     nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
-    auto blocks = FilterBlocks::nested(global, conv.winograd);
+    auto blocks = FilterBlocks::nested(global, {conv.winograd, conv.strides[0]});
     ASSERT_TRUE(blocks);
     TensorValue filter = TensorValue::fromAttr(global.getValue()), back = TensorValue::zeros(filter.type);
     packAndUnpack(*blocks, filter, back);

@@ -44,13 +44,25 @@ std::vector<std::vector<char>> evaluate(ModuleOp module) {
   return outputs;
 }
 
+/// Puts random floats where `text`, a module, has `key` for a resource.
+void fill(std::string &text, StringRef key, size_t floats) {
+  std::mt19937 random(floats);
+  std::string hex = "0x40000000"; // The alignment.
+  for (size_t i = 0; i < floats; ++i) {
+    float value = std::uniform_real_distribution<float>(-1, 1)(random);
+    hex += llvm::toHex(StringRef(reinterpret_cast<const char *>(&value), sizeof(value)));
+  }
+  text.replace(text.find(key), key.size(), hex);
+}
+
 class GraphTest : public testing::Test {
 protected:
-  void compile(StringRef text, std::unique_ptr<llvm::MemoryBuffer> &bytes) {
+  void compile(StringRef text, std::unique_ptr<llvm::MemoryBuffer> &bytes,
+               const driver::CompileOptions &options = {}) {
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
     ASSERT_TRUE(module);
     expected = evaluate(*module);
-    result = driver::compileModule(std::move(module), {}, *context);
+    result = driver::compileModule(std::move(module), options, *context);
     ASSERT_TRUE(result.ok()) << result.message;
     bytes = driver::toMemory(result);
   }
@@ -133,24 +145,53 @@ TEST_F(GraphTest, OneCapacityHasItsFiltersInTheShellToo) {
     }
     {-# dialect_resources: {builtin: {w: "@W", d: "@D", g: "@G"}} #-}
   )mlir";
-  auto fill = [&](StringRef key, size_t floats) {
-    std::mt19937 random(floats);
-    std::string hex = "0x40000000"; // The alignment.
-    for (size_t i = 0; i < floats; ++i) {
-      float value = std::uniform_real_distribution<float>(-1, 1)(random);
-      hex += llvm::toHex(StringRef(reinterpret_cast<const char *>(&value), sizeof(value)));
-    }
-    text.replace(text.find(key), key.size(), hex);
-  };
-  fill("@W", 9 * 32 * 32);
-  fill("@D", 9 * 32);
-  fill("@G", 8 * 32);
+  fill(text, "@W", 9 * 32 * 32);
+  fill(text, "@D", 9 * 32);
+  fill(text, "@G", 8 * 32);
   std::unique_ptr<llvm::MemoryBuffer> file;
   compile(text, file);
   EXPECT_LT(section(format::GRAPH).size(), 4096u);
   auto module = read(file->getBuffer(), 0);
   ASSERT_TRUE(bool(module)) << toString(module.takeError());
   EXPECT_EQ(evaluate(**module), expected);
+}
+
+/// A filter that is transformed for a convolution of stride 2.
+TEST_F(GraphTest, TransformedFiltersComeBack) {
+  std::string text = R"mlir(
+    func.func @main(%x: tensor<1x32x32x64xf32>) -> tensor<1x16x16x64xf32> {
+      %w = nest.const dense_resource<w> : tensor<3x3x64x64xf32>
+      %0 = nest.conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+        dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 1>, padEnd = array<i64: 1, 0>,
+        groups = 1 : i64} : (tensor<1x32x32x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x16x16x64xf32>
+      return %0 : tensor<1x16x16x64xf32>
+    }
+    {-# dialect_resources: {builtin: {w: "@W"}} #-}
+  )mlir";
+  fill(text, "@W", 9 * 64 * 64);
+  driver::CompileOptions options;
+  options.optimize = driver::Optimize::Latency;
+  std::unique_ptr<llvm::MemoryBuffer> file;
+  compile(text, file, options);
+  auto contents = package::decodeGraph(result.plan.graph);
+  ASSERT_TRUE(bool(contents)) << toString(contents.takeError());
+  size_t stride = contents->text.find("nest.winograd_stride = 2");
+  ASSERT_NE(stride, std::string::npos);
+  auto module = read(file->getBuffer(), 0);
+  ASSERT_TRUE(bool(module)) << toString(module.takeError());
+  std::vector<std::vector<char>> outputs = evaluate(**module);
+  ASSERT_EQ(outputs.size(), expected.size());
+  for (size_t i = 0; i < expected.front().size(); i += sizeof(float)) {
+    float original, restored;
+    std::memcpy(&original, &expected.front()[i], sizeof(float));
+    std::memcpy(&restored, &outputs.front()[i], sizeof(float));
+    ASSERT_NEAR(original, restored, 1e-4);
+  }
+
+  contents->text[stride + std::strlen("nest.winograd_stride = ")] = '3';
+  auto damaged = read(withGraph(package::encodeGraph(*contents))->getBuffer(), 0);
+  ASSERT_FALSE(bool(damaged));
+  EXPECT_EQ(toString(damaged.takeError()), "the graph section has a filter of an impossible structure");
 }
 
 TEST_F(GraphTest, TheSameModuleGivesTheSameBytes) {

@@ -234,15 +234,37 @@ TEST_F(TunerTest, AlgorithmsOfEqualLayersAreMeasuredOnce) {
   unsigned told = 0;
   module->walk([&](nest::ConvOp conv) {
     auto measured = conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr);
-    EXPECT_EQ(measuredTime(measured, host.name, 0), 90e3);
-    EXPECT_EQ(measuredTime(measured, host.name, 6), 60.5e3);
-    EXPECT_EQ(measuredTime(measured, foreign().name, 6), std::nullopt);
+    EXPECT_EQ(measuredTime(measured, host.name, {0}), 90e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {6}), 60.5e3);
+    EXPECT_EQ(measuredTime(measured, foreign().name, {6}), std::nullopt);
     ++told;
   });
   EXPECT_EQ(told, 2u);
   // Rules choose by all the times: there is no choice in the file.
   ASSERT_EQ(timer.asked.size(), 1u);
   EXPECT_EQ(cache.find(timer.asked.front().key)->choice, "");
+}
+
+TEST_F(TunerTest, AStrideHasItsOwnAlgorithms) {
+  OwningOpRef<ModuleOp> module = parse(R"(
+func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32> {
+  %f = nest.const dense<0.5> : tensor<3x3x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>,
+      padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x14x14x64xf32>
+  return %0 : tensor<1x14x14x64xf32>
+}
+)");
+  TuneCache cache;
+  FakeTimer timer(Fixed{{"direct", 90}, {"F(2)", 80}, {"F(4)", 70}});
+  Tuner tuner(cache, timer);
+  ASSERT_FALSE(bool(tuner.measureAlgorithms(*module, &host)));
+  module->walk([&](nest::ConvOp conv) {
+    auto measured = conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr);
+    EXPECT_EQ(measuredTime(measured, host.name, {2, 2}), 80e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {4, 2}), 70e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {4, 1}), std::nullopt);
+  });
 }
 
 TEST_F(TunerTest, LargerFiltersHaveToBeWorthIt) {
@@ -253,8 +275,8 @@ TEST_F(TunerTest, LargerFiltersHaveToBeWorthIt) {
   ASSERT_FALSE(bool(tuner.measureAlgorithms(*module, &host)));
   module->walk([&](nest::ConvOp conv) {
     auto measured = conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr);
-    EXPECT_EQ(measuredTime(measured, host.name, 2), 90e3);
-    EXPECT_EQ(measuredTime(measured, host.name, 6), 70e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {2}), 90e3);
+    EXPECT_EQ(measuredTime(measured, host.name, {6}), 70e3);
   });
 }
 

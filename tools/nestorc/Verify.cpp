@@ -108,7 +108,7 @@ double defaultTolerance(mlir::ModuleOp graph) {
   constexpr double direct = 1e-4, winograd = 1e-3;
   bool found = false;
   if (graph)
-    graph.walk([&](nestor::nest::ConvOp conv) { found |= nestor::nest::winogradTile(conv) != 0; });
+    graph.walk([&](nestor::nest::ConvOp conv) { found |= bool(nestor::nest::winogradTile(conv)); });
   return found ? winograd : direct;
 }
 

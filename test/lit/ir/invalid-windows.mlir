@@ -118,11 +118,41 @@ func.func @winograd_tile(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) -> te
 // -----
 
 func.func @winograd_strides(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) -> tensor<1x3x3x4xf32> {
-  // expected-error @+1 {{winograd has no strides and no dilations}}
-  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
-      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+  // expected-error @+1 {{winograd has strides of 1 or 2, not 3}}
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 3, 3>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 1, 1>,
       groups = 1, nest.winograd = 2 : i64} : (tensor<1x8x8x4xf32>, tensor<3x3x4x4xf32>) -> tensor<1x3x3x4xf32>
   return %0 : tensor<1x3x3x4xf32>
+}
+
+// -----
+
+func.func @winograd_steps(%x: tensor<1x8x8x4xf32>, %f: tensor<3x3x4x4xf32>) -> tensor<1x3x6x4xf32> {
+  // expected-error @+1 {{winograd has one stride for both dimensions and no dilations}}
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 2 : i64} : (tensor<1x8x8x4xf32>, tensor<3x3x4x4xf32>) -> tensor<1x3x6x4xf32>
+  return %0 : tensor<1x3x6x4xf32>
+}
+
+// -----
+
+func.func @winograd_stride_2_tile(%f: tensor<3x3x4x4xf32>) -> tensor<1x64x4x16xf32> {
+  // expected-error @+1 {{winograd computes tiles of 2 or 4 outputs of stride 2, not 6}}
+  %0 = nest.pack %f {groups = 1, nest.winograd = 6 : i64, nest.winograd_stride = 2 : i64}
+    : (tensor<3x3x4x4xf32>) -> tensor<1x64x4x16xf32>
+  return %0 : tensor<1x64x4x16xf32>
+}
+
+// -----
+
+func.func @winograd_filter(%x: tensor<1x9x9x4xf32>, %f: tensor<3x3x4x4xf32>) -> tensor<1x4x4x4xf32> {
+  %p = nest.pack %f {groups = 1, nest.winograd = 4 : i64} : (tensor<3x3x4x4xf32>) -> tensor<1x36x4x16xf32>
+  // expected-error @+1 {{needs its filter packed for winograd of the same outputs and stride}}
+  %0 = nest.conv %x, %p {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, packed, nest.winograd = 4 : i64} : (tensor<1x9x9x4xf32>, tensor<1x36x4x16xf32>) -> tensor<1x4x4x4xf32>
+  return %0 : tensor<1x4x4x4xf32>
 }
 
 // -----

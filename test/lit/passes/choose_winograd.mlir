@@ -23,22 +23,37 @@ func.func @main(%x: tensor<1x54x54x64xf32>, %y: tensor<1x18x18x64xf32>) -> (tens
 
 // -----
 
-// Strides, another kernel, a filter that is computed: all direct.
+// Different strides, another kernel, a filter that is computed: all direct.
 // CHECK-LABEL: func.func @main
 // CHECK-NOT: nest.winograd
-func.func @main(%x: tensor<1x54x54x64xf32>, %f: tensor<3x3x64x64xf32>) -> (tensor<1x27x27x64xf32>, tensor<1x54x54x64xf32>, tensor<1x54x54x64xf32>) {
+func.func @main(%x: tensor<1x54x54x64xf32>, %f: tensor<3x3x64x64xf32>) -> (tensor<1x53x27x64xf32>, tensor<1x54x54x64xf32>, tensor<1x54x54x64xf32>) {
   %g = nest.const dense<0.5> : tensor<3x3x64x64xf32>
   %h = nest.const dense<0.5> : tensor<1x1x64x64xf32>
-  %0 = nest.conv %x, %g {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+  %0 = nest.conv %x, %g {kernel = array<i64: 3, 3>, strides = array<i64: 1, 2>,
       dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 0, 0>, groups = 1}
-    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x27x27x64xf32>
+    : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x53x27x64xf32>
   %1 = nest.conv %x, %h {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>,
       dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1}
     : (tensor<1x54x54x64xf32>, tensor<1x1x64x64xf32>) -> tensor<1x54x54x64xf32>
   %2 = nest.conv %1, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
       dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
     : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
-  return %0, %1, %2 : tensor<1x27x27x64xf32>, tensor<1x54x54x64xf32>, tensor<1x54x54x64xf32>
+  return %0, %1, %2 : tensor<1x53x27x64xf32>, tensor<1x54x54x64xf32>, tensor<1x54x54x64xf32>
+}
+
+// -----
+
+// A stride of 2 has tiles of its own.
+// CHECK-LABEL: func.func @main
+// FAST: nest.conv {{.*}}nest.winograd = {{[24]}} : i64
+// ROOM: nest.conv {{.*}}nest.winograd = {{[24]}} : i64
+// NONE-NOT: nest.winograd
+func.func @main(%x: tensor<1x56x56x128xf32>) -> tensor<1x28x28x128xf32> {
+  %f = nest.const dense<0.5> : tensor<3x3x128x128xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x56x56x128xf32>, tensor<3x3x128x128xf32>) -> tensor<1x28x28x128xf32>
+  return %0 : tensor<1x28x28x128xf32>
 }
 
 // -----

@@ -59,6 +59,21 @@ func.func @winograd(%x: tensor<1x5x5x8xf32>, %f: tensor<3x3x8x24xf32>) -> tensor
 
 // -----
 
+// As many where the stride is 2, of another transform.
+// CHECK-LABEL: func.func @winograd_of_stride_2
+// CHECK: %[[P:.*]] = nest.pack %arg1 {groups = 1 : i64, nest.winograd = 4 : i64, nest.winograd_stride = 2 : i64} : (tensor<3x3x8x24xf32>) -> tensor<2x36x8x16xf32>
+// CHECK: nest.conv %arg0, %[[P]]
+// CHECK-SAME: nest.winograd = 4 : i64
+// CHECK-NOT: nest.winograd_stride
+func.func @winograd_of_stride_2(%x: tensor<1x9x9x8xf32>, %f: tensor<3x3x8x24xf32>) -> tensor<1x4x4x24xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.winograd = 4 : i64} : (tensor<1x9x9x8xf32>, tensor<3x3x8x24xf32>) -> tensor<1x4x4x24xf32>
+  return %0 : tensor<1x4x4x24xf32>
+}
+
+// -----
+
 // Halves stay halves, unless a transform would round them too much.
 // CHECK-LABEL: func.func @halves
 // CHECK: nest.pack %arg1 {groups = 1 : i64} : (tensor<3x3x8x24xf16>) -> tensor<2x9x8x16xf16>
