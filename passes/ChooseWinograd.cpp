@@ -28,8 +28,9 @@ namespace {
 /// accuracy.
 constexpr double kLeastGain = 1.05;
 
-/// What stands for a filter in all functions: its global or its value.
-const void *identityOf(Value filter) {
+/// What stands for a filter in all functions: its global or its value. Null for
+/// one that is no constant.
+const void *constantOf(Value filter) {
   if (auto weight = filter.getDefiningOp<WeightOp>())
     return globalOf(weight).getOperation();
   if (auto constant = filter.getDefiningOp<ConstOp>())
@@ -47,15 +48,20 @@ struct Filter {
   SmallVector<ConvOp> readers;
   SmallVector<Layer> layers;       ///< Of the largest function that reads it.
   bool open = true;                ///< Whether all readers can be Winograd ones.
+  bool computed = false;           ///< Packed whenever the function runs.
   int64_t tile = 0;
 };
 
 class Choice {
 public:
-  Choice(ModuleOp module, ArrayRef<std::string> targets)
-      : module(module), targets(targets), allBytes(nestor::weightBytes(module)) {}
+  Choice(ModuleOp module, ArrayRef<std::string> targets, int64_t largest)
+      : module(module), targets(targets), allBytes(nestor::weightBytes(module)) {
+    llvm::copy_if(kWinogradChoices, std::back_inserter(choices),
+                  [&](int64_t tile) { return tile <= largest; });
+  }
 
-  void collect();
+  /// `computed`: see the option.
+  void collect(bool computed);
   /// The fastest for each, whatever it costs.
   void takeFastest();
   /// What saves most time per byte, as long as all take no more than `bytes`.
@@ -75,11 +81,12 @@ private:
 
   ModuleOp module;
   ArrayRef<std::string> targets;
+  SmallVector<int64_t> choices;
   int64_t allBytes;
   llvm::MapVector<const void *, Filter> filters;
 };
 
-void Choice::collect() {
+void Choice::collect(bool computed) {
   // The widest capacity comes last; its layers decide.
   SmallVector<func::FuncOp> functions = capacityFunctions(module);
   for (func::FuncOp function : llvm::reverse(functions)) {
@@ -87,10 +94,12 @@ void Choice::collect() {
     for (const auto &[identity, filter] : filters)
       known.insert(identity);
     function.walk([&](ConvOp conv) {
-      const void *identity = identityOf(conv.getFilter());
-      if (!identity)
+      const void *constant = constantOf(conv.getFilter());
+      if (!constant && !computed)
         return;
+      const void *identity = constant ? constant : conv.getFilter().getAsOpaquePointer();
       Filter &filter = filters[identity];
+      filter.computed = !constant;
       filter.readers.push_back(conv);
       std::optional<ConvExtents> extents = winogradExtents(conv);
       filter.open &= extents.has_value();
@@ -104,15 +113,18 @@ void Choice::collect() {
 double Choice::time(const Filter &filter, int64_t tile) const {
   double sum = 0;
   for (const std::string &target : targets)
-    for (const Layer &layer : filter.layers)
+    for (const Layer &layer : filter.layers) {
       sum += measuredTime(layer.measured, target, tile)
                  .value_or(convTime(layer.extents, tile, target, allBytes));
+      if (filter.computed)
+        sum += packTime(layer.extents, tile, target);
+    }
   return sum;
 }
 
 void Choice::takeFastest() {
   for (auto &[identity, filter] : filters)
-    for (int64_t tile : kWinogradChoices)
+    for (int64_t tile : choices)
       if (pays(filter, tile) && time(filter, tile) < time(filter, filter.tile))
         filter.tile = tile;
 }
@@ -123,7 +135,7 @@ void Choice::takeBest(int64_t left) {
     int64_t bestTile = 0;
     double bestRate = 0;
     for (auto &[identity, filter] : filters) {
-      for (int64_t tile : kWinogradChoices) {
+      for (int64_t tile : choices) {
         int64_t more = bytes(filter, tile) - bytes(filter, filter.tile);
         double saved = time(filter, filter.tile) - time(filter, tile);
         if (more > 0 && more <= left && pays(filter, tile) && saved / more > bestRate)
@@ -148,8 +160,8 @@ struct ChooseWinogradPass final : impl::ChooseWinogradPassBase<ChooseWinogradPas
   using Base::Base;
   void runOnOperation() override {
     std::vector<std::string> names(targets.begin(), targets.end());
-    Choice choice(getOperation(), names);
-    choice.collect();
+    Choice choice(getOperation(), names, largest);
+    choice.collect(computed);
     if (growth < 0)
       choice.takeFastest();
     else

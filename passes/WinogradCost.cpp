@@ -132,3 +132,10 @@ double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef t
   double products = row.product * positions * tiles * (inputs + productStart) * panels;
   return std::max(products, memory) + tiles * (inputs / 16 * row.input[size] + panels * row.output[size]);
 }
+
+double nestor::packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
+  double filters = conv.inputs * llvm::divideCeil(conv.outputs, 16);
+  constexpr double direct = 15;
+  // About as much work as transforming an input tile, which is somewhat larger.
+  return filters * (tile ? rowFor(target).input[tile / 2 - 1] : direct);
+}

@@ -52,6 +52,9 @@ int64_t filterBytes(const ConvExtents &conv, int64_t tile);
 /// only results for the same target.
 double convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes);
 
+/// Nanoseconds of packing the filter at run time, transformed for tiles of `tile`.
+double packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target);
+
 } // namespace nestor
 
 #endif // NESTOR_PASSES_WINOGRADCOST_H
