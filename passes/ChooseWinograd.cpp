@@ -64,6 +64,7 @@ public:
   void collect(bool computed);
   /// The fastest for each, whatever it costs.
   void takeFastest();
+  void takeFastest(ConvFilterGradOp grad);
   /// What saves most time per byte, as long as all take no more than `bytes`.
   void takeBest(int64_t bytes);
   /// Of the network as it is.
@@ -156,6 +157,24 @@ void Choice::apply() {
       setWinogradTile(conv, filter.tile);
 }
 
+/// Gradients of filters take no room in the file: the fastest for each.
+void Choice::takeFastest(ConvFilterGradOp grad) {
+  std::optional<ConvExtents> extents = winogradExtents(grad);
+  if (!extents)
+    return;
+  auto timeOf = [&](int64_t tile) {
+    double sum = 0;
+    for (const std::string &target : targets)
+      sum += filterGradTime(*extents, tile, target);
+    return sum;
+  };
+  int64_t best = 0;
+  for (int64_t tile : choices)
+    if (timeOf(0) > kLeastGain * timeOf(tile) && timeOf(tile) < timeOf(best))
+      best = tile;
+  setWinogradTile(grad, best);
+}
+
 struct ChooseWinogradPass final : impl::ChooseWinogradPassBase<ChooseWinogradPass> {
   using Base::Base;
   void runOnOperation() override {
@@ -167,6 +186,8 @@ struct ChooseWinogradPass final : impl::ChooseWinogradPassBase<ChooseWinogradPas
     else
       choice.takeBest(choice.weightBytes() * growth);
     choice.apply();
+    if (computed)
+      getOperation()->walk([&](ConvFilterGradOp grad) { choice.takeFastest(grad); });
   }
 };
 

@@ -261,7 +261,8 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
     what fraction of the model's weights all of them may grow: what saves most
     time per byte comes first. All capacities of a layer share one choice.
     With `computed` filters that are no constants are transformed at run time, each
-    time the function runs, where that pays all the same.
+    time the function runs, where that pays all the same, and gradients of filters
+    are computed in tiles, too.
 
     ```mlir
     %y = nest.conv %x, %filter {...} : (..., tensor<3x3x64x64xf32>) -> ...
@@ -280,7 +281,7 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
                         "negative: any">,
                  Option<"largest", "largest", "int64_t", "6", "tile that may be chosen">,
                  Option<"computed", "computed", "bool", "false",
-                        "also for filters that are no constants; with any growth">];
+                        "also for filters that are no constants, and gradients of filters">];
 }
 
 def RoundFiltersPass : Pass<"nest-round-filters", "::mlir::ModuleOp"> {

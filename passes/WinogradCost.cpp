@@ -75,6 +75,16 @@ std::optional<ConvExtents> nestor::winogradExtents(nest::ConvOp conv) {
                      tensorType(conv.getFilter()).getElementType()};
 }
 
+std::optional<ConvExtents> nestor::winogradExtents(nest::ConvFilterGradOp grad) {
+  if (grad.getKernel() != ArrayRef<int64_t>{3, 3} || !areOnes(grad.getStrides()) ||
+      !areOnes(grad.getDilations()) || grad.getGroups() != 1 ||
+      !tensorType(grad.getResult()).getElementType().isF32())
+    return std::nullopt;
+  ArrayRef<int64_t> out = shapeOf(grad.getGrad());
+  return ConvExtents{out[0], out[1], out[2], shapeOf(grad.getInput()).back(), out.back(),
+                     tensorType(grad.getResult()).getElementType()};
+}
+
 void nestor::setMeasured(nest::ConvOp conv, StringRef target, ArrayRef<double> nanoseconds) {
   assert(nanoseconds.size() == std::size(kWinogradChoices) && "a time for each choice");
   NamedAttrList times(conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr));
@@ -119,13 +129,20 @@ int64_t nestor::filterBytes(const ConvExtents &conv, int64_t tile) {
 /// The share of taps that meet the input where each side has a pixel of padding.
 static double tapsInside(int64_t extent) { return 1 - 2.0 / (3 * extent); }
 
+/// Of the direct algorithm, with so many panels of outputs.
+static double directTime(const CostRow &row, const ConvExtents &conv, double panels) {
+  double taps = 9 * tapsInside(conv.rows) * tapsInside(conv.columns);
+  return row.direct * taps * conv.batch * conv.rows * conv.columns * conv.inputs * panels;
+}
+
 double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes) {
   const CostRow &row = rowFor(target);
   double inputs = conv.inputs, panels = llvm::divideCeil(conv.outputs, 16);
   double memory = nanosecondsPerByte(weightDistance(weightBytes)) * filterBytes(conv, tile);
   if (tile == 0) {
-    double taps = 9 * tapsInside(conv.rows) * tapsInside(conv.columns);
-    return std::max(row.direct * taps * conv.batch * conv.rows * conv.columns * inputs * panels, memory);
+    // The direct algorithm has code for half a panel.
+    double halves = llvm::divideCeil(conv.outputs, 8);
+    return std::max(directTime(row, conv, halves / 2), memory);
   }
   int64_t size = tile / 2 - 1, positions = nest::Winograd(tile).positions();
   double tiles = conv.batch * llvm::divideCeil(conv.rows, tile) * llvm::divideCeil(conv.columns, tile);
@@ -138,4 +155,14 @@ double nestor::packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef t
   constexpr double direct = 15;
   // About as much work as transforming an input tile, which is somewhat larger.
   return filters * (tile ? rowFor(target).input[tile / 2 - 1] : direct);
+}
+
+double nestor::filterGradTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
+  if (tile == 0)
+    return directTime(rowFor(target), conv, llvm::divideCeil(conv.outputs, 16));
+  double steps = convTime(conv, tile, target, /*weightBytes=*/0);
+  // The sums of all positions are read and written for each block of tiles.
+  constexpr double tilesOfBlock = 24;
+  double tiles = conv.batch * llvm::divideCeil(conv.rows, tile) * llvm::divideCeil(conv.columns, tile);
+  return steps + 2 * (1 + tiles / tilesOfBlock) * filterBytes(conv, tile) * nanosecondsPerByte(WeightDistance::Far);
 }

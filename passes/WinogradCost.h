@@ -24,6 +24,8 @@ struct ConvExtents {
 
 /// Of `conv`; none where Winograd's algorithm cannot compute it.
 std::optional<ConvExtents> winogradExtents(nest::ConvOp conv);
+/// Of the convolution whose filter's gradient it is.
+std::optional<ConvExtents> winogradExtents(nest::ConvFilterGradOp grad);
 
 /// Tiles of this many outputs squared; 0 is the direct algorithm.
 inline constexpr int64_t kWinogradChoices[] = {0, 2, 4, 6};
@@ -54,6 +56,9 @@ double convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, i
 
 /// Nanoseconds of packing the filter at run time, transformed for tiles of `tile`.
 double packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target);
+
+/// Nanoseconds of the gradient of the filter.
+double filterGradTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target);
 
 } // namespace nestor
 
