@@ -15,6 +15,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace nestor;
 
@@ -152,14 +154,20 @@ double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef t
 
 double nestor::packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
   double filters = conv.inputs * llvm::divideCeil(conv.outputs, 16);
-  constexpr double direct = 15;
-  // About as much work as transforming an input tile, which is somewhat larger.
-  return filters * (tile ? rowFor(target).input[tile / 2 - 1] : direct);
+  // Of 16 outputs. Transforming is less work than that of an input tile, but its
+  // results go further away.
+  constexpr double direct = 35, ofInputTile = 2.7;
+  return filters * (tile ? ofInputTile * rowFor(target).input[tile / 2 - 1] : direct);
 }
 
 double nestor::filterGradTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
   if (tile == 0)
     return directTime(rowFor(target), conv, llvm::divideCeil(conv.outputs, 16));
+  // More sums than a near cache holds would need another order of the work, and
+  // the kernel's code grows with the channels.
+  constexpr int64_t mostBytes = 1 << 20;
+  if (filterBytes(conv, tile) > mostBytes)
+    return std::numeric_limits<double>::infinity();
   double steps = convTime(conv, tile, target, /*weightBytes=*/0);
   // The sums of all positions are read and written for each block of tiles.
   constexpr double tilesOfBlock = 24;

@@ -118,19 +118,19 @@ TEST_F(ExecutorTest, ParameterizedFunctionComputesTheCapacity) {
 /// so is what their gradients convolve with.
 TEST_F(ExecutorTest, TrainingConvolvesByWinogradsAlgorithm) {
   auto module = parse(R"(
-func.func @main(%x: tensor<8x10x11x16xf32>, %v: tensor<3x3x16x24xf32>, %w: tensor<3x3x24x16xf32>) -> tensor<1x1x1x1xf32> {
+func.func @main(%x: tensor<16x12x12x16xf32>, %v: tensor<3x3x16x24xf32>, %w: tensor<3x3x24x16xf32>) -> tensor<1x1x1x1xf32> {
   %0 = nest.conv %x, %v {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
          padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1 : i64}
-       : (tensor<8x10x11x16xf32>, tensor<3x3x16x24xf32>) -> tensor<8x10x11x24xf32>
+       : (tensor<16x12x12x16xf32>, tensor<3x3x16x24xf32>) -> tensor<16x12x12x24xf32>
   %1 = nest.conv %0, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
          padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 1>, groups = 1 : i64}
-       : (tensor<8x10x11x24xf32>, tensor<3x3x24x16xf32>) -> tensor<8x8x10x16xf32>
-  %2 = nest.map %1 : tensor<8x8x10x16xf32> -> tensor<8x8x10x16xf32> {
+       : (tensor<16x12x12x24xf32>, tensor<3x3x24x16xf32>) -> tensor<16x10x11x16xf32>
+  %2 = nest.map %1 : tensor<16x10x11x16xf32> -> tensor<16x10x11x16xf32> {
   ^bb0(%a: f32):
     %s = arith.mulf %a, %a : f32
     nest.yield %s : f32
   }
-  %3 = nest.reduce %2 {kind = #nest.reduce_kind<mean>, axes = array<i64: 0, 1, 2, 3>} : (tensor<8x8x10x16xf32>) -> tensor<1x1x1x1xf32>
+  %3 = nest.reduce %2 {kind = #nest.reduce_kind<mean>, axes = array<i64: 0, 1, 2, 3>} : (tensor<16x10x11x16xf32>) -> tensor<1x1x1x1xf32>
   return %3 : tensor<1x1x1x1xf32>
 })");
   auto func = module->lookupSymbol<func::FuncOp>("main");
