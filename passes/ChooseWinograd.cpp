@@ -28,8 +28,9 @@ namespace {
 /// accuracy.
 constexpr double kLeastGain = 1.05;
 
-/// What stands for a filter in all functions: its global or its value.
-const void *identityOf(Value filter) {
+/// What stands for a filter in all functions: its global or its value. Null for
+/// one that is no constant.
+const void *constantOf(Value filter) {
   if (auto weight = filter.getDefiningOp<WeightOp>())
     return globalOf(weight).getOperation();
   if (auto constant = filter.getDefiningOp<ConstOp>())
@@ -47,6 +48,7 @@ struct Filter {
   SmallVector<ConvOp> readers;
   SmallVector<Layer> layers;       ///< Of the largest function that reads it.
   bool open = true;                ///< Whether one algorithm can compute all readers.
+  bool computed = false;           ///< Packed whenever the function runs.
   int64_t tile = 0;
 
   int64_t stride() const { return layers.front().extents.stride; }
@@ -54,12 +56,14 @@ struct Filter {
 
 class Choice {
 public:
-  Choice(ModuleOp module, ArrayRef<std::string> targets)
-      : module(module), targets(targets), allBytes(nestor::weightBytes(module)) {}
+  Choice(ModuleOp module, ArrayRef<std::string> targets, int64_t largest)
+      : module(module), targets(targets), largest(largest), allBytes(nestor::weightBytes(module)) {}
 
-  void collect();
+  /// `computed`: see the option.
+  void collect(bool computed);
   /// The fastest for each, whatever it costs.
   void takeFastest();
+  void takeFastest(ConvFilterGradOp grad);
   /// What saves most time per byte, as long as all take no more than `bytes`.
   void takeBest(int64_t bytes);
   /// Of the network as it is.
@@ -67,6 +71,9 @@ public:
   void apply();
 
 private:
+  ArrayRef<int64_t> choicesFor(int64_t stride) const {
+    return winogradChoices(stride).take_while([&](int64_t tile) { return tile <= largest; });
+  }
   double time(const Filter &filter, int64_t tile) const;
   int64_t bytes(const Filter &filter, int64_t tile) const {
     return filterBytes(filter.layers.front().extents, tile);
@@ -77,11 +84,11 @@ private:
 
   ModuleOp module;
   ArrayRef<std::string> targets;
-  int64_t allBytes;
+  int64_t largest, allBytes;
   llvm::MapVector<const void *, Filter> filters;
 };
 
-void Choice::collect() {
+void Choice::collect(bool computed) {
   // The widest capacity comes last; its layers decide.
   SmallVector<func::FuncOp> functions = capacityFunctions(module);
   for (func::FuncOp function : llvm::reverse(functions)) {
@@ -89,10 +96,12 @@ void Choice::collect() {
     for (const auto &[identity, filter] : filters)
       known.insert(identity);
     function.walk([&](ConvOp conv) {
-      const void *identity = identityOf(conv.getFilter());
-      if (!identity)
+      const void *constant = constantOf(conv.getFilter());
+      if (!constant && !computed)
         return;
+      const void *identity = constant ? constant : conv.getFilter().getAsOpaquePointer();
       Filter &filter = filters[identity];
+      filter.computed = !constant;
       filter.readers.push_back(conv);
       std::optional<ConvExtents> extents = winogradExtents(conv);
       filter.open &= extents && (filter.layers.empty() || extents->stride == filter.stride());
@@ -106,15 +115,18 @@ void Choice::collect() {
 double Choice::time(const Filter &filter, int64_t tile) const {
   double sum = 0;
   for (const std::string &target : targets)
-    for (const Layer &layer : filter.layers)
+    for (const Layer &layer : filter.layers) {
       sum += measuredTime(layer.measured, target, {tile, filter.stride()})
                  .value_or(convTime(layer.extents, tile, target, allBytes));
+      if (filter.computed)
+        sum += packTime(layer.extents, tile, target);
+    }
   return sum;
 }
 
 void Choice::takeFastest() {
   for (auto &[identity, filter] : filters)
-    for (int64_t tile : winogradChoices(filter.stride()))
+    for (int64_t tile : choicesFor(filter.stride()))
       if (pays(filter, tile) && time(filter, tile) < time(filter, filter.tile))
         filter.tile = tile;
 }
@@ -125,7 +137,7 @@ void Choice::takeBest(int64_t left) {
     int64_t bestTile = 0;
     double bestRate = 0;
     for (auto &[identity, filter] : filters) {
-      for (int64_t tile : winogradChoices(filter.stride())) {
+      for (int64_t tile : choicesFor(filter.stride())) {
         int64_t more = bytes(filter, tile) - bytes(filter, filter.tile);
         double saved = time(filter, filter.tile) - time(filter, tile);
         if (more > 0 && more <= left && pays(filter, tile) && saved / more > bestRate)
@@ -146,17 +158,37 @@ void Choice::apply() {
       setWinogradTile(conv, {filter.tile, filter.stride()});
 }
 
+/// Gradients of filters take no room in the file: the fastest for each.
+void Choice::takeFastest(ConvFilterGradOp grad) {
+  std::optional<ConvExtents> extents = winogradExtents(grad);
+  if (!extents)
+    return;
+  auto timeOf = [&](int64_t tile) {
+    double sum = 0;
+    for (const std::string &target : targets)
+      sum += filterGradTime(*extents, tile, target);
+    return sum;
+  };
+  int64_t best = 0;
+  for (int64_t tile : choicesFor(extents->stride))
+    if (timeOf(0) > kLeastGain * timeOf(tile) && timeOf(tile) < timeOf(best))
+      best = tile;
+  setWinogradTile(grad, {best, extents->stride});
+}
+
 struct ChooseWinogradPass final : impl::ChooseWinogradPassBase<ChooseWinogradPass> {
   using Base::Base;
   void runOnOperation() override {
     std::vector<std::string> names(targets.begin(), targets.end());
-    Choice choice(getOperation(), names);
-    choice.collect();
+    Choice choice(getOperation(), names, largest);
+    choice.collect(computed);
     if (growth < 0)
       choice.takeFastest();
     else
       choice.takeBest(choice.weightBytes() * growth);
     choice.apply();
+    if (computed)
+      getOperation()->walk([&](ConvFilterGradOp grad) { choice.takeFastest(grad); });
   }
 };
 

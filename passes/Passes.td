@@ -260,6 +260,9 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
     filter of a tile of m has (m + 2)^2 taps in place of 9. `growth` bounds by
     what fraction of the model's weights all of them may grow: what saves most
     time per byte comes first. All capacities of a layer share one choice.
+    With `computed` filters that are no constants are transformed at run time, each
+    time the function runs, where that pays all the same, and gradients of filters
+    are computed in tiles, too.
 
     ```mlir
     %y = nest.conv %x, %filter {...} : (..., tensor<3x3x64x64xf32>) -> ...
@@ -275,7 +278,10 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
                             "instruction sets that the time is that of">,
                  Option<"growth", "growth", "double", "-1",
                         "bytes that filters may take more, as a fraction of the weights; "
-                        "negative: any">];
+                        "negative: any">,
+                 Option<"largest", "largest", "int64_t", "6", "tile that may be chosen">,
+                 Option<"computed", "computed", "bool", "false",
+                        "also for filters that are no constants, and gradients of filters">];
 }
 
 def RoundFiltersPass : Pass<"nest-round-filters", "::mlir::ModuleOp"> {

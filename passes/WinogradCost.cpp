@@ -15,6 +15,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <array>
+#include <limits>
 
 using namespace mlir;
 using namespace nestor;
@@ -81,6 +82,16 @@ std::optional<ConvExtents> nestor::winogradExtents(nest::ConvOp conv) {
                      tensorType(conv.getFilter()).getElementType()};
 }
 
+std::optional<ConvExtents> nestor::winogradExtents(nest::ConvFilterGradOp grad) {
+  if (grad.getKernel() != ArrayRef<int64_t>{3, 3} || !areOnes(grad.getStrides()) ||
+      !areOnes(grad.getDilations()) || grad.getGroups() != 1 ||
+      !tensorType(grad.getResult()).getElementType().isF32())
+    return std::nullopt;
+  ArrayRef<int64_t> out = shapeOf(grad.getGrad());
+  return ConvExtents{/*stride=*/1, out[0], out[1], out[2], shapeOf(grad.getInput()).back(), out.back(),
+                     tensorType(grad.getResult()).getElementType()};
+}
+
 ArrayRef<int64_t> nestor::winogradChoices(int64_t stride) {
   return stride == 1 ? ArrayRef(choices) : ArrayRef(choicesOfStride2);
 }
@@ -131,17 +142,47 @@ int64_t nestor::filterBytes(const ConvExtents &conv, int64_t tile) {
 /// with a stride of 2 those behind the last pixel are hardly used.
 static double tapsInside(int64_t extent, int64_t stride) { return 1 - 2.0 / (3 * extent * stride); }
 
+/// Of the direct algorithm, with so many panels of outputs.
+static double directTime(const CostRow &row, const ConvExtents &conv, double panels) {
+  double taps = 9 * tapsInside(conv.rows, conv.stride) * tapsInside(conv.columns, conv.stride);
+  return row.direct * taps * conv.batch * conv.rows * conv.columns * conv.inputs * panels;
+}
+
 double nestor::convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes) {
   const CostRow &row = rowFor(target);
   double inputs = conv.inputs, panels = llvm::divideCeil(conv.outputs, 16);
   double memory = nanosecondsPerByte(weightDistance(weightBytes)) * filterBytes(conv, tile);
   if (tile == 0) {
-    double taps = 9 * tapsInside(conv.rows, conv.stride) * tapsInside(conv.columns, conv.stride);
-    return std::max(row.direct * taps * conv.batch * conv.rows * conv.columns * inputs * panels, memory);
+    // The direct algorithm has code for half a panel.
+    double halves = llvm::divideCeil(conv.outputs, 8);
+    return std::max(directTime(row, conv, halves / 2), memory);
   }
   const auto &transforms = row.transforms[conv.stride - 1];
   int64_t size = tile / 2 - 1, positions = nest::WinogradTile{tile, conv.stride}.positions();
   double tiles = conv.batch * llvm::divideCeil(conv.rows, tile) * llvm::divideCeil(conv.columns, tile);
   double products = row.product * positions * tiles * (inputs + productStart) * panels;
   return std::max(products, memory) + tiles * (inputs / 16 * transforms.input[size] + panels * transforms.output[size]);
+}
+
+double nestor::packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
+  double filters = conv.inputs * llvm::divideCeil(conv.outputs, 16);
+  // Of 16 outputs, whatever the stride. Transforming is less work than that of an
+  // input tile, but its results go further away.
+  constexpr double direct = 35, ofInputTile = 2.7;
+  return filters * (tile ? ofInputTile * rowFor(target).transforms[0].input[tile / 2 - 1] : direct);
+}
+
+double nestor::filterGradTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target) {
+  if (tile == 0)
+    return directTime(rowFor(target), conv, llvm::divideCeil(conv.outputs, 16));
+  // More sums than a near cache holds would need another order of the work, and
+  // the kernel's code grows with the channels.
+  constexpr int64_t mostBytes = 1 << 20;
+  if (filterBytes(conv, tile) > mostBytes)
+    return std::numeric_limits<double>::infinity();
+  double steps = convTime(conv, tile, target, /*weightBytes=*/0);
+  // The sums of all positions are read and written for each block of tiles.
+  constexpr double tilesOfBlock = 24;
+  double tiles = conv.batch * llvm::divideCeil(conv.rows, tile) * llvm::divideCeil(conv.columns, tile);
+  return steps + 2 * (1 + tiles / tilesOfBlock) * filterBytes(conv, tile) * nanosecondsPerByte(WeightDistance::Far);
 }

@@ -26,6 +26,8 @@ struct ConvExtents {
 
 /// Of `conv`; none where Winograd's algorithm cannot compute it.
 std::optional<ConvExtents> winogradExtents(nest::ConvOp conv);
+/// Of the convolution whose filter's gradient it is.
+std::optional<ConvExtents> winogradExtents(nest::ConvFilterGradOp grad);
 
 /// Tiles of so many outputs squared to choose from for a stride, smaller filters
 /// first; 0 is the direct algorithm.
@@ -54,6 +56,12 @@ int64_t filterBytes(const ConvExtents &conv, int64_t tile);
 /// instruction set `target`, in a network with so many bytes of weights. Compare
 /// only results for the same target.
 double convTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target, int64_t weightBytes);
+
+/// Nanoseconds of packing the filter at run time, transformed for tiles of `tile`.
+double packTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target);
+
+/// Nanoseconds of the gradient of the filter.
+double filterGradTime(const ConvExtents &conv, int64_t tile, llvm::StringRef target);
 
 } // namespace nestor
 

@@ -42,6 +42,9 @@ struct FilterGradSpec {
 /// all parts. Grains are parts, or, with one part, units.
 void emitConvFilterGrad(KernelBuilder &b, const FilterGradSpec &spec);
 
+/// The calls of one by Winograd's algorithm, in tiles of m x m outputs.
+llvm::SmallVector<KernelCall, 1> describeWinogradFilterGrad(nest::ConvFilterGradOp op, int64_t m);
+
 } // namespace nestor::kernels
 
 #endif // NESTOR_KERNELS_CONVFILTERGRAD_H

@@ -70,15 +70,19 @@ FailureOr<Calls> nestor::kernels::describePack(nest::PackOp op) {
   auto filter = cast<RankedTensorType>(op.getFilter().getType());
   if (!filter.getElementType().isF32())
     return op.emitError("only f32 filters are packed");
-  if (nest::winogradTile(op))
-    return op.emitError("only constant filters are transformed for Winograd's algorithm");
   ArrayRef<int64_t> shape = filter.getShape();
   int64_t groups = op.getDepthwise() ? 1 : op.getGroups();
   int64_t inputs = shape[shape.size() - 2], outputs = shape.back() / groups;
   int64_t matrices = filter.getNumElements() / (inputs * shape.back());
+  int64_t panels = llvm::divideCeil(outputs, panelWidth);
   KernelCall call;
-  call.spec = packKernel(/*transposed=*/false);
   call.args = {{CallArg::Operand, 0}, {CallArg::Result, 0}};
-  call.params = {matrices, inputs, outputs, groups, int64_t(llvm::divideCeil(outputs, panelWidth))};
+  if (auto tile = nest::winogradTile(op)) {
+    call.spec = winogradPackKernel(nest::Winograd(tile).filter());
+    call.params = {inputs, outputs, panels};
+  } else {
+    call.spec = packKernel(/*transposed=*/false);
+    call.params = {matrices, inputs, outputs, groups, panels};
+  }
   return Calls{std::move(call)};
 }

@@ -50,6 +50,11 @@ llvm::SmallVector<TileShape> winogradConvTiles(const TargetInfo &target, const C
 /// The first step alone. Arguments: input, transformed input; parameter: channels.
 mlir::LogicalResult emitWinogradInput(mlir::func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
 
+/// Emits it for `count` tiles from number `first` on, to `to`, the place of a block
+/// that begins there.
+void emitWinogradInputTiles(KernelBuilder &b, const ConvSpec &spec, mlir::Value input, mlir::Value channels,
+                            mlir::Value first, mlir::Value count, mlir::Value to);
+
 } // namespace nestor::kernels
 
 #endif // NESTOR_KERNELS_WINOGRAD_H

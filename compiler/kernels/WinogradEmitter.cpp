@@ -418,3 +418,11 @@ LogicalResult nestor::kernels::emitWinogradInput(func::FuncOp func, const Target
   });
   return success();
 }
+
+void nestor::kernels::emitWinogradInputTiles(KernelBuilder &b, const ConvSpec &spec, Value input, Value channels,
+                                             Value first, Value count, Value to) {
+  InputTransform transform(b, spec, input, channels);
+  b.loop(b.i64(0), count, 1, [&](Value i) {
+    transform.emitTile(b.add(first, i), b.at(to, b.mul(i, transform.tileStride()), b.getF32Type()));
+  });
+}

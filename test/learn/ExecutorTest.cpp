@@ -7,7 +7,9 @@
 #include "LearnTest.h"
 
 #include "compiler/learn/Executor.h"
+#include "compiler/learn/Gradient.h"
 #include "compiler/learn/Parameters.h"
+#include "compiler/reference/Evaluator.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -110,6 +112,52 @@ TEST_F(ExecutorTest, ParameterizedFunctionComputesTheCapacity) {
   std::vector<float> expected = evaluate(capacity, {x});
   for (size_t i = 0; i < expected.size(); ++i)
     EXPECT_NEAR(executor->output(0)[i], expected[i], 1e-4);
+}
+
+/// Many pixels and channels: filters that train are transformed at run time, and
+/// so is what their gradients convolve with.
+TEST_F(ExecutorTest, TrainingConvolvesByWinogradsAlgorithm) {
+  auto module = parse(R"(
+func.func @main(%x: tensor<16x12x12x16xf32>, %v: tensor<3x3x16x24xf32>, %w: tensor<3x3x24x16xf32>) -> tensor<1x1x1x1xf32> {
+  %0 = nest.conv %x, %v {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+         padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1 : i64}
+       : (tensor<16x12x12x16xf32>, tensor<3x3x16x24xf32>) -> tensor<16x12x12x24xf32>
+  %1 = nest.conv %0, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+         padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 1>, groups = 1 : i64}
+       : (tensor<16x12x12x24xf32>, tensor<3x3x24x16xf32>) -> tensor<16x10x11x16xf32>
+  %2 = nest.map %1 : tensor<16x10x11x16xf32> -> tensor<16x10x11x16xf32> {
+  ^bb0(%a: f32):
+    %s = arith.mulf %a, %a : f32
+    nest.yield %s : f32
+  }
+  %3 = nest.reduce %2 {kind = #nest.reduce_kind<mean>, axes = array<i64: 0, 1, 2, 3>} : (tensor<16x10x11x16xf32>) -> tensor<1x1x1x1xf32>
+  return %3 : tensor<1x1x1x1xf32>
+})");
+  auto func = module->lookupSymbol<func::FuncOp>("main");
+  ASSERT_TRUE(succeeded(appendGradients(func, {1, 2})));
+  auto executor = Executor::compile(func, 1);
+  ASSERT_TRUE(bool(executor)) << toString(executor.takeError());
+  SmallVector<reference::TensorValue> arguments, expected;
+  for (auto [i, type] : llvm::enumerate(func.getArgumentTypes())) {
+    arguments.push_back(reference::TensorValue::zeros(cast<RankedTensorType>(type)));
+    llvm::copy(draw(executor->input(i).size()), arguments.back().as<float>().begin());
+    llvm::copy(arguments.back().as<float>(), executor->input(i).begin());
+  }
+  auto steps = executor->runTimed();
+  auto callsOf = [&](StringRef kernel) {
+    return llvm::count_if(steps, [&](const Executor::StepTime &step) { return StringRef(step.kernel).starts_with(kernel); });
+  };
+  EXPECT_EQ(callsOf("winograd F(4)"), 3); // Two forward, one back: nobody asks for the gradient of %x.
+  EXPECT_EQ(callsOf("winograd_filter_grad F(4)"), 2);
+  ASSERT_TRUE(succeeded(reference::evaluate(func, arguments, expected)));
+  for (auto [i, value] : llvm::enumerate(expected)) {
+    double largest = 0, worst = 0;
+    for (int64_t e = 0; e < value.size(); ++e) {
+      largest = std::max(largest, std::abs(value.getDouble(e)));
+      worst = std::max(worst, std::abs(value.getDouble(e) - executor->output(i)[e]));
+    }
+    EXPECT_LE(worst, 1e-5 * largest) << "result " << i;
+  }
 }
 
 TEST_F(ExecutorTest, WrittenBackParametersChangeTheModule) {

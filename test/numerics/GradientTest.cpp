@@ -9,6 +9,8 @@
 
 #include "gtest/gtest.h"
 
+#include <array>
+
 using namespace nestor::test;
 
 namespace {
@@ -55,6 +57,28 @@ TEST(ConvFilterGrad, RandomConvolutions) {
     RandomWindow window(draw, draw(1, 5), 2);
     int64_t groups = draw.of<int64_t>({1, 1, 1, 3});
     checkFilterGrad(window, groups, groups * draw.extent(), groups * draw.extent(), seed);
+  }
+}
+
+/// Tiles that the image cuts off, few and many of them, and channels that leave
+/// panels and rows of a tile incomplete.
+TEST(ConvFilterGrad, ByWinogradsAlgorithm) {
+  uint64_t seed = 120;
+  for (auto [tile, images, inputs, outputs] :
+       {std::array<int64_t, 4>{2, 5, 19, 40}, {4, 1, 1, 7}, {4, 9, 19, 40}, {6, 3, 16, 24}}) {
+    Draw draw(seed);
+    Dims in{images, draw(3, 20), draw(3, 20)}, out{images}, begin, end, ones{1, 1};
+    for (int i = 1; i < 3; ++i) {
+      begin.push_back(draw(0, 2)), end.push_back(draw(0, 2));
+      out.push_back(in[i] + begin.back() + end.back() - 2);
+    }
+    in.push_back(inputs), out.push_back(outputs);
+    checkOperation(genericOp("nest.conv_filter_grad", {tensorType(in), tensorType(out)},
+                             "kernel = array<i64: 3, 3>, strides = " + arrayAttr(ones) + ", dilations = " +
+                                 arrayAttr(ones) + ", padBegin = " + arrayAttr(begin) + ", padEnd = " + arrayAttr(end) +
+                                 ", groups = 1 : i64, nest.winograd = " + std::to_string(tile) + " : i64",
+                             {tensorType({3, 3, inputs, outputs})}),
+                   seed++, 1e-4);
   }
 }
 

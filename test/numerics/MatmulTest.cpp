@@ -98,6 +98,19 @@ TEST(PackTest, PadsEachGroupToWholePanels) {
                  71, 0);
 }
 
+/// What the compiler does to constants in double, kernels do in float.
+TEST(PackTest, TransformsFiltersForWinograd) {
+  uint64_t seed = 72;
+  for (int64_t tile : {2, 4, 6})
+    for (auto [inputs, outputs] : {std::pair<int64_t, int64_t>(5, 1), {19, 47}}) {
+      std::string filter = tensor({3, 3, inputs, outputs}, "f32");
+      std::string packed = tensor({(outputs + 15) / 16, (tile + 2) * (tile + 2), inputs, 16}, "f32");
+      checkOperation("func.func @f(%w: " + filter + ") -> " + packed + " {\n %y = nest.pack %w {groups = 1 : i64, nest.winograd = " +
+                         std::to_string(tile) + " : i64} : (" + filter + ") -> " + packed + "\n return %y : " + packed + "\n}\n",
+                     seed++, 1e-6);
+    }
+}
+
 TEST(ConvTransposeTest, StridesDilationsAndGroups) {
   checkOperation("func.func @f(%x: tensor<2x5x4x6xf32>, %w: tensor<3x2x6x9xf32>, %b: tensor<18xf32>) -> tensor<2x10x9x18xf32> {\n"
                  " %y = nest.conv_transpose %x, %w bias %b {strides = array<i64: 2, 2>, dilations = array<i64: 1, 2>, padBegin = "

@@ -1,6 +1,7 @@
 // RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4" --split-input-file %s | FileCheck %s --check-prefixes=CHECK,FAST
 // RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4 growth=2" --split-input-file %s | FileCheck %s --check-prefixes=CHECK,ROOM
 // RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4 growth=0" --split-input-file %s | FileCheck %s --check-prefixes=CHECK,NONE
+// RUN: nestor-opt --nest-choose-winograd="targets=x86-64-v4 computed=true largest=4" --split-input-file %s | FileCheck %s --check-prefixes=TRAIN
 
 // Of two layers the one with more pixels saves more for the same bytes.
 // CHECK-LABEL: func.func @main
@@ -115,4 +116,45 @@ func.func @main(%x: tensor<1x54x54x64xf32>) -> tensor<1x54x54x64xf32> {
       nest.measured = {"x86-64-v4" = array<f64: 5.1e5, 5.0e5, 6.0e5, 7.0e5>}}
     : (tensor<1x54x54x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x54x54x64xf32>
   return %1 : tensor<1x54x54x64xf32>
+}
+
+// -----
+
+// A filter that is computed is transformed for each run: not where one image has
+// so few pixels, but where a batch has many. No tile is larger than asked for.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: nest.winograd
+// TRAIN-LABEL: func.func @main(%{{.*}}: tensor<1x4x4x64xf32>
+// TRAIN: nest.conv
+// TRAIN-NOT: nest.winograd
+// TRAIN: nest.conv {{.*}}nest.winograd = 4 : i64
+func.func @main(%x: tensor<1x4x4x64xf32>, %y: tensor<32x12x12x64xf32>, %f: tensor<3x3x64x64xf32>, %g: tensor<3x3x64x64xf32>)
+    -> (tensor<1x4x4x64xf32>, tensor<32x12x12x64xf32>) {
+  %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<1x4x4x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x4x4x64xf32>
+  %1 = nest.conv %y, %g {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<32x12x12x64xf32>, tensor<3x3x64x64xf32>) -> tensor<32x12x12x64xf32>
+  return %0, %1 : tensor<1x4x4x64xf32>, tensor<32x12x12x64xf32>
+}
+
+// -----
+
+// Gradients of filters; sums of so many channels would not stay in a near cache.
+// CHECK-LABEL: func.func @main
+// CHECK-NOT: nest.winograd
+// TRAIN-LABEL: func.func @main(%{{.*}}: tensor<32x12x12x64xf32>
+// TRAIN: nest.conv_filter_grad {{.*}}nest.winograd = 4 : i64
+// TRAIN: nest.conv_filter_grad
+// TRAIN-NOT: nest.winograd
+func.func @main(%x: tensor<32x12x12x64xf32>, %y: tensor<32x12x12x64xf32>, %z: tensor<32x12x12x512xf32>)
+    -> (tensor<3x3x64x64xf32>, tensor<3x3x512x512xf32>) {
+  %0 = nest.conv_filter_grad %x, %y {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<32x12x12x64xf32>, tensor<32x12x12x64xf32>) -> tensor<3x3x64x64xf32>
+  %1 = nest.conv_filter_grad %z, %z {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
+    : (tensor<32x12x12x512xf32>, tensor<32x12x12x512xf32>) -> tensor<3x3x512x512xf32>
+  return %0, %1 : tensor<3x3x64x64xf32>, tensor<3x3x512x512xf32>
 }
