@@ -84,8 +84,8 @@ FailureOr<Calls> nestor::kernels::describeConvFilterGrad(nest::ConvFilterGradOp 
   FilterGradSpec spec(op);
   if (auto tile = nest::winogradTile(op)) {
     if (op.getKernel() != ArrayRef<int64_t>{3, 3} || !areOnes(op.getStrides()) || !areOnes(op.getDilations()) ||
-        op.getGroups() != 1)
-      return op.emitError("winograd is for 3x3 taps and one group, without strides and dilations");
+        op.getGroups() != 1 || !tile.exists())
+      return op.emitError("winograd is for 3x3 taps and one group, without strides and dilations, in tiles of 2, 4 or 6");
     return describeWinogradFilterGrad(op, tile.m);
   }
   int64_t floats = spec.filterFloats();
