@@ -23,16 +23,17 @@ namespace nestor {
 namespace {
 
 /// Whether element-wise work puts `value`, a mean or sum, together with larger
-/// tensors, as in a normalisation: what it is computed from is then alive anyway.
+/// tensors, as in a normalisation, or does so with what products make of it, as in
+/// squeeze and excitation: what it is computed from is then alive anyway.
 bool isBroadcastBack(Value value) {
   llvm::SetVector<Value> reached;
   reached.insert(value);
   for (size_t i = 0; i < reached.size(); ++i)
     for (Operation *user : reached[i].getUsers()) {
-      if (!isa<MapOp, ReshapeOp>(user))
+      if (!isa<MapOp, ReshapeOp, ConvOp>(user))
         continue;
       Value result = user->getResult(0);
-      if (tensorType(result).getNumElements() > tensorType(value).getNumElements())
+      if (isa<MapOp>(user) && tensorType(result).getNumElements() > tensorType(reached[i]).getNumElements())
         return true;
       reached.insert(result);
     }

@@ -341,6 +341,28 @@ def ReadPlanarInputsPass : Pass<"nest-read-planar-inputs", "::mlir::func::FuncOp
   let dependentDialects = ["::nestor::nest::NestDialect"];
 }
 
+def SumRowsPass : Pass<"nest-sum-rows", "::mlir::func::FuncOp"> {
+  let summary = "have depthwise convolutions sum what a global pooling averages";
+  let description = [{
+    A convolution has every element in a register when it stores it; adding it to
+    the sum of its row there saves the pass over the tensor that a global pooling
+    would be (compiler/ir/RowSums.h). Where a cut lies between the two, and of what
+    the function returns, the pooling reads the tensor.
+
+    ```mlir
+    %0 = nest.conv %x, %f {groups = 32, packed, ...} : ... -> tensor<1x56x56x32xf32>
+    %1 = nest.reduce %0 {kind = mean, axes = [1, 2], keepDims} : ... -> tensor<1x1x1x32xf32>
+    ```
+    becomes
+    ```mlir
+    %0 = nest.conv %x, %f {groups = 32, packed, nest.row_sums, ...} : ... -> tensor<1x56x56x32xf32>
+    %1 = nest.reduce %0 {kind = mean, axes = [1, 2], keepDims} : ... -> tensor<1x1x1x32xf32>
+    ```
+    and the kernel of %1 reads 1x56x32 sums.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+}
+
 def PackRecurrentPass : Pass<"nest-pack-recurrent", "::mlir::func::FuncOp"> {
   let summary = "give LSTM, GRU and RNN the weight layout that their kernels read";
   let description = [{

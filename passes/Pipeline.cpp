@@ -56,8 +56,10 @@ void buildFinishPipeline(OpPassManager &manager, const PipelineOptions &options)
   if (options.packFilters)
     addPacking(func);
   addFolding(func);
-  if (options.packFilters)
-    func.addPass(createReadPlanarInputsPass());
+  if (!options.packFilters)
+    return;
+  func.addPass(createReadPlanarInputsPass());
+  func.addPass(createSumRowsPass());
 }
 
 void buildPackPipeline(OpPassManager &manager) {

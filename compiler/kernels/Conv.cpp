@@ -6,6 +6,7 @@
 
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
+#include "compiler/ir/RowSums.h"
 #include "compiler/ir/Winograd.h"
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/Families.h"
@@ -144,6 +145,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   spec.filter = tensorType(op.getFilter()).getElementType();
   spec.depthwise = groups > 1 && groups == inputs && groups == outputs;
   spec.grouped = groups > 1 && !spec.depthwise;
+  spec.rowSums = nest::leavesRowSums(op);
   spec.narrow = (groups == 1 ? fullOutputs : outputs / groups) <= panelWidth;
   spec.aliased = fullInputs * spec.geometry.stride[2] * 4 % 4096 == 0;
   spec.planes = op.getPlanar() ? inputs : 0;
@@ -198,6 +200,8 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
     call.spec.args[1].runs = {{{{1, {2}}}, {{weightBytes, {0}}}}};
   unsigned firstEpilogueOperand = 2;
   addEpilogueArgs(call, spec.epilogue, channels, result, /*elementBytes=*/4, firstEpilogueOperand);
+  if (spec.rowSums)
+    call.spec.args.back().bytes.push_back({4 * g.batch * g.outRows(), {0}});
   describeRanges(call, spec, {{1, {2}}});
 }
 
@@ -265,6 +269,8 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
     call.spec.signature += " of planes";
   if (spec.pitched)
     call.spec.signature += " in rows apart";
+  if (spec.rowSums)
+    call.spec.signature += " with row sums";
   if (spec.nesting.shells)
     call.spec.signature += " in " + std::to_string(spec.nesting.shells) + " shells";
   if (nest::isHalf(spec.filter))

@@ -89,6 +89,8 @@ std::string ConvSpec::identity() const {
   for (bool flag : {depthwise, grouped, narrow, aliased, halfPanel, pitched})
     text += flag ? '1' : '0';
   text += char('0' + int(grain));
+  if (rowSums)
+    text += "row sums ";
   if (planes)
     text += llvm::formatv("planes {0} ", planes).str();
   if (nest::isHalf(filter))

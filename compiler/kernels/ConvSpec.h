@@ -82,6 +82,8 @@ struct ConvSpec {
   /// Rows of the result lie apart, as far as the last parameter says. With a
   /// filter in shells `Nesting::slice` says so.
   bool pitched = false;
+  /// Depthwise only: see compiler/ir/RowSums.h.
+  bool rowSums = false;
   mlir::Type filter; ///< An element of the packed filter.
   ConvGrain grain = ConvGrain::Rows;
   Nesting nesting;

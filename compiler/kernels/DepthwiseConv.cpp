@@ -16,6 +16,10 @@
 // Bytes become floats where they are loaded: their sums stay below 2^24 and so
 // are exact.
 //
+// Sums of rows (compiler/ir/RowSums.h) begin as zeros with a tile of rows, to which
+// every tile of pixels adds: no other tile of rows touches them, so that they are the
+// same for every cut of the work.
+//
 //===----------------------------------------------------------------------===//
 
 #include "compiler/kernels/ConvSpec.h"
@@ -79,6 +83,9 @@ private:
   SmallVector<Value> accumulateRow(Value inputRow, ArrayRef<Meeting> meetings, ArrayRef<Value> weights,
                                    int64_t firstOutput, int64_t width, ValueRange sums, Lanes lanes);
   void finishTile(ValueRange sums, int64_t width, Value start, Value channel, Lanes lanes);
+  Value rowSumsOf(Value row);
+  void clearRowSums(int64_t rows);
+  void addToRow(Value row, Value sum, Value channel, Lanes lanes);
   /// A bit per pixel and tap: tiles with equal text run the same code.
   std::string tapsInside(int64_t start, int64_t width) const;
 
@@ -125,6 +132,8 @@ std::string DepthwiseConv::tapsInside(int64_t start, int64_t width) const {
 void DepthwiseConv::emitRows(int64_t rows) {
   SmallVector<int64_t> widths = cutIntoTiles(g.out[2], tile.pixels);
   int64_t start = 0;
+  if (spec.rowSums)
+    clearRowSums(rows);
   auto tileAt = [&](Value column, int64_t width) {
     emitChannels([&](Value channel, Lanes lanes) { emitTile(column, start, width, rows, channel, lanes); });
   };
@@ -197,10 +206,34 @@ void DepthwiseConv::finishTile(ValueRange sums, int64_t width, Value start, Valu
   SmallVector<Value> ofChannels = epilogue.channelVectors(channel, lanes);
   Value pixel = b.add(b.mul(b.add(b.mul(plane, g.out[1]), height), g.out[2]), start);
   Value first = b.add(b.mul(pixel, resultPitch), channel);
+  SmallVector<Value> rowSums(sums.size() / width);
   for (auto [i, sum] : llvm::enumerate(sums)) {
     int64_t row = i / width, column = i % width;
-    epilogue.finish(sum, ofChannels, b.add(first, b.mul(resultPitch, row * g.out[2] + column)), lanes);
+    Value stored = epilogue.finish(sum, ofChannels, b.add(first, b.mul(resultPitch, row * g.out[2] + column)), lanes);
+    if (spec.rowSums)
+      rowSums[row] = column ? arith::AddFOp::create(b, rowSums[row], stored).getResult() : stored;
   }
+  if (spec.rowSums)
+    for (auto [row, sum] : llvm::enumerate(rowSums))
+      addToRow(b.add(height, row), sum, channel, lanes);
+}
+
+/// Where the sums of a row of this plane begin.
+Value DepthwiseConv::rowSumsOf(Value row) {
+  Value before = b.add(b.add(b.mul(plane, g.out[1]), row), g.outPixels());
+  return b.at(epilogue.resultPointer(), b.mul(before, channels), f32);
+}
+
+void DepthwiseConv::clearRowSums(int64_t rows) {
+  Value first = rowSumsOf(height);
+  b.vectorLoop(b.i64(0), b.mul(channels, rows), b.target.vectorLanes, [&](Value index, Lanes lanes) {
+    b.store(b.constant(withLanes(f32, lanes.count), 0), first, index, lanes);
+  });
+}
+
+void DepthwiseConv::addToRow(Value row, Value sum, Value channel, Lanes lanes) {
+  Value sums = rowSumsOf(row);
+  b.store(arith::AddFOp::create(b, b.load(f32, sums, channel, lanes), sum), sums, channel, lanes);
 }
 
 /// All rows of the kernel, unrolled: the input rows that the tile sees, each for
@@ -277,7 +310,9 @@ void DepthwiseConv::emitPixel(Value row, Value column, Value channel, Lanes lane
     });
   });
   Value pixel = b.add(b.mul(b.add(b.mul(plane, g.out[1]), row), g.out[2]), column);
-  epilogue.finish(sums[0], channel, b.add(b.mul(pixel, resultPitch), channel), lanes);
+  Value stored = epilogue.finish(sums[0], channel, b.add(b.mul(pixel, resultPitch), channel), lanes);
+  if (spec.rowSums)
+    addToRow(row, stored, channel, lanes);
 }
 
 } // namespace

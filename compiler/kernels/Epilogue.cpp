@@ -130,15 +130,16 @@ SmallVector<Value> DirectEpilogue::channelVectors(Value channel, Lanes lanes) {
   return llvm::map_to_vector(perChannel, [&](Value pointer) { return b.load(element, pointer, channel, lanes); });
 }
 
-void DirectEpilogue::finish(Value sum, Value channel, Value index, Lanes lanes) {
-  finish(sum, channelVectors(channel, lanes), index, lanes);
+Value DirectEpilogue::finish(Value sum, Value channel, Value index, Lanes lanes) {
+  return finish(sum, channelVectors(channel, lanes), index, lanes);
 }
 
-void DirectEpilogue::finish(Value sum, ArrayRef<Value> ofChannels, Value index, Lanes lanes) {
+Value DirectEpilogue::finish(Value sum, ArrayRef<Value> ofChannels, Value index, Lanes lanes) {
   auto channelOperand = [&](unsigned i) { return ofChannels[i]; };
   auto fullOperand = [&](unsigned i) { return b.load(fullTypes[i], full[i], index, lanes); };
   sum = applyEpilogue(b, spec, sum, lanes.count, /*biasInSum=*/false, {channelOperand, fullOperand, scalars});
   b.store(sum, result, index, lanes);
+  return sum;
 }
 
 //===----------------------------------------------------------------------===//

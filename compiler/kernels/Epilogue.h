@@ -62,13 +62,14 @@ class DirectEpilogue {
 public:
   DirectEpilogue(KernelBuilder &builder, const EpilogueSpec &spec, mlir::Type element, unsigned firstArg);
   /// Finishes sums of consecutive channels from `channel` on and stores them at
-  /// element `index` of the result.
-  void finish(mlir::Value sum, mlir::Value channel, mlir::Value index, Lanes lanes);
+  /// element `index` of the result. Returns what it stores.
+  mlir::Value finish(mlir::Value sum, mlir::Value channel, mlir::Value index, Lanes lanes);
   /// The same with `channelVectors`, for several sums of the same channels:
   /// stores between them would have the vectors loaded again.
-  void finish(mlir::Value sum, llvm::ArrayRef<mlir::Value> ofChannels, mlir::Value index, Lanes lanes);
+  mlir::Value finish(mlir::Value sum, llvm::ArrayRef<mlir::Value> ofChannels, mlir::Value index, Lanes lanes);
   /// Scale, bias and `Channel` extras of consecutive channels from `channel` on.
   llvm::SmallVector<mlir::Value> channelVectors(mlir::Value channel, Lanes lanes);
+  mlir::Value resultPointer() const { return result; }
 
 private:
   KernelBuilder &b;

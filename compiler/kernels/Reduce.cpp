@@ -13,8 +13,12 @@
 // A long tensor that becomes one run of results (the gradient of a bias) is cut
 // into parts first, whose number depends on the shape only: threads share them.
 //
+// A mean of what a convolution left the sums of rows of (compiler/ir/RowSums.h)
+// reads those.
+//
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/RowSums.h"
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/RunReduction.h"
@@ -54,11 +58,11 @@ struct ReducedSpace {
 
 class ReduceEmitter {
 public:
-  ReduceEmitter(KernelBuilder &b, ReduceKind kind, Type element, const ReducedSpace &space)
+  ReduceEmitter(KernelBuilder &b, ReduceKind kind, Type element, const ReducedSpace &space, int64_t summed)
       : b(b), combiner{kind, element}, space(space), source(b.arg(0)), target(b.arg(1)) {
     size_t rank = space.extents.size();
     strides.resize(rank);
-    Value stride = b.i64(1), count = b.i64(1);
+    Value stride = b.i64(1), count = b.i64(summed);
     for (size_t dim = 0; dim < rank; ++dim)
       extents.push_back(b.param(dim));
     for (size_t dim = rank; dim-- > 0;) {
@@ -165,8 +169,9 @@ private:
 
 } // namespace
 
-/// One call over `space`.
-static KernelCall reduceCall(ReduceKind kind, Type element, const ReducedSpace &space, CallArg from, CallArg to) {
+/// One call over `space`, whose elements are sums of `summed` elements each.
+static KernelCall reduceCall(ReduceKind kind, Type element, const ReducedSpace &space, CallArg from, CallArg to,
+                             int64_t summed = 1) {
   KernelCall call;
   KernelSpec &spec = call.spec;
   llvm::raw_string_ostream os(spec.signature);
@@ -174,6 +179,8 @@ static KernelCall reduceCall(ReduceKind kind, Type element, const ReducedSpace &
   for (bool reduced : space.reduced)
     os << (reduced ? 'R' : 'K');
   os << ']';
+  if (summed > 1)
+    os << " of sums of " << summed;
   spec.name = kernelName("reduce", spec.signature);
 
   Term all{storageBytes(element), {}}, kept{storageBytes(element), {}}, grains{1, {}};
@@ -192,7 +199,7 @@ static KernelCall reduceCall(ReduceKind kind, Type element, const ReducedSpace &
   spec.grains = {grains};
   spec.emit = [=](func::FuncOp func, const TargetInfo &target) {
     KernelBuilder builder(func, target);
-    ReduceEmitter(builder, kind, element, space).emit();
+    ReduceEmitter(builder, kind, element, space, summed).emit();
     return success();
   };
   return call;
@@ -217,6 +224,10 @@ FailureOr<Calls> nestor::kernels::describeReduce(nest::ReduceOp op) {
   Type element = input.getElementType();
   ReducedSpace space(input.getShape(), op.getAxes());
   CallArg from{CallArg::Operand, 0}, to{CallArg::Result, 0};
+  if (auto sums = nest::rowSumsShape(op.getInput()); !sums.empty() && nest::isMeanOfPixels(op)) {
+    from.offsetBytes = input.getNumElements() * storageBytes(element);
+    return Calls{reduceCall(ReduceKind::mean, element, ReducedSpace(sums, /*axes=*/1), from, to, input.getDimSize(2))};
+  }
   int64_t parts = partsOf(space, op.getKind(), element);
   if (parts == 1)
     return Calls{reduceCall(op.getKind(), element, space, from, to)};

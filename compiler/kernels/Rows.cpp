@@ -8,6 +8,7 @@
 
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
+#include "compiler/ir/RowSums.h"
 #include "compiler/kernels/Epilogue.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -25,14 +26,16 @@ RowPitches RowPitches::dense(Operation *op) {
 
 static bool joinsRows(nest::ConcatOp op) { return int64_t(op.getAxis()) + 1 == op.getType().getRank(); }
 
-/// Floats and bytes. Residuals are read as far apart as results are written.
+/// Floats and bytes. Residuals are read as far apart as results are written, and
+/// sums of rows lie behind results that have memory of their own.
 static bool convWritesRows(nest::ConvOp op) {
   Type f32 = Float32Type::get(op.getContext());
   auto isFull = [&](Value extra) {
     return classifyExtra(op.getType().clone(f32), cast<RankedTensorType>(extra.getType()).clone(f32)) ==
            ExtraKind::Full;
   };
-  return (nest::computesInF32(op) || nest::isOfBytes(op)) && llvm::none_of(op.getExtras(), isFull);
+  return (nest::computesInF32(op) || nest::isOfBytes(op)) && !nest::leavesRowSums(op) &&
+         llvm::none_of(op.getExtras(), isFull);
 }
 
 bool nestor::kernels::writesRows(Operation *op) {

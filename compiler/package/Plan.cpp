@@ -7,6 +7,7 @@
 #include "compiler/package/Plan.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/ir/RowSums.h"
 #include "compiler/package/BlockPlan.h"
 #include "compiler/package/Cuts.h"
 #include "compiler/package/MemoryPlan.h"
@@ -27,6 +28,12 @@ namespace {
 int64_t byteSize(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getNumElements() * reference::elementBytes(type.getElementType());
+}
+
+/// What its memory holds: the tensor, and behind it the sums of its rows, if any.
+int64_t bytesInMemory(Value value) {
+  SmallVector<int64_t, 3> sums = nest::rowSumsShape(value);
+  return byteSize(value) + (sums.empty() ? 0 : int64_t(sizeof(float)) * llvm::product_of(sums));
 }
 
 format::DType dtypeOf(Type type) {
@@ -295,7 +302,8 @@ std::optional<unsigned> CapacityPlanner::placeInPlace(unsigned time, Value resul
     Value root = rootOf(operand.get());
     auto found = places.find(root);
     if (found == places.end() || found->second.space != format::ARENA ||
-        lastUses.lookup(root) != time || byteSize(root) != byteSize(result))
+        lastUses.lookup(root) != time || byteSize(root) != byteSize(result) ||
+        bytesInMemory(result) > bytesInMemory(root))
       continue;
     unsigned buffer = found->second.index;
     if (found->second.pitch || buffers[buffer].last > time)
@@ -345,7 +353,7 @@ void CapacityPlanner::placeResults(unsigned time) {
       buffers[*buffer].last = std::max(buffers[*buffer].last, last);
     } else {
       buffer = buffers.size();
-      buffers.push_back({uint64_t(byteSize(result)), time, last});
+      buffers.push_back({uint64_t(bytesInMemory(result)), time, last});
     }
     places[result] = {format::ARENA, *buffer};
   }
@@ -400,7 +408,7 @@ int64_t CapacityPlanner::bytesBehind(Operation *op, const CallArg &arg, Place pl
                                              : Value(op->getResult(arg.index));
   if (place.pitch)
     return buffers[place.index].bytes - place.offset - arg.offsetBytes;
-  return byteSize(value) - arg.offsetBytes;
+  return bytesInMemory(value) - arg.offsetBytes;
 }
 
 LogicalResult CapacityPlanner::addStep(unsigned time, const KernelCall &call) {

@@ -309,7 +309,7 @@ TEST(DescribeCuts, NoticesOverlappingTensors) {
 
 /// Two parts of one tensor, and it; then one of another buffer in its place.
 TEST(DescribeCuts, PartsOfATensorMayMeetIt) {
-  package::Buffer buffers[] = {{256, 0, 9, 0}, {256, 0, 9, 192}};
+  package::Buffer buffers[] = {{256, 0, 1, 0}, {256, 0, 1, 192}};
   std::vector<package::HeldTensor> tensors = {held(format::ARENA_ROWS, 128, 0, 9, 0),
                                               held(format::ARENA_ROWS, 128, 0, 9, 64),
                                               held(format::ARENA, 256, 0, 9, 0)};

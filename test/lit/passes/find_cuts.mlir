@@ -85,6 +85,33 @@ func.func @means(%x: tensor<8x8xf32>) -> tensor<1x8xf32> {
 
 // -----
 
+// Squeeze and excitation: a mean that comes back by way of products begins no
+// block either, so that it may be summed where %0 is computed.
+// CHECK-LABEL: func.func @excitation
+// CHECK-SAME: nest.block_count = 2 : i64
+// CHECK: nest.conv %arg0, %arg1 {{.*}}nest.block = 0 : i64
+// CHECK: nest.reduce {{.*}}nest.block = 0 : i64
+// CHECK: nest.conv {{.*}}nest.block = 1 : i64
+// CHECK: nest.map {{.*}}nest.block = 1 : i64
+func.func @excitation(%x: tensor<1x4x4x8xf32>, %f: tensor<1x1x8x8xf32>) -> tensor<1x4x4x8xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+      padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1}
+    : (tensor<1x4x4x8xf32>, tensor<1x1x8x8xf32>) -> tensor<1x4x4x8xf32>
+  %1 = nest.reduce %0 {kind = #nest.reduce_kind<mean>, axes = array<i64: 1, 2>, keepDims}
+    : (tensor<1x4x4x8xf32>) -> tensor<1x1x1x8xf32>
+  %2 = nest.conv %1, %f {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+      padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>, groups = 1}
+    : (tensor<1x1x1x8xf32>, tensor<1x1x8x8xf32>) -> tensor<1x1x1x8xf32>
+  %3 = nest.map %0, %2 : tensor<1x4x4x8xf32>, tensor<1x1x1x8xf32> -> tensor<1x4x4x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.mulf %a, %b : f32
+    nest.yield %m : f32
+  }
+  return %3 : tensor<1x4x4x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @nothing_to_cut
 // CHECK-SAME: nest.block_count = 1 : i64
 func.func @nothing_to_cut(%x: tensor<8xf32>) -> tensor<8xf32> {
