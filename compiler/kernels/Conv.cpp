@@ -161,7 +161,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   else
     spec.pitched = pitched;
   if (nest::WinogradTile tile = nest::winogradTile(op); tile && op.getPacked())
-    planWinograd(spec, tile.m, fullInputs);
+    planWinograd(spec, tile.m, fullInputs, fullOutputs);
   spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
   spec.tiles = tilesOf(op);
   return spec;

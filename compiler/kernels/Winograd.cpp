@@ -14,6 +14,8 @@ using namespace nestor::kernels;
 
 /// Up to so many tiles are one block; tiles of stride 2 are larger, and half as many.
 static constexpr int64_t fewTiles = 64;
+/// With as few panels as go together threads share those tiles instead.
+static constexpr int64_t leastShare = 8, mostShares = 2;
 /// The transformed input of a block takes about so much of a near cache, but a
 /// block has enough tiles (of stride 1) to be worth reading the weights for.
 static constexpr int64_t blockBytes = 512 << 10, leastTiles = 28, mostTiles = 112;
@@ -27,13 +29,20 @@ WinogradTiles ConvSpec::winogradTiles() const {
 
 int64_t WinogradTiles::grains() const { return std::min(blocks(), mostGrains); }
 
-void nestor::kernels::planWinograd(ConvSpec &spec, int64_t m, int64_t inputs) {
+void nestor::kernels::planWinograd(ConvSpec &spec, int64_t m, int64_t inputs, int64_t outputs) {
   spec.winograd = m;
   WinogradTiles tiles = spec.winogradTiles();
   spec.winogradBlock = tiles.count;
   spec.grain = ConvGrain::Panels;
-  if (tiles.count * tiles.tile.stride <= fewTiles)
+  if (tiles.count * tiles.tile.stride <= fewTiles) {
+    // Panels of one group cannot be shared out.
+    int64_t shares = std::min(tiles.count / leastShare, mostShares);
+    if (outputs > WinogradTiles::groupOutputs || shares < 2)
+      return;
+    spec.winogradBlock = llvm::divideCeil(tiles.count, shares);
+    spec.grain = ConvGrain::Rows;
     return;
+  }
   int64_t tileBytes = 4 * tiles.positions() * (inputs + WinogradTiles::rowPadding);
   int64_t most = std::clamp(blockBytes / tileBytes, leastTiles / tiles.tile.stride, mostTiles);
   // Blocks of about the same size.

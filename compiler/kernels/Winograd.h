@@ -16,7 +16,8 @@
 // between the steps stays in a near cache.
 //
 // With few tiles there is one block. One call transforms the input for all
-// threads, another one shares the panels out. With more tiles threads have blocks
+// threads, another one shares the panels out. With more tiles, or with no more
+// panels than belong to one group, threads have blocks
 // of their own, and so has one call all steps; a part of the work uses the memory
 // that belongs to its first grain, so that parts do not meet.
 //
@@ -29,8 +30,8 @@
 namespace nestor::kernels {
 
 /// Chooses blocks and grains of a convolution by tiles of m x m outputs; the
-/// full model has so many input channels.
-void planWinograd(ConvSpec &spec, int64_t m, int64_t inputs);
+/// full model has so many input and output channels.
+void planWinograd(ConvSpec &spec, int64_t m, int64_t inputs, int64_t outputs);
 
 /// Gives the calls of such a convolution of so many input channels, as they are
 /// described for a direct one, their memory between the steps.
