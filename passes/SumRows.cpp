@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/ChannelFlow.h"
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
@@ -29,11 +30,6 @@ bool isReturned(Value value) {
   return llvm::any_of(value.getUsers(), [](Operation *user) {
     return user->hasTrait<OpTrait::IsTerminator>() || (isa<ReshapeOp>(user) && isReturned(user->getResult(0)));
   });
-}
-
-bool isDepthwise(ConvOp op) {
-  int64_t channels = op.getType().getShape().back();
-  return op.getGroups() > 1 && int64_t(op.getGroups()) == channels && op.getInputShape().back() == channels;
 }
 
 struct SumRowsForMean final : OpRewritePattern<ReduceOp> {

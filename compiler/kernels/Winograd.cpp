@@ -34,19 +34,20 @@ void nestor::kernels::planWinograd(ConvSpec &spec, int64_t m, int64_t inputs, in
   WinogradTiles tiles = spec.winogradTiles();
   spec.winogradBlock = tiles.count;
   spec.grain = ConvGrain::Panels;
+  int64_t blocks = 1;
   if (tiles.count * tiles.tile.stride <= fewTiles) {
     // Panels of one group cannot be shared out.
-    int64_t shares = std::min(tiles.count / leastShare, mostShares);
-    if (outputs > WinogradTiles::groupOutputs || shares < 2)
+    if (outputs <= WinogradTiles::groupOutputs)
+      blocks = std::clamp<int64_t>(tiles.count / leastShare, 1, mostShares);
+    if (blocks == 1)
       return;
-    spec.winogradBlock = llvm::divideCeil(tiles.count, shares);
-    spec.grain = ConvGrain::Rows;
-    return;
+  } else {
+    int64_t tileBytes = 4 * tiles.positions() * (inputs + WinogradTiles::rowPadding);
+    int64_t most = std::clamp(blockBytes / tileBytes, leastTiles / tiles.tile.stride, mostTiles);
+    blocks = llvm::divideCeil(tiles.count, most);
   }
-  int64_t tileBytes = 4 * tiles.positions() * (inputs + WinogradTiles::rowPadding);
-  int64_t most = std::clamp(blockBytes / tileBytes, leastTiles / tiles.tile.stride, mostTiles);
-  // Blocks of about the same size.
-  spec.winogradBlock = llvm::divideCeil(tiles.count, llvm::divideCeil(tiles.count, most));
+  // Of about the same size.
+  spec.winogradBlock = llvm::divideCeil(tiles.count, blocks);
   spec.grain = ConvGrain::Rows;
 }
 

@@ -131,17 +131,7 @@ void InputTransform::emitRows(Value origin, Value channel, Lanes lanes, bool cli
 
 /// Columns of the tile from the stack to the result.
 void InputTransform::emitColumns(Value to, Value channel, Lanes lanes) {
-  Type f32 = b.getF32Type();
-  Value stride = positionStride();
-  b.loop(b.i64(0), b.i64(tiles.extent()), 1, [&](Value j) {
-    SmallVector<Value> column;
-    Value place = b.mul(j, panelWidth);
-    for (int64_t i = 0; i < tiles.extent(); ++i)
-      column.push_back(b.load(f32, stage, b.add(place, i * tiles.extent() * panelWidth), {lanes.count}));
-    Value first = b.add(b.mul(j, stride), channel);
-    for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
-      b.store(value, to, b.add(first, b.mul(stride, i * tiles.extent())), lanes);
-  });
+  transformColumns(b, matrix, stage, tiles.extent(), to, channel, positionStride(), lanes);
 }
 
 //===----------------------------------------------------------------------===//

@@ -136,16 +136,9 @@ void GradTransform::emitRows(Value channel, Lanes lanes) {
 /// Lanes past the last output are zeros or, without masks, left as they are:
 /// their sums are not read.
 void GradTransform::emitColumns(Value to, Value channel, Lanes lanes) {
-  int64_t panelStride = tiles.block * panelWidth, stride = spec.panels * panelStride;
+  int64_t panelStride = tiles.block * panelWidth;
   Value lane = b.add(b.mul(b.div(channel, panelWidth), panelStride), b.rem(channel, panelWidth));
-  b.loop(b.i64(0), b.i64(tiles.extent()), 1, [&](Value j) {
-    Value place = b.mul(j, panelWidth), first = b.add(b.mul(j, stride), lane);
-    SmallVector<Value> column;
-    for (int64_t i = 0; i < tiles.tile.m; ++i)
-      column.push_back(b.load(b.getF32Type(), stage, b.add(place, i * tiles.extent() * panelWidth), {lanes.count}));
-    for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
-      b.store(value, to, b.add(first, i * tiles.extent() * stride), {lanes.count});
-  });
+  transformColumns(b, matrix, stage, tiles.extent(), to, lane, b.i64(spec.panels * panelStride), {lanes.count});
 }
 
 /// Adds up the products of parts.
@@ -276,15 +269,7 @@ private:
   }
 
   void emitColumns(Value to, Value output, Lanes lanes) {
-    int64_t plane = spec.inputs * spec.outputs;
-    b.loop(b.i64(0), b.i64(kTaps), 1, [&](Value j) {
-      SmallVector<Value> column;
-      Value place = b.mul(j, panelWidth), first = b.add(b.mul(j, plane), output);
-      for (int64_t i = 0; i < extent; ++i)
-        column.push_back(b.load(b.getF32Type(), stage, b.add(place, i * kTaps * panelWidth), {lanes.count}));
-      for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
-        b.store(value, to, b.add(first, i * kTaps * plane), lanes);
-    });
+    transformColumns(b, matrix, stage, kTaps, to, output, b.i64(spec.inputs * spec.outputs), lanes);
   }
 
   KernelBuilder &b;

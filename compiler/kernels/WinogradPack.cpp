@@ -87,15 +87,7 @@ void FilterTransform::emitRows(Value taps, Value output, Lanes lanes) {
 
 /// Columns from the stack to the result.
 void FilterTransform::emitColumns(Value to, Value output, Lanes lanes) {
-  Value stride = b.mul(b.param(0), panelWidth);
-  b.loop(b.i64(0), b.i64(extent), 1, [&](Value j) {
-    Value place = b.mul(j, panelWidth), first = b.add(b.mul(j, stride), output);
-    SmallVector<Value> column;
-    for (int64_t i = 0; i < kTaps; ++i)
-      column.push_back(b.load(b.getF32Type(), stage, b.add(place, i * extent * panelWidth), {lanes.count}));
-    for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
-      b.store(value, to, b.add(first, b.mul(stride, i * extent)), lanes);
-  });
+  transformColumns(b, matrix, stage, extent, to, output, b.mul(b.param(0), panelWidth), lanes);
 }
 
 } // namespace

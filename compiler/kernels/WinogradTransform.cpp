@@ -6,6 +6,8 @@
 
 #include "compiler/kernels/WinogradTransform.h"
 
+#include "compiler/kernels/TileTable.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -165,4 +167,16 @@ ConstantMatrix::ConstantMatrix(KernelBuilder &b, Matrix values) : b(b), matrix(s
 
 SmallVector<Value> ConstantMatrix::apply(ValueRange values) const {
   return MatrixProduct(b, matrix, factors, table, values).run();
+}
+
+void nestor::kernels::transformColumns(KernelBuilder &b, const ConstantMatrix &matrix, Value stage, int64_t columns,
+                                       Value to, Value first, Value stride, Lanes lanes) {
+  b.loop(b.i64(0), b.i64(columns), 1, [&](Value j) {
+    SmallVector<Value> column;
+    Value place = b.mul(j, panelWidth), target = b.add(b.mul(j, stride), first);
+    for (int64_t i = 0; i < matrix.columns(); ++i)
+      column.push_back(b.load(b.getF32Type(), stage, b.add(place, i * columns * panelWidth), {lanes.count}));
+    for (auto [i, value] : llvm::enumerate(matrix.apply(column)))
+      b.store(value, to, b.add(target, b.mul(stride, i * columns)), lanes);
+  });
 }

@@ -24,12 +24,21 @@ public:
   /// signs only: what they have in common is computed once.
   llvm::SmallVector<mlir::Value> apply(mlir::ValueRange values) const;
 
+  int64_t columns() const { return matrix.columns; }
+
 private:
   KernelBuilder &b;
   nest::Matrix matrix;
   llvm::SmallVector<float> factors; ///< Different entries that are not 0, 1 or -1.
   mlir::Value table;                ///< Each factor in all lanes of a full vector.
 };
+
+/// The second pass of a transform of two dimensions: multiplies the columns of what
+/// the first left in `stage`, [rows][columns] of vectors that are 16 floats apart, and
+/// stores the results, of `lanes`, at `first` of `to`, where rows lie `columns`
+/// strides and columns a stride apart.
+void transformColumns(KernelBuilder &b, const ConstantMatrix &matrix, mlir::Value stage, int64_t columns,
+                      mlir::Value to, mlir::Value first, mlir::Value stride, Lanes lanes);
 
 } // namespace nestor::kernels
 
