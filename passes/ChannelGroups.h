@@ -106,6 +106,9 @@ struct CapacityPlan {
   /// whose branch the capacity leaves out. What a capacity skips, smaller ones
   /// skip too.
   std::vector<llvm::SmallVector<int64_t>> skipped;
+  /// extents[capacity]: what the input is scaled to (passes/ScaleInput.h); empty:
+  /// nothing. Shorter than `widths`: so are all that are missing.
+  std::vector<llvm::SmallVector<int64_t>> extents;
 };
 
 /// Reorders channels once more so that what each capacity keeps of a filter's
@@ -132,7 +135,8 @@ uint64_t macsAt(mlir::func::FuncOp func, const ChannelGroups &groups,
 /// f32 convolutions and recurrent layers with constant weights read these as
 /// `nest.weight`s, and such a convolution has a scale and a bias vector of its own
 /// in each capacity (ones and zeros where it had none). With one capacity no scales or biases are
-/// added.
+/// added. Capacities may differ in the extents of what they compute on, never in
+/// their arguments and results.
 mlir::LogicalResult nestCapacities(mlir::ModuleOp module, const ChannelGroups &groups,
                                    const CapacityPlan &plan);
 

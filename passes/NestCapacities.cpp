@@ -6,6 +6,7 @@
 
 #include "passes/NarrowFunction.h"
 #include "passes/ResidualBlocks.h"
+#include "passes/ScaleInput.h"
 
 #include "mlir/IR/SymbolTable.h"
 
@@ -27,6 +28,8 @@ public:
     SmallVector<func::FuncOp> functions;
     for (size_t capacity = 0; capacity < plan.widths.size(); ++capacity)
       functions.push_back(narrow(capacity));
+    if (failed(scaleInputs(functions)))
+      return failure();
     main.erase();
     for (auto [capacity, func] : llvm::enumerate(functions)) {
       bool isFull = capacity + 1 == functions.size();
@@ -52,6 +55,7 @@ private:
   SmallVector<int64_t> firstCapacities(Axis axis) const;
   func::FuncOp narrow(size_t capacity);
   void givePrivateVectors(func::FuncOp func) const;
+  LogicalResult scaleInputs(ArrayRef<func::FuncOp> functions) const;
 };
 
 LogicalResult CapacityNester::checkPlan() {
@@ -188,6 +192,17 @@ void CapacityNester::givePrivateVectors(func::FuncOp func) const {
     if (!conv.getBias())
       conv.getBiasMutable().assign(vectorOf(0));
   }
+}
+
+LogicalResult CapacityNester::scaleInputs(ArrayRef<func::FuncOp> functions) const {
+  for (auto [capacity, extents] : llvm::enumerate(plan.extents)) {
+    if (extents.empty())
+      continue;
+    func::FuncOp func = functions[capacity];
+    if (std::string reason = scaleInput(func, extents); !reason.empty())
+      return func.emitError("capacity ") << capacity << " cannot have a smaller input: " << reason;
+  }
+  return success();
 }
 
 } // namespace

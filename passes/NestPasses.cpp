@@ -123,6 +123,8 @@ private:
       SmallVector<int64_t> &skipped = plan.skipped.emplace_back();
       llvm::append_range(skipped, llvm::seq(blocks - count, blocks));
     }
+    for (const std::string &text : inputs)
+      plan.extents.push_back(parseNumbers(text).value_or(SmallVector<int64_t>()));
     return nestCapacities(module, ChannelGroups(main), plan);
   }
 };

@@ -416,12 +416,38 @@ def NestCapacitiesPass : Pass<"nest-capacities", "::mlir::ModuleOp"> {
     `widths=2.4,4.6`: a capacity that keeps 2 channels of the first group and 4
     of the second, one that keeps 4 and 6, and the full model. `skips=2.1`: the
     first capacity leaves out the branches of the last two residual blocks, the
-    second that of the last one.
+    second that of the last one. `inputs=16.16,24.24`: the extents that they scale
+    the input to (`nest-scale-input`).
   }];
   let dependentDialects = ["::nestor::nest::NestDialect"];
   let options = [ListOption<"widths", "widths", "std::string", "one list a capacity">,
                  Option<"skips", "skips", "std::string", "\"\"",
-                        "how many residual blocks each capacity leaves out">];
+                        "how many residual blocks each capacity leaves out">,
+                 ListOption<"inputs", "inputs", "std::string",
+                            "what each capacity scales the input to">];
+}
+
+def ScaleInputPass : Pass<"nest-scale-input", "::mlir::func::FuncOp"> {
+  let summary = "let a network compute on a smaller copy of its input";
+  let description = [{
+    `extents=32,24`: the extents that windows slide over, after the input was
+    interpolated. Its own type and those of the results stay.
+
+    ```mlir
+    func.func @main(%x: tensor<1x64x48x3xf32>) -> tensor<1x1x1x8xf32> {
+      %y = nest.conv %x, %w {...} : (tensor<1x64x48x3xf32>, ...) -> tensor<1x64x48x8xf32>
+      %z = nest.pool %y {kernel = array<i64: 64, 48>, ...} : (...) -> tensor<1x1x1x8xf32>
+    ```
+    becomes
+    ```mlir
+      %s = nest.resize %x {mode = linear, ...} : (...) -> tensor<1x32x24x3xf32>
+      %y = nest.conv %s, %w {...} : (tensor<1x32x24x3xf32>, ...) -> tensor<1x32x24x8xf32>
+      %z = nest.pool %y {kernel = array<i64: 32, 24>, ...} : (...) -> tensor<1x1x1x8xf32>
+    ```
+    Fails, with the node, where something needs the extents that it had.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [ListOption<"extents", "extents", "int64_t", "one for each spatial dimension">];
 }
 
 #endif // NESTOR_PASSES_TD

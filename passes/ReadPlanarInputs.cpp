@@ -38,12 +38,18 @@ bool movesChannelsLast(TransposeOp transpose) {
   return true;
 }
 
+/// Whether `value` is given, or made of what is given by interpolation.
+bool isImage(Value value) {
+  auto resize = value.getDefiningOp<ResizeOp>();
+  return isa<BlockArgument>(resize ? resize.getInput() : value);
+}
+
 struct ReadPlanarInput final : OpRewritePattern<ConvOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     auto transpose = op.getInput().getDefiningOp<TransposeOp>();
-    if (!transpose || !isa<BlockArgument>(transpose.getInput()) || !movesChannelsLast(transpose))
+    if (!transpose || !isImage(transpose.getInput()) || !movesChannelsLast(transpose))
       return rewriter.notifyMatchFailure(op, "does not read an input whose channels were moved last");
     if (!isReadOnlyBy(transpose, op))
       return rewriter.notifyMatchFailure(op, "others read the moved input, too");

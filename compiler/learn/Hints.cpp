@@ -36,6 +36,12 @@ static bool isOverImage(const LayerSite &site) {
   return llvm::any_of(shape.drop_front().drop_back(), [](int64_t extent) { return extent > 1; });
 }
 
+/// Whether the capacity has other places than the teacher: its input was scaled.
+static bool isScaled(const LayerSite &teacher, const LayerSite &site) {
+  nest::ConvOp conv = site.conv, original = teacher.conv;
+  return shapeOf(conv.getResult()).drop_back() != shapeOf(original.getResult()).drop_back();
+}
+
 static void appendResult(func::FuncOp func, Value value) {
   Operation *terminator = func.front().getTerminator();
   terminator->insertOperands(terminator->getNumOperands(), value);
@@ -61,11 +67,26 @@ HintChannels returnHints(ModuleOp nested, ModuleOp teacher) {
       continue;
     appendResult(layers.functions().front(), featureOf(layer.teacher));
     for (auto [capacity, site] : llvm::enumerate(layer.capacities)) {
-      appendResult(layers.functions()[1 + capacity], featureOf(site));
+      Value feature = featureOf(site);
+      if (isScaled(layer.teacher, site))
+        feature = meanOverPlaces(feature);
+      appendResult(layers.functions()[1 + capacity], feature);
       channels[capacity].push_back(site.outputs);
     }
   }
   return channels;
+}
+
+Value meanOverPlaces(Value feature) {
+  OpBuilder builder(feature.getContext());
+  builder.setInsertionPointAfterValue(feature);
+  RankedTensorType type = tensorType(feature);
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(1, type.getRank() - 1));
+  SmallVector<int64_t> shape(type.getShape());
+  for (int64_t axis : axes)
+    shape[axis] = 1;
+  return nest::ReduceOp::create(builder, feature.getLoc(), type.clone(shape), feature,
+                                nest::ReduceKind::mean, axes);
 }
 
 } // namespace nestor::learn

@@ -24,8 +24,12 @@ using HintChannels = std::vector<std::vector<llvm::SmallVector<int64_t>>>;
 /// Makes the teacher's `@main` and every capacity return values that stand for
 /// the same, behind the results that they have: sums of residual connections, and
 /// the features of the last convolution over an image. Channels are the last
-/// dimension. What not all capacities have is left out.
+/// dimension. What not all capacities have is left out. A capacity with a scaled
+/// input returns means over its places, to be compared with the teacher's.
 HintChannels returnHints(mlir::ModuleOp nested, mlir::ModuleOp teacher);
+
+/// The mean of `feature`, [N, D1.., Dn, C], as [N, 1.., 1, C].
+mlir::Value meanOverPlaces(mlir::Value feature);
 
 } // namespace nestor::learn
 

@@ -32,6 +32,14 @@ ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
+/// Of one channel, over samples and places.
+struct ChannelSums {
+  double count = 0, sum = 0, squares = 0;
+  void add(double value) { ++count, sum += value, squares += value * value; }
+  double mean() const { return sum / count; }
+  double variance() const { return squares / count - mean() * mean(); }
+};
+
 /// Statistics of one capacity's layer while samples come in.
 struct Observer {
   size_t capacity;
@@ -41,6 +49,7 @@ struct Observer {
   int input = -1, result = -1, other = -1; ///< Numbers of wanted values.
   std::vector<float> target;
   std::vector<OutputMoments> outputs; ///< Sums, where filters stay.
+  std::vector<ChannelSums> own;       ///< Of what it has, where the input is scaled.
 };
 
 class LayerFitter {
@@ -69,6 +78,10 @@ private:
   llvm::Error createMoments(const NestedLayer &layer, bool judged);
   llvm::Expected<Moments *> findMoments(const std::vector<int64_t> &sets, bool judges);
   llvm::Error visit(size_t number, int64_t perSample);
+  void rescale(const LayerSite &site, int64_t output, std::pair<double, double> affine);
+  void rescale(const Observer &observer, AffineRule rule);
+  llvm::Error fitUnscaled(size_t number, int64_t perSample);
+  llvm::Error fitScaled(size_t number);
   void solve(const NestedLayer &layer);
   void solveGroup(const NestedLayer &layer, int64_t group, ArrayRef<CapacityFit> fits,
                   double ridge);
@@ -89,7 +102,7 @@ private:
   // Of the present layer.
   llvm::SetVector<Value> wanted;
   std::vector<Observer> observers;
-  bool solving = false;
+  bool solving = false, hasSolved = false;
   int teacherResult = -1, teacherOther = -1;
   int64_t rows = 0;
   Moments *moments = nullptr; ///< Of a convolution in one group.
@@ -137,6 +150,13 @@ AffineRule LayerFitter::ruleFor(const NestedLayer &layer, bool solved) const {
   return solved && !options.matchInside ? AffineRule::Fit : AffineRule::Match;
 }
 
+/// Whether a capacity's layer computes at other places than the teacher's: its
+/// input was scaled (passes/ScaleInput.h).
+bool isScaled(const NestedLayer &layer, const LayerSite &site) {
+  nest::ConvOp conv = site.conv, original = layer.teacher.conv;
+  return shapeOf(conv.getResult()).drop_back() != shapeOf(original.getResult()).drop_back();
+}
+
 /// Decides what to look at for layer number `number`.
 void LayerFitter::prepare(size_t number) {
   const NestedLayer &layer = layers.layers()[number];
@@ -155,7 +175,9 @@ void LayerFitter::prepare(size_t number) {
       continue;
     const LayerSite &site = layer.capacities[capacity];
     nest::ConvOp conv = site.conv;
-    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}};
+    if (isScaled(layer, site))
+      continue;
+    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}, {}};
     if (solving)
       observer.input = want(conv.getInput());
     else
@@ -357,6 +379,7 @@ double LayerFitter::ridgeFor(const NestedLayer &layer) {
 }
 
 void LayerFitter::solve(const NestedLayer &layer) {
+  hasSolved = true;
   if (moments)
     moments->finish();
   double ridge = ridgeFor(layer);
@@ -393,11 +416,89 @@ llvm::Error LayerFitter::visit(size_t number, int64_t perSample) {
   return walk.run(wanted.getArrayRef(), layers.frontier(number), read);
 }
 
+/// Lets an affine function of output number `output` follow on what there is.
+void LayerFitter::rescale(const LayerSite &site, int64_t output, std::pair<double, double> affine) {
+  nest::ConvOp conv = site.conv;
+  auto [scale, bias] = affine;
+  double oldScale = set[set.indexOf(conv.getScale())].value[output];
+  double oldBias = set[set.indexOf(conv.getBias())].value[output];
+  store(site, output, scale * oldScale, scale * oldBias + bias);
+}
+
+/// Fits the vectors of a layer whose filter stays.
+void LayerFitter::rescale(const Observer &observer, AffineRule rule) {
+  for (auto [i, sums] : llvm::enumerate(observer.outputs)) {
+    OutputMoments m{sums.mean / rows, 0, sums.targetMean / rows, 0, 0};
+    m.variance = sums.variance / rows - m.mean * m.mean;
+    m.targetVariance = sums.targetVariance / rows - m.targetMean * m.targetMean;
+    m.both = sums.both / rows - m.mean * m.targetMean;
+    rescale(*observer.site, i, fitAffine(m, rule));
+  }
+}
+
+/// What capacities with a scaled input see lies between the teacher's places:
+/// their outputs get its mean and variance.
+llvm::Error LayerFitter::fitScaled(size_t number) {
+  const NestedLayer &layer = layers.layers()[number];
+  wanted.clear();
+  observers.clear();
+  nest::ConvOp original = layer.teacher.conv;
+  teacherResult = want(original.getResult());
+  std::vector<ChannelSums> theirs(shapeOf(original.getResult()).back());
+  for (size_t capacity = 0; capacity < layer.capacities.size(); ++capacity) {
+    const LayerSite &site = layer.capacities[capacity];
+    if (!isFitted(layer, capacity) || !isScaled(layer, site))
+      continue;
+    nest::ConvOp conv = site.conv;
+    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}, {}};
+    observer.result = want(conv.getResult());
+    observer.own.resize(site.outputs.size());
+    observers.push_back(std::move(observer));
+  }
+  if (observers.empty())
+    return llvm::Error::success();
+  auto read = [&](size_t, size_t count, ArrayRef<const float *> values) {
+    auto sumUp = [&](std::vector<ChannelSums> &sums, int value) {
+      int64_t channels = sums.size(), elements = int64_t(count) * elementsOf(wanted[value]);
+      for (const float *at = values[value], *end = at + elements; at != end; at += channels)
+        for (int64_t i = 0; i < channels; ++i)
+          sums[i].add(at[i]);
+    };
+    sumUp(theirs, teacherResult);
+    for (Observer &observer : observers)
+      sumUp(observer.own, observer.result);
+  };
+  if (llvm::Error error = walk.run(wanted.getArrayRef(), layers.frontier(number), read))
+    return error;
+  for (const Observer &observer : observers)
+    for (auto [i, output] : llvm::enumerate(observer.site->outputs)) {
+      const ChannelSums &own = observer.own[i], &target = theirs[output];
+      OutputMoments m{own.mean(), own.variance(), target.mean(), target.variance(), 0};
+      rescale(*observer.site, i, fitAffine(m, AffineRule::Match));
+    }
+  return llvm::Error::success();
+}
+
+llvm::Error LayerFitter::fitUnscaled(size_t number, int64_t perSample) {
+  const NestedLayer &layer = layers.layers()[number];
+  int64_t features = featuresOf(layer);
+  bool few = int64_t(walk.samples()) * perSample < kTrustedRows * features;
+  if (solving)
+    if (llvm::Error error = createMoments(layer, few))
+      return error;
+  if (llvm::Error error = visit(number, perSample))
+    return error;
+  if (solving)
+    solve(layer);
+  else
+    for (const Observer &observer : observers)
+      rescale(observer, ruleFor(layer, false));
+  return llvm::Error::success();
+}
+
 llvm::Error LayerFitter::fit(size_t number) {
   const NestedLayer &layer = layers.layers()[number];
   prepare(number);
-  if (observers.empty())
-    return llvm::Error::success();
   int64_t features = featuresOf(layer);
   nest::ConvOp original = layer.teacher.conv;
   if (options.solveFilters && !solving)
@@ -405,30 +506,14 @@ llvm::Error LayerFitter::fit(size_t number) {
                     " features are too many to solve for; its filter stays");
   int64_t need = std::max(options.leastRows, options.rowsPerFeature * features);
   int64_t perSample = std::max<int64_t>(1, (need + walk.samples() - 1) / walk.samples());
-  perSample = std::min(perSample, observers.front().patches.positions());
-  bool few = int64_t(walk.samples()) * perSample < kTrustedRows * features;
-  if (solving)
-    if (llvm::Error error = createMoments(layer, few))
+  perSample = std::min(perSample, PatchReader(original).positions());
+  // The full capacity alone is as it was until something before it changes.
+  bool isTopAlone =
+      observers.size() == 1 && observers.front().capacity + 1 == layer.capacities.size();
+  if (!observers.empty() && (hasSolved || !isTopAlone))
+    if (llvm::Error error = fitUnscaled(number, perSample))
       return error;
-  if (llvm::Error error = visit(number, perSample))
-    return error;
-  if (solving) {
-    solve(layer);
-    return llvm::Error::success();
-  }
-  for (Observer &observer : observers)
-    for (auto [i, sums] : llvm::enumerate(observer.outputs)) {
-      OutputMoments m{sums.mean / rows, 0, sums.targetMean / rows, 0, 0};
-      m.variance = sums.variance / rows - m.mean * m.mean;
-      m.targetVariance = sums.targetVariance / rows - m.targetMean * m.targetMean;
-      m.both = sums.both / rows - m.mean * m.targetMean;
-      auto [scale, bias] = fitAffine(m, ruleFor(layer, false));
-      nest::ConvOp conv = observer.site->conv;
-      double oldScale = set[set.indexOf(conv.getScale())].value[i];
-      double oldBias = set[set.indexOf(conv.getBias())].value[i];
-      store(*observer.site, i, scale * oldScale, scale * oldBias + bias);
-    }
-  return llvm::Error::success();
+  return fitScaled(number);
 }
 
 llvm::Error LayerFitter::run() {

@@ -7,6 +7,7 @@
 #include "compiler/learn/Loss.h"
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/learn/Hints.h"
 #include "passes/Utils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -216,6 +217,8 @@ void appendLoss(func::FuncOp func, bool classifier, const LossOptions &options,
                           : regressionLoss(build, ownResults, weights.take_front(own));
   for (auto [hint, type] : llvm::enumerate(hintTypes)) {
     Value target = build.select(build.addArgument(type), options.hintChannels[hint]);
+    if (target.getType() != results[own + hint].getType())
+      target = meanOverPlaces(target);
     double factor = options.hintWeight * weights[own + hint] / double(hintTypes.size());
     loss = build.add(loss, meanError(build, results[own + hint], target, factor));
   }

@@ -12,6 +12,7 @@
 #include "compiler/learn/WidthSearch.h"
 #include "compiler/learn/Widths.h"
 #include "compiler/package/Plan.h"
+#include "passes/ScaleInput.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -58,6 +59,7 @@ public:
 private:
   llvm::Error order();
   void plan();
+  uint64_t macsOf(size_t capacity);
   void mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroups &groups);
   void describe(const ChannelGroups &groups);
   llvm::Expected<Recovery> recover(ModuleOp teacher);
@@ -98,7 +100,8 @@ void Nester::mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroup
   CapacityPlan merged;
   for (size_t k = 0; k < fractions.size(); ++k) {
     bool equal = k + 1 < fractions.size() && capacities.widths[k] == capacities.widths[k + 1] &&
-                 capacities.skipped[k] == capacities.skipped[k + 1];
+                 capacities.skipped[k] == capacities.skipped[k + 1] &&
+                 capacities.extents[k] == capacities.extents[k + 1];
     double requested = options.capacities[k];
     if (fractions[k] > requested + 1e-9 || fractions[k] <= requested - kSlack)
       report.warnings.push_back(unreached(requested, fractions[k], equal, groups.whole()));
@@ -106,9 +109,20 @@ void Nester::mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroup
       continue;
     merged.widths.push_back(capacities.widths[k]);
     merged.skipped.push_back(capacities.skipped[k]);
-    report.capacities.push_back({requested, fractions[k], 0, {}});
+    merged.extents.push_back(capacities.extents[k]);
+    report.capacities.push_back({requested, fractions[k], 0, {}, {}});
   }
   capacities = std::move(merged);
+}
+
+uint64_t Nester::macsOf(size_t capacity) {
+  OwningOpRef<func::FuncOp> function = main().clone();
+  if (!capacities.extents[capacity].empty()) {
+    std::string reason = scaleInput(*function, capacities.extents[capacity]);
+    assert(reason.empty() && "what was planned can be built");
+  }
+  return macsAt(*function, ChannelGroups(*function), capacities.widths[capacity],
+                capacities.skipped[capacity]);
 }
 
 void Nester::plan() {
@@ -121,11 +135,12 @@ void Nester::plan() {
       whole.push_back(group.channels);
     capacities.widths.push_back(whole);
     capacities.skipped.emplace_back();
+    capacities.extents.emplace_back();
   }
   std::vector<uint64_t> macs;
   std::vector<double> fractions;
   for (size_t k = 0; k < capacities.widths.size(); ++k)
-    macs.push_back(macsAt(main(), groups, capacities.widths[k], capacities.skipped[k]));
+    macs.push_back(macsOf(k));
   for (uint64_t count : macs)
     fractions.push_back(macs.back() ? double(count) / double(macs.back()) : 1);
   mergeEqualCapacities(fractions, groups);
@@ -137,7 +152,8 @@ void Nester::describe(const ChannelGroups &groups) {
   std::vector<ResidualBlock> blocks = skippableBlocks(main());
   for (size_t k = 0; k < report.capacities.size(); ++k) {
     NestReport::Capacity &capacity = report.capacities[k];
-    capacity.macs = macsAt(main(), groups, capacities.widths[k], capacities.skipped[k]);
+    capacity.macs = macsOf(k);
+    capacity.extents = capacities.extents[k];
     for (int64_t block : capacities.skipped[k])
       capacity.skipped.push_back(package::layerName(blocks[block].add->getLoc()));
   }

@@ -17,6 +17,7 @@ struct NestReport {
     double fraction;   ///< MACs over the full model's.
     uint64_t macs;
     std::vector<std::string> skipped; ///< Residual blocks left out, by node.
+    llvm::SmallVector<int64_t> extents; ///< What the input is scaled to; empty: nothing.
   };
   struct Group {
     std::string name;

@@ -70,6 +70,7 @@ struct NestOptions {
   TopRule top = TopRule::Exact;
   TrainOptions train;
   bool allowSkips = false;    ///< Whole residual blocks may be left out.
+  bool shrinkInput = false;   ///< Capacities may compute on a smaller copy of the input.
   uint64_t seed = 0;
   unsigned threads = 2;
   const Dataset *data = nullptr;

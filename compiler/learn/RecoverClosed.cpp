@@ -9,12 +9,14 @@
 #include "compiler/learn/Patches.h"
 #include "compiler/learn/Recover.h"
 #include "compiler/learn/Walk.h"
+#include "passes/ScaleInput.h"
 #include "passes/SharedWeights.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -23,6 +25,8 @@ namespace {
 
 /// Samples that layers are fitted on, and at most so many bytes of them.
 constexpr size_t kSamples = 1024, kSampleBytes = size_t(512) << 20;
+/// Samples that judge the vectors of capacities with scaled inputs.
+constexpr size_t kScaledSamples = 256;
 /// Weights of the full capacity that are tried, one after the other, until it
 /// is not worse than the original.
 constexpr double kTopWeights[] = {16, 64, 256, 1024};
@@ -67,28 +71,12 @@ public:
   llvm::Expected<std::string> complaint(const ParameterSet &set);
 
 private:
-  llvm::Expected<std::vector<std::vector<float>>> outputsOf(func::FuncOp function,
-                                                            const ParameterSet &set);
   double top1(ArrayRef<float> scores) const;
 
   const NestedLayers &layers;
   const Dataset &data;
   unsigned threads;
 };
-
-llvm::Expected<std::vector<std::vector<float>>> TopJudge::outputsOf(func::FuncOp function,
-                                                                    const ParameterSet &set) {
-  Walk walk(function, data, threads, &set);
-  SmallVector<Value> results(function.front().getTerminator()->getOperands());
-  std::vector<std::vector<float>> outputs(results.size());
-  llvm::Error error = walk.run(results, [&](size_t, size_t count, ArrayRef<const float *> values) {
-    for (auto [i, value] : llvm::enumerate(values))
-      outputs[i].insert(outputs[i].end(), value, value + count * elementsOf(results[i]));
-  });
-  if (error)
-    return error;
-  return outputs;
-}
 
 double TopJudge::top1(ArrayRef<float> scores) const {
   size_t classes = scores.size() / data.size(), right = 0;
@@ -100,10 +88,10 @@ double TopJudge::top1(ArrayRef<float> scores) const {
 }
 
 llvm::Expected<std::string> TopJudge::complaint(const ParameterSet &set) {
-  auto original = outputsOf(layers.functions().front(), set);
+  auto original = outputsOf(layers.functions().front(), data, threads, &set);
   if (!original)
     return original.takeError();
-  auto present = outputsOf(layers.functions().back(), set);
+  auto present = outputsOf(layers.functions().back(), data, threads, &set);
   if (!present)
     return present.takeError();
   Divergence divergence(*original, data.size());
@@ -144,6 +132,7 @@ private:
   std::vector<std::vector<float>> values() const;
   llvm::Expected<Recovery> finish();
   llvm::Error fitWithin(const Split &data, FitOptions fit);
+  llvm::Error moderate(const Dataset &data, const std::vector<std::vector<float>> &start);
 
   ParameterSet set;
   NestedLayers layers;
@@ -193,11 +182,50 @@ llvm::Expected<Recovery> Closed::finish() {
   return std::move(recovery);
 }
 
+/// A capacity with a scaled input sees another image, and a part of what its
+/// statistics differ by is right: its own vectors go as far from `start` towards
+/// the teacher's statistics, half or all of the way, as its outputs like it.
+llvm::Error Closed::moderate(const Dataset &all, const std::vector<std::vector<float>> &start) {
+  constexpr float shares[] = {0.5f, 1};
+  ArrayRef<func::FuncOp> functions = layers.functions();
+  Dataset data = chooseSamples(all, kScaledSamples, options.seed + 6);
+  std::optional<Divergence> divergence;
+  for (auto [capacity, function] : llvm::enumerate(functions.drop_front())) {
+    if (!hasScaledInput(function))
+      continue;
+    if (!divergence) {
+      auto original = outputsOf(functions.front(), data, options.threads, &set);
+      if (!original)
+        return original.takeError();
+      divergence.emplace(std::move(*original), data.size());
+    }
+    std::vector<std::vector<float>> fitted = values(), best;
+    double least = std::numeric_limits<double>::infinity();
+    for (float share : shares) {
+      for (auto [i, parameter] : llvm::enumerate(set.parameters()))
+        if (parameter.capacity == int(capacity))
+          for (size_t e = 0; e < parameter.value.size(); ++e)
+            parameter.value[e] = start[i][e] + share * (fitted[i][e] - start[i][e]);
+      auto outputs = outputsOf(function, data, options.threads, &set);
+      if (!outputs)
+        return outputs.takeError();
+      double error = (*divergence)(*outputs);
+      if (error < least)
+        least = error, best = values();
+    }
+    restore(best);
+  }
+  return llvm::Error::success();
+}
+
 llvm::Expected<Recovery> Closed::affine() {
   Split data = split(options, layers.functions().front(), /*judged=*/false);
   recovery.samples = data.fit.size();
+  std::vector<std::vector<float>> start = values();
   if (llvm::Error error =
           fitLayers(layers, set, data.fit, fitOptions("fitting scales"), recovery.notes))
+    return error;
+  if (llvm::Error error = moderate(data.fit, start))
     return error;
   return finish();
 }
@@ -241,7 +269,10 @@ llvm::Expected<Recovery> Closed::solve() {
   recovery.samples = data.fit.size() + (data.judge ? data.judge->size() : 0);
   FitOptions fit = fitOptions("solving");
   fit.solveFilters = fit.touchTop = true;
+  std::vector<std::vector<float>> start = values();
   if (llvm::Error error = fitWithin(data, fit))
+    return error;
+  if (llvm::Error error = moderate(data.fit, start))
     return error;
   return finish();
 }

@@ -245,4 +245,19 @@ llvm::Error Walk::run(ArrayRef<Value> wanted, ArrayRef<Value> frontier, Visit vi
   return llvm::Error::success();
 }
 
+llvm::Expected<std::vector<std::vector<float>>> outputsOf(func::FuncOp function,
+                                                          const Dataset &data, unsigned threads,
+                                                          const ParameterSet *parameters) {
+  Walk walk(function, data, threads, parameters);
+  SmallVector<Value> results(function.front().getTerminator()->getOperands());
+  std::vector<std::vector<float>> outputs(results.size());
+  llvm::Error error = walk.run(results, [&](size_t, size_t count, ArrayRef<const float *> values) {
+    for (auto [i, value] : llvm::enumerate(values))
+      outputs[i].insert(outputs[i].end(), value, value + count * elementsOf(results[i]));
+  });
+  if (error)
+    return error;
+  return outputs;
+}
+
 } // namespace nestor::learn

@@ -67,6 +67,12 @@ private:
   Kept kept; ///< [sample][element]; arguments are those of the first function.
 };
 
+/// What `function` returns for all samples of `data`: [result][sample, element].
+/// With `parameters`, as for a walk.
+llvm::Expected<std::vector<std::vector<float>>>
+outputsOf(mlir::func::FuncOp function, const Dataset &data, unsigned threads,
+          const ParameterSet *parameters = nullptr);
+
 /// The part of `whole`, a tensor of shape `shape`, that `weight` reads.
 std::vector<float> keptPart(nest::WeightOp weight, llvm::ArrayRef<float> whole);
 

@@ -280,6 +280,9 @@ WidthChoice Search::run() {
   std::optional<WidthChoice> start = skipOne(larger);
   for (; start && double(problem.macs(*start)) > least; start = skipOne(*start))
     consider(descend(*start));
+  WidthChoice scaled = larger;
+  while (++scaled.input < problem.inputError.size() && double(problem.macs(scaled)) > least)
+    consider(descend(scaled));
   return best;
 }
 
@@ -287,7 +290,7 @@ WidthChoice Search::run() {
 
 double WidthProblem::error(const WidthChoice &choice) const {
   std::vector<bool> counts(channels.size(), true);
-  double sum = 0;
+  double sum = inputError[choice.input];
   for (size_t block = 0; block < choice.skipped.size(); ++block)
     if (choice.skipped[block]) {
       sum += skipError[block];

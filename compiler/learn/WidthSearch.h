@@ -19,6 +19,7 @@ namespace nestor::learn {
 struct WidthChoice {
   llvm::SmallVector<int64_t> widths; ///< By group.
   std::vector<bool> skipped;         ///< By block.
+  size_t input = 0;                  ///< Which size of the input; 0: its own.
 };
 
 /// A network as the search sees it.
@@ -28,6 +29,8 @@ struct WidthProblem {
   std::vector<double> skipError;          ///< By block; infinite: cannot be skipped.
   /// Groups whose width does not matter when the block is skipped.
   std::vector<std::vector<int64_t>> inside;
+  /// By size of the input, descending; the first is the input's own and has none.
+  std::vector<double> inputError{0};
   std::function<uint64_t(const WidthChoice &)> macs;
   /// Null where only MACs count.
   std::function<double(const WidthChoice &)> microseconds;
@@ -46,7 +49,7 @@ llvm::SmallVector<int64_t> friendlyWidths(int64_t channels);
 
 /// Choices for `capacities` (ascending, in (0, 1]), each within the larger ones:
 /// by marginal cost from the top, then by exchanging channels of one group
-/// for those of another while that is better. Where the bound cannot be
+/// for those of another while that is better, at each size of the input. Where the bound cannot be
 /// reached, the nearest.
 std::vector<WidthChoice> searchWidths(const WidthProblem &problem,
                                       llvm::ArrayRef<double> capacities);

@@ -34,9 +34,10 @@ ROWS = {
                              [("cifar_train", "cifar_test")], 45),
     "har": ("har_cnn1d", ["--recover", "distill"], [], [("har_train", "har_test")], 5),
     "kws": ("kws_ds_cnn", ["--recover", "distill"], [], [(f"kws_{i}", f"kws_test_{i}") for i in range(5)], 3),
-    # A quarter of MobileNetV2 is out of reach of 250 images: without it the others learn better.
+    # A quarter of MobileNetV2 is out of reach of 250 images: without it the others learn better. The rate is
+    # the better of two on held-out images.
     "mobilenet_v2": ("mobilenet_v2_imagenet", ["--recover", "distill", "--capacities", "0.5,0.75,1"],
-                     IMAGENET + ["--augment", "flip,shift=16"],
+                     IMAGENET + ["--augment", "flip,shift=16", "--learning-rate", "0.0003"],
                      [("imagenet_0", "imagenet_test_0"), ("imagenet_1", "imagenet_test_1")], 30),
     "fashion": ("fashion", ["--recover", "distill"], [], [("fashion_train", "fashion_test")], 10),
 }

@@ -11,6 +11,7 @@
 #include "compiler/learn/Walk.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Verifier.h"
 
 #include <cmath>
 #include <cstring>
@@ -91,11 +92,24 @@ protected:
   }
   Value relu(OpBuilder &builder, Value value) { return map(builder, value, false); }
 
+  /// Images of which half the pixels tell almost all.
+  std::vector<float> slopes() {
+    std::vector<float> values, corners;
+    for (int64_t sample = 0; sample < samples; ++sample) {
+      corners = draw(3 * 3);
+      for (int64_t y = 0; y < side; ++y)
+        for (int64_t x = 0; x < side; ++x)
+          for (int64_t c = 0; c < 3; ++c)
+            values.push_back(corners[c] + 0.1f * (corners[3 + c] * float(x) + corners[6 + c] * float(y)));
+    }
+    return values;
+  }
+
   void makeData() {
     support::NpyArray array;
     array.dtype = "f4";
     array.shape = {samples, side, side, 3};
-    std::vector<float> values = draw(samples * side * side * 3);
+    std::vector<float> values = isSmooth ? slopes() : draw(samples * side * side * 3);
     array.data.resize(values.size() * sizeof(float));
     std::memcpy(array.data.data(), values.data(), array.data.size());
     SampleShape shape{"x", {side, side, 3}};
@@ -130,6 +144,7 @@ protected:
     options.order = order;
     options.data = &*data;
     options.allowSkips = false;
+    options.shrinkInput = isSmooth;
     options.threads = 1;
     auto report = nestModel(*copy, options);
     Outcome outcome;
@@ -140,6 +155,9 @@ protected:
     outcome.report = std::move(*report);
     std::vector<float> original = outputs(module->lookupSymbol<func::FuncOp>("main"));
     Divergence divergence({original}, samples);
+    EXPECT_TRUE(succeeded(verify(*copy)));
+    for (func::FuncOp func : nest::capacityFunctions(*copy))
+      EXPECT_EQ(func.getFunctionType(), nest::capacityFunctions(*copy).back().getFunctionType());
     for (func::FuncOp func : nest::capacityFunctions(*copy))
       outcome.errors.push_back(divergence(std::vector<std::vector<float>>{outputs(func)}));
     outcome.top = outputs(nest::capacityFunctions(*copy).back());
@@ -149,6 +167,7 @@ protected:
 
   OwningOpRef<ModuleOp> module;
   std::optional<Dataset> data;
+  bool isSmooth = false;
   int nodes = 0;
 };
 
@@ -194,6 +213,36 @@ TEST_F(RecoverClosedTest, OrdersWithoutLabelsFallBack) {
   EXPECT_EQ(triplets.smallest, elimination.smallest);
   Outcome magnitude = nest(RecoverLevel::None, TopRule::Exact, OrderMethod::L1);
   EXPECT_NE(magnitude.smallest, elimination.smallest);
+}
+
+/// Capacities that compute on a smaller copy of the input.
+class ScaledInputTest : public RecoverClosedTest {
+protected:
+  void SetUp() override {
+    isSmooth = true;
+    RecoverClosedTest::SetUp();
+  }
+};
+
+TEST_F(ScaledInputTest, SmallerInputsAreTakenAndFitted) {
+  Outcome none = nest(RecoverLevel::None, TopRule::Exact);
+  Outcome affine = nest(RecoverLevel::Affine, TopRule::Exact);
+  Outcome solve = nest(RecoverLevel::Solve, TopRule::Free);
+  size_t scaled = 0;
+  for (size_t k = 0; k < 2; ++k) {
+    const NestReport::Capacity &capacity = none.report.capacities[k];
+    EXPECT_LE(capacity.fraction, capacity.requested);
+    EXPECT_GT(capacity.fraction, capacity.requested - 0.02);
+    if (capacity.extents.empty())
+      continue;
+    ++scaled;
+    EXPECT_LT(capacity.extents.front(), side);
+    EXPECT_LT(affine.errors[k], none.errors[k]);
+    EXPECT_LT(solve.errors[k], none.errors[k]);
+  }
+  EXPECT_GT(scaled, 0u);
+  EXPECT_TRUE(none.report.capacities.back().extents.empty());
+  EXPECT_EQ(affine.top, none.top);
 }
 
 } // namespace

@@ -172,4 +172,37 @@ TEST(WidthSearch, LatencyDecidesInsideTheBound) {
   EXPECT_LT(choice.widths[1], choice.widths[0]);
 }
 
+/// With half of the input, half of the work of every layer goes.
+WidthProblem scaled(std::vector<double> inputError) {
+  WidthProblem problem = chain({64, 96, 64}, 16);
+  problem.inputError = inputError;
+  auto whole = problem.macs;
+  problem.macs = [=](const WidthChoice &choice) { return whole(choice) >> choice.input; };
+  return problem;
+}
+
+TEST(WidthSearch, TakesASmallerInputWhereThatIsCheaper) {
+  const std::vector<double> halves{0.25, 0.5, 1};
+  WidthProblem cheap = scaled({0, 1e-3, 2e-3});
+  std::vector<WidthChoice> choices = searchWidths(cheap, halves);
+  expectNested(cheap, choices, halves);
+  EXPECT_EQ(choices[0].input, 2u);
+  EXPECT_EQ(choices[1].input, 1u);
+  EXPECT_EQ(choices[1].widths, cheap.full().widths);
+  EXPECT_EQ(choices[2].input, 0u);
+
+  WidthProblem dear = scaled({0, 100, 200});
+  for (const WidthChoice &choice : searchWidths(dear, halves))
+    EXPECT_EQ(choice.input, 0u);
+}
+
+TEST(WidthSearch, InputsDoNotGrowAgain) {
+  // The second size is the better one alone, the first not for what is below it.
+  WidthProblem problem = scaled({0, 0.05, 0.01});
+  std::vector<WidthChoice> choices = searchWidths(problem, quarters);
+  expectNested(problem, choices, quarters);
+  for (size_t i = 1; i < choices.size(); ++i)
+    EXPECT_GE(choices[i - 1].input, choices[i].input);
+}
+
 } // namespace

@@ -74,4 +74,22 @@ TEST(Resize, RandomModes) {
   }
 }
 
+/// Channels first, as models are given images: lines are shuffled, where registers
+/// hold what they need.
+TEST(Resize, LinesOfImages) {
+  for (uint64_t seed = 70; seed < 82; ++seed) {
+    Draw draw(seed);
+    Dims in{1, draw(1, 3), draw(2, 9), draw(8, 90)}, out = in;
+    out[2] = draw(1, in[2]);
+    out[3] = std::max<int64_t>(1, in[3] * draw(30, 130) / 100);
+    std::string scales = "1.0, 1.0";
+    for (size_t dim : {2, 3})
+      scales += ", " + std::to_string(double(out[dim]) / double(in[dim]));
+    std::string attributes = "scales = array<f64: " + scales +
+                             ">, mode = #nest.resize_mode<linear>, coordinates = "
+                             "#nest.coordinate_mode<half_pixel>, nearest = #nest.nearest_mode<floor>";
+    checkOperation(genericOp("nest.resize", {tensorType(in)}, attributes, {tensorType(out)}), seed, 1e-5);
+  }
+}
+
 } // namespace

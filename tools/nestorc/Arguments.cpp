@@ -340,6 +340,9 @@ void finishCompile(CompileArguments &compile, const RawArguments &raw) {
     compile.winograd = parseFastMath(raw.fastMath);
   finishPrecision(compile, raw);
   finishNestFlags(raw.nest, !raw.cameraInputs.empty(), compile.nest);
+  // Every size of the input needs kernels of its own.
+  if (compile.optimize == "size" && !compile.nest.shrinkInput)
+    compile.nest.shrinkInput = false;
   finishMixed(compile, raw.mixed);
   nestor::learn::Normalization normalization =
       compile.nest.normalization.value_or(nestor::learn::Normalization());

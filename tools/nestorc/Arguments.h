@@ -38,6 +38,7 @@ struct NestArguments {
   nestor::learn::Budget budget = nestor::learn::Budget::Macs;
   nestor::learn::TrainOptions train; ///< minutes 0: not given.
   bool allowSkips = false;           ///< Residual blocks may be left out.
+  std::optional<bool> shrinkInput;   ///< Capacities may compute on a smaller input.
   bool int8 = false;                 ///< A variant of bytes besides f32.
   uint64_t seed = 0;
   unsigned threads = 2;

@@ -207,7 +207,7 @@ ExitStatus measure(const CompileArguments &arguments, const CompileData &data,
   nestor::format::Manifest &manifest = result.plan.manifest;
   if (arguments.mixed)
     addMixedPairs(arguments.mixedCuts.empty() ? chooseMixedCuts(manifest) : arguments.mixedCuts,
-                  manifest);
+                  result.nesting, manifest);
   nestor::Status status =
       Measurer(arguments, data, progress, measurement)
           .run(result.plan, result.images, original, result.nesting.recovery.topChanged);

@@ -55,14 +55,25 @@ static bool isAlike(const nestor::format::Cut &a, const nestor::format::Cut &b) 
   return std::equal(a.live().begin(), a.live().end(), b.live().begin(), b.live().end(), alike);
 }
 
-void addMixedPairs(ArrayRef<uint32_t> cuts, nestor::format::Manifest &manifest) {
+/// Whether two capacities compute on the same size of the input.
+static bool haveSameInputs(const nestor::learn::NestReport &report, size_t a, size_t b) {
+  auto extentsOf = [&](size_t capacity) {
+    bool isPlanned = capacity < report.capacities.size();
+    return isPlanned ? ArrayRef<int64_t>(report.capacities[capacity].extents) : ArrayRef<int64_t>();
+  };
+  return extentsOf(a) == extentsOf(b);
+}
+
+void addMixedPairs(ArrayRef<uint32_t> cuts, const nestor::learn::NestReport &report,
+                   nestor::format::Manifest &manifest) {
   const auto &capacities = manifest.capacities();
   for (uint32_t cut : cuts) {
     if (cut == 0 || int64_t(cut) + 1 >= manifest.cuts_size())
       continue; // There is no head or no tail.
     for (auto [head, from] : enumerate(capacities))
       for (auto [tail, to] : enumerate(capacities)) {
-        if (head == tail || !isAlike(from.cuts(cut), to.cuts(cut)))
+        if (head == tail || !haveSameInputs(report, head, tail) ||
+            !isAlike(from.cuts(cut), to.cuts(cut)))
           continue;
         nestor::format::MixedPair *pair = manifest.add_mixed();
         pair->set_head(head);

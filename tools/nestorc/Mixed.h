@@ -6,6 +6,7 @@
 #ifndef NESTORC_MIXED_H
 #define NESTORC_MIXED_H
 
+#include "compiler/learn/Nest.h"
 #include "compiler/package/artifact.pb.h"
 #include "nestor/artifact.hpp"
 
@@ -23,7 +24,8 @@ std::vector<uint32_t> chooseMixedCuts(const nestor::format::Manifest &manifest);
 /// Lists all pairs of different capacities at the cuts, ascending, whose tensors
 /// differ in their channels at most, in order of cut, head and tail. A cut may have
 /// none.
-void addMixedPairs(llvm::ArrayRef<uint32_t> cuts, nestor::format::Manifest &manifest);
+void addMixedPairs(llvm::ArrayRef<uint32_t> cuts, const nestor::learn::NestReport &report,
+                   nestor::format::Manifest &manifest);
 
 /// A line below the table of capacities; none where there are no pairs.
 void printMixed(llvm::ArrayRef<nestor::MixedInfo> pairs);

@@ -19,6 +19,8 @@ namespace {
 /// With fewer samples, a fifth of which are held out, training finds nothing
 /// that least squares does not.
 constexpr size_t kFewSamples = 64;
+/// With so many, training prefers narrow layers to a small input.
+constexpr size_t kManySamples = 10000;
 /// What the trainer does when nothing limits it (learn/Pace.cpp), and how long
 /// that may take before time limits it.
 constexpr double kDefaultEpochs = 20, kLeastSamples = 500 * 32, kMostMinutes = 30;
@@ -51,6 +53,14 @@ RecoverLevel chooseLevel(const NestArguments &arguments, const Dataset *data) {
     return RecoverLevel::None;
   bool few = data->size() < kFewSamples && !hasTrainingFlag(arguments.train);
   return few ? RecoverLevel::Solve : RecoverLevel::Distill;
+}
+
+/// What a narrower network lost, training on many samples brings back; what a
+/// smaller image has lost, it does not.
+bool shrinksByDefault(const NestOptions &options) {
+  bool trains =
+      options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow;
+  return options.data && !(trains && options.data->size() >= kManySamples);
 }
 
 /// Limits a training that nothing else limits to some minutes, where it would
@@ -112,6 +122,7 @@ llvm::Error chooseNestOptions(const NestArguments &arguments, mlir::func::FuncOp
   options.top = arguments.top.value_or(changes ? TopRule::Tolerance : TopRule::Exact);
   if (!changes) // These levels do not touch the full capacity, whatever is allowed.
     options.top = TopRule::Exact;
+  options.shrinkInput = arguments.shrinkInput.value_or(shrinksByDefault(options));
   logChoice(arguments, options);
   if (options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow)
     limitTime(main, options);

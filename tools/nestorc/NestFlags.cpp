@@ -60,6 +60,11 @@ void addShapeFlags(CLI::App &command, NestFlags &flags) {
   command.add_flag("--skips,!--no-skips", flags.skips,
                    "Whether a capacity may leave residual blocks out rather than narrow them; "
                    "default no");
+  command
+      .add_option("--input-size", flags.inputSize,
+                  "May a capacity compute on a smaller copy of the input, made inside, rather than narrow every "
+                  "layer? Default: free, judged on --data, unless many samples train")
+      ->type_name("fixed|free");
 }
 
 void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
@@ -221,6 +226,8 @@ void checkTogether(const NestFlags &flags, const NestArguments &nest) {
                                        "recover none");
   if (nest.order && *nest.order != OrderMethod::L1 && nest.data.empty())
     fail("--order", *flags.order + " looks at samples; give them with --data D.npz, or order l1");
+  if (nest.shrinkInput.value_or(false) && nest.data.empty())
+    fail("--input-size", "how small an input does is seen on samples; give them with --data D.npz");
   if (nest.capacities.size() == 1 && learns)
     fail("--recover", "there is nothing to recover, since the full model is the only capacity; "
                       "list smaller ones with --capacities");
@@ -251,6 +258,8 @@ void finishNestFlags(const NestFlags &flags, bool hasCamera, NestArguments &nest
   nest.data = flags.data;
   nest.eval = flags.eval;
   nest.allowSkips = flags.skips;
+  if (flags.inputSize)
+    nest.shrinkInput = choose<bool>("--input-size", *flags.inputSize, {{"fixed", false}, {"free", true}});
   nest.seed = flags.seed;
   nest.threads = flags.threads;
   chooseOptional<OrderMethod>("--order", flags.order,

@@ -20,7 +20,7 @@ struct NestFlags {
   std::string data, eval;
   std::optional<float> scale;
   std::vector<float> mean, std;
-  std::optional<std::string> order, recover, top, budget, optimizer;
+  std::optional<std::string> order, recover, top, budget, inputSize, optimizer;
   std::optional<double> minutes, learningRate;
   std::optional<int64_t> epochs, steps, batch;
   std::vector<std::string> augment;

@@ -56,7 +56,14 @@ std::vector<Precision> precisionsOf(const CompileSummary &summary) {
   return list;
 }
 
-void describeCapacities(const Precision &precision, json::Array &list) {
+/// What a capacity scales its input to; empty: nothing.
+ArrayRef<int64_t> inputExtents(const NestReport &report, size_t capacity) {
+  if (capacity >= report.capacities.size()) // They were in the model.
+    return {};
+  return report.capacities[capacity].extents;
+}
+
+void describeCapacities(const NestReport &report, const Precision &precision, json::Array &list) {
   uint64_t before = 0; // What the next smaller capacity has read already.
   for (auto [index, capacity] : enumerate(precision.plan.manifest.capacities())) {
     double requested = capacity.requested() ? capacity.requested() : capacity.capacity();
@@ -74,6 +81,7 @@ void describeCapacities(const Precision &precision, json::Array &list) {
         {"accuracy", capacity.has_accuracy() ? number(capacity.accuracy()) : nullptr},
         {"agreement", capacity.has_agreement() ? number(capacity.agreement()) : nullptr},
         {"skipped", strings(capacity.skipped())},
+        {"input_extents", json::Array(inputExtents(report, index))},
         {"blocks", describe(precision.measurement.blocks[index])},
         {"cuts", describe(precision.measurement.cuts[index])}});
     before = capacity.weight_bytes();
@@ -83,7 +91,7 @@ void describeCapacities(const Precision &precision, json::Array &list) {
 json::Array describeCapacities(const CompileSummary &summary) {
   json::Array list;
   for (const Precision &precision : precisionsOf(summary))
-    describeCapacities(precision, list);
+    describeCapacities(summary.result.nesting, precision, list);
   return list;
 }
 
@@ -214,6 +222,20 @@ void printRows(const Precision &precision, bool named) {
   }
 }
 
+/// Which capacities compute on a smaller copy of the input.
+void printInputs(const NestReport &report) {
+  std::string text;
+  for (const NestReport::Capacity &capacity : report.capacities) {
+    if (capacity.extents.empty())
+      continue;
+    text += (text.empty() ? "" : ", ") + formatv("{0} at ", llvm::format("%g", capacity.requested)).str();
+    for (auto [i, extent] : enumerate(capacity.extents))
+      text += (i ? "x" : "") + std::to_string(extent);
+  }
+  if (!text.empty())
+    outs() << "inputs are scaled, inside: capacity " << text << "\n";
+}
+
 } // namespace
 
 json::Object describe(const CompileSummary &summary) {
@@ -276,6 +298,7 @@ void printTable(const CompileSummary &summary) {
     outs() << formatv(
         "shared weights {0}, {1:F3} x the model's {2}\n", humanBytes(full.weight_bytes()),
         double(full.weight_bytes()) / double(summary.modelBytes), humanBytes(summary.modelBytes));
+  printInputs(result.nesting);
   printMixed(measurement.mixed);
   if (summary.result.nesting.recovery.topChanged && measurement.originalTop1)
     outs() << formatv("the original model: {0}\n", percent(*measurement.originalTop1));

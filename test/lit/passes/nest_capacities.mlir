@@ -1,5 +1,6 @@
 // RUN: nestor-opt --nest-capacities="widths=1.2,2.2 skips=1" %s | FileCheck %s
 // RUN: nestor-opt --nest-capacities %s | FileCheck %s --check-prefix=ONE
+// RUN: not nestor-opt --nest-capacities="widths=1.2 inputs=2" %s 2>&1 | FileCheck %s --check-prefix=INPUT
 // RUN: not nestor-opt --nest-capacities="widths=2.2,1.2" %s 2>&1 | FileCheck %s --check-prefix=DESCENDS
 // RUN: not nestor-opt --nest-capacities="widths=2" %s 2>&1 | FileCheck %s --check-prefix=COUNT
 // RUN: not nestor-opt --nest-capacities="widths=1.2 skips=1.1" %s 2>&1 | FileCheck %s --check-prefix=SKIPS
@@ -40,6 +41,7 @@
 // ONE: nest.conv %{{.*}}, %[[W]] {
 // ONE-NOT: func.func
 
+// INPUT: capacity 0 cannot have a smaller input: the model's outputs have the extents of its input
 // DESCENDS: widths of group 'stem' must ascend from 1
 // COUNT: not a width for each of the 2 groups: 2
 // SKIPS: a branch that a capacity leaves out

@@ -83,6 +83,13 @@ function showWhole() {
        data.whole.map((row) => [row.node, row.reason]), 2);
 }
 
+function showInputs() {
+  const rows = capacities.filter((capacity) => capacity.input_extents.length)
+    .map((capacity) => [String(capacity.capacity), capacity.input_extents.join(" x ")]);
+  document.getElementById("inputs").hidden = rows.length === 0;
+  fill(find("inputs", "table"), ["capacity", "computes on"], rows, 2);
+}
+
 function showSkipped() {
   const rows = capacities.filter((capacity) => capacity.skipped.length)
     .map((capacity) => [String(capacity.capacity), capacity.skipped.join(", ")]);
@@ -319,6 +326,7 @@ showHeader();
 showCapacities();
 showWidths();
 showChain();
+showInputs();
 showSkipped();
 showWhole();
 showMessages();
