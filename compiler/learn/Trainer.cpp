@@ -52,8 +52,8 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   // First of all, so that it counts compiling.
   trainer->pace.emplace(options.train, batch, training, heldOut);
   trainer->pace->resumeAfter(secondsSpent);
-  // Where scores are all that there is to learn, and few, values inside help.
-  bool hints = !data.labelled() && training < kFewSamples;
+  // Few samples leave open what a network does on others: values inside say more.
+  bool hints = training < kFewSamples;
   auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads, hints);
   if (!networks)
     return networks.takeError();
