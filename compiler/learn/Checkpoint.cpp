@@ -23,7 +23,7 @@ namespace {
 /// Precedes the bytes of the state.
 struct Header {
   char magic[8] = {'N', 'E', 'S', 'T', 'C', 'K', 'P', 'T'};
-  uint64_t version = 2;
+  uint64_t version = 3;
   uint64_t key = 0;
   uint64_t hash = 0; ///< Of what follows.
 };
@@ -114,6 +114,7 @@ template <typename Archive, typename State> void transfer(Archive &archive, Stat
   archive.number(state.seconds);
   archive.number(state.rate);
   archive.floats(state.values);
+  archive.floats(state.mean);
   archive.floats(state.optimizer.first);
   archive.floats(state.optimizer.second);
   archive.number(state.optimizer.updates);

@@ -22,6 +22,7 @@ struct TrainingState {
   double seconds = 0;   ///< Spent, in all runs so far.
   double rate = 0;      ///< The learning rate; 0: not decided on yet.
   AlignedFloats values; ///< Parameters (ParameterBlock.h) as they train.
+  AlignedFloats mean;   ///< Of `values` (shareOfMean); empty: none.
   OptimizerState optimizer;
   AlignedFloats best; ///< Of the best state so far, as they run; empty: none.
   std::vector<double> bestScores;

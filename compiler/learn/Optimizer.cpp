@@ -14,6 +14,8 @@ using namespace llvm;
 namespace nestor::learn {
 
 static constexpr int64_t kWarmUpSteps = 20;
+/// Of the steps, how many a running mean looks back.
+static constexpr double kMeanLength = 0.15;
 
 int64_t cosineStart(int64_t steps) { return steps / 3; }
 
@@ -23,6 +25,13 @@ double learningRateAt(int64_t step, int64_t steps) {
   if (steps && step >= start)
     rate *= 0.5 * (1 + std::cos(M_PI * double(step - start) / double(steps - start)));
   return rate;
+}
+
+double shareOfMean(int64_t step, int64_t steps) {
+  int64_t count = step - cosineStart(steps);
+  if (steps == 0 || count <= 0)
+    return 0;
+  return 1 / std::min(double(count), 1 + kMeanLength * double(steps));
 }
 
 /// In lanes, so that the order of additions is fixed and still fills registers.

@@ -72,6 +72,12 @@ double learningRateAt(int64_t step, int64_t steps);
 /// The first step of the cosine.
 int64_t cosineStart(int64_t steps);
 
+/// The share that the values after `step` of `steps` steps have in a running mean of
+/// them: all of it at the first step of the cosine, then less and less, as in the
+/// mean of all since, until the mean is over about a seventh of the steps. Zero
+/// before the cosine: a run limited in time does not know `steps` then.
+double shareOfMean(int64_t step, int64_t steps);
+
 } // namespace nestor::learn
 
 #endif // NESTOR_LEARN_OPTIMIZER_H

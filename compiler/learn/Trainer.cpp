@@ -52,8 +52,8 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   // First of all, so that it counts compiling.
   trainer->pace.emplace(options.train, batch, training, heldOut);
   trainer->pace->resumeAfter(secondsSpent);
-  // Where scores are all that there is to learn, and few, values inside help.
-  bool hints = !data.labelled() && training < kFewSamples;
+  // Few samples leave open what a network does on others: values inside say more.
+  bool hints = training < kFewSamples;
   auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads, hints);
   if (!networks)
     return networks.takeError();
@@ -123,8 +123,10 @@ Error Trainer::runStage(const TrainingStage &stage) {
                                            [&](unsigned i) { return stage.trains[i]; }))
     return error;
   Optimizer optimizer = optimizerFor(stage);
-  if (state.step == 0)
+  if (state.step == 0) {
     state.optimizer = optimizer.start(nets->layout().size());
+    state.mean = {};
+  }
   if (pace->isOver() && state.step == 0 && state.stage == 0)
     return llvm::createStringError(llvm::formatv(
         "--minutes: too short to make a step, since what comes before takes more than {0:F1} "
@@ -173,7 +175,7 @@ Progress Trainer::progress(const std::string &stage) const {
 void Trainer::score(const std::string &stage) {
   double start = pace->seconds();
   Progress now = progress(stage);
-  const AlignedFloats &folded = nets->fold();
+  const AlignedFloats &folded = foldMean();
   now.scores = heldOut->scores();
   pace->countScoring(pace->seconds() - start);
   if (state.best.size() == 0 || isBetter(now.scores, state.bestScores)) {
@@ -235,7 +237,7 @@ Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepL
 }
 
 Recovery Trainer::finish(bool keepLast) {
-  const AlignedFloats &kept = keepLast ? nets->fold() : state.best;
+  const AlignedFloats &kept = keepLast ? foldMean() : state.best;
   ParameterSet original(nested);
   nets->layout().write(kept, original);
   original.writeBack();

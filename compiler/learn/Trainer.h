@@ -74,6 +74,8 @@ private:
   double lossOf(const TrainingStage &stage);
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
   void setTargets();
+  void average();
+  const AlignedFloats &foldMean();
   double addGradient(unsigned capacity, float weight);
   float addLabels(const Mixture &mixture, float *row) const;
   float weightOf(unsigned capacity) const;

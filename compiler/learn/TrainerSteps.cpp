@@ -7,6 +7,7 @@
 #include "compiler/learn/StepUnits.h"
 #include "compiler/learn/Trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -138,6 +139,34 @@ void Trainer::makeStep(const TrainingStage &stage, const Optimizer &optimizer) {
   double mean = sum / double(turns.size());
   loss = state.step == 0 ? mean : loss + (mean - loss) / 20;
   ++state.step;
+  average();
+}
+
+/// What is kept of few samples is a mean over late steps: so few leave the values
+/// in doubt, and each step moves them for the sake of its own batch.
+void Trainer::average() {
+  float share = batches->mixes() ? float(shareOfMean(state.step, state.steps)) : 0;
+  if (share == 0)
+    return;
+  if (state.mean.size() == 0)
+    state.mean = nets->values();
+  const float *values = nets->values().data();
+  float *mean = state.mean.data();
+  for (size_t i = 0; i < state.mean.size(); ++i)
+    mean[i] += share * (values[i] - mean[i]);
+}
+
+/// What `fold` makes of the mean, or where there is none yet of the values as
+/// they are.
+const AlignedFloats &Trainer::foldMean() {
+  if (state.mean.size() == 0)
+    return nets->fold();
+  // Executors read the values where they are.
+  llvm::MutableArrayRef<float> values = nets->values(), mean = state.mean;
+  std::swap_ranges(values.begin(), values.end(), mean.begin());
+  const AlignedFloats &folded = nets->fold();
+  std::swap_ranges(values.begin(), values.end(), mean.begin());
+  return folded;
 }
 
 } // namespace nestor::learn

@@ -124,6 +124,19 @@ TEST(OptimizerTest, LearningRateRisesStaysAndFalls) {
     EXPECT_EQ(learningRateAt(step, 0), learningRateAt(step, 300));
 }
 
+TEST(OptimizerTest, MeansAreOfLateSteps) {
+  for (int64_t step : {0, 1, 100})
+    EXPECT_EQ(shareOfMean(step, 300), 0);
+  EXPECT_EQ(shareOfMean(101, 300), 1);
+  EXPECT_EQ(shareOfMean(102, 300), 0.5);
+  EXPECT_EQ(shareOfMean(50, 0), 0); // Not decided on yet.
+  // The mean of step numbers lags behind by what it looks back.
+  double mean = 0;
+  for (int64_t step = 1; step <= 300; ++step)
+    mean += shareOfMean(step, 300) * (double(step) - mean);
+  EXPECT_NEAR(mean, 300 - 0.15 * 300, 2);
+}
+
 //===----------------------------------------------------------------------===//
 // Checkpoints
 //===----------------------------------------------------------------------===//
@@ -149,6 +162,7 @@ TrainingState someState() {
   state.steps = 99;
   state.seconds = 1.5;
   state.values = floats({1, 2, 3});
+  state.mean = floats({1, 2, 2.5f});
   state.optimizer = {floats({4, 5, 6}), floats({7, 8, 9}), 12};
   state.best = floats({0.5f});
   state.bestScores = {0.25, 0.75};
@@ -175,6 +189,7 @@ TEST_F(CheckpointTest, LoadsWhatWasSaved) {
   EXPECT_EQ(state.steps, 99);
   EXPECT_EQ(state.seconds, 1.5);
   EXPECT_EQ(listOf(state.values), listOf(saved.values));
+  EXPECT_EQ(listOf(state.mean), listOf(saved.mean));
   EXPECT_EQ(listOf(state.optimizer.first), listOf(saved.optimizer.first));
   EXPECT_EQ(listOf(state.optimizer.second), listOf(saved.optimizer.second));
   EXPECT_EQ(state.optimizer.updates, 12);

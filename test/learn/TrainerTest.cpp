@@ -348,6 +348,30 @@ TEST_F(TrainerTest, SameSeedSameBytes) {
   EXPECT_NE(trained, once);
 }
 
+/// Few samples: from the first step of the cosine on, the mean of the values.
+TEST_F(TrainerTest, AMeanOfLateStepsIsKept) {
+  options.train.steps = 60;
+  std::map<int64_t, std::vector<float>> last, kept; // By step.
+  for (int64_t steps : {19, 21, 22}) {
+    auto nested = makeNested(), teacher = makeTeacher();
+    stopAfter(steps);
+    auto trainer = llvm::cantFail(Trainer::create(*nested, *teacher, options));
+    TrainingNetworks &networks = trainer->networks();
+    std::vector<bool> all(networks.parameters().size(), true);
+    TrainingStage stage{"distilling", {0, 1}, all, {}};
+    llvm::cantFail(trainer->run(stage, /*keepLast=*/true));
+    ParameterSet set(*nested);
+    AlignedFloats written = networks.layout().read(set);
+    last[steps] = ArrayRef<float>(networks.values()).vec();
+    kept[steps] = ArrayRef<float>(written).vec();
+  }
+  EXPECT_EQ(kept[19], last[19]);
+  EXPECT_EQ(kept[21], last[21]);
+  EXPECT_NE(last[22], last[21]);
+  for (size_t i = 0; i < kept[22].size(); ++i)
+    EXPECT_NEAR(kept[22][i], (last[21][i] + last[22][i]) / 2, 1e-6) << i;
+}
+
 TEST_F(TrainerTest, ResumesBitByBit) {
   train();
   Values whole = trained;
