@@ -36,12 +36,6 @@ static bool isOverImage(const LayerSite &site) {
   return llvm::any_of(shape.drop_front().drop_back(), [](int64_t extent) { return extent > 1; });
 }
 
-/// Whether the capacity has other places than the teacher: its input was scaled.
-static bool isScaled(const LayerSite &teacher, const LayerSite &site) {
-  nest::ConvOp conv = site.conv, original = teacher.conv;
-  return shapeOf(conv.getResult()).drop_back() != shapeOf(original.getResult()).drop_back();
-}
-
 static void appendResult(func::FuncOp func, Value value) {
   Operation *terminator = func.front().getTerminator();
   terminator->insertOperands(terminator->getNumOperands(), value);

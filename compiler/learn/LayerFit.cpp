@@ -150,13 +150,6 @@ AffineRule LayerFitter::ruleFor(const NestedLayer &layer, bool solved) const {
   return solved && !options.matchInside ? AffineRule::Fit : AffineRule::Match;
 }
 
-/// Whether a capacity's layer computes at other places than the teacher's: its
-/// input was scaled (passes/ScaleInput.h).
-bool isScaled(const NestedLayer &layer, const LayerSite &site) {
-  nest::ConvOp conv = site.conv, original = layer.teacher.conv;
-  return shapeOf(conv.getResult()).drop_back() != shapeOf(original.getResult()).drop_back();
-}
-
 /// Decides what to look at for layer number `number`.
 void LayerFitter::prepare(size_t number) {
   const NestedLayer &layer = layers.layers()[number];
@@ -175,7 +168,7 @@ void LayerFitter::prepare(size_t number) {
       continue;
     const LayerSite &site = layer.capacities[capacity];
     nest::ConvOp conv = site.conv;
-    if (isScaled(layer, site))
+    if (isScaled(layer.teacher, site))
       continue;
     Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}, {}};
     if (solving)
@@ -447,7 +440,7 @@ llvm::Error LayerFitter::fitScaled(size_t number) {
   std::vector<ChannelSums> theirs(shapeOf(original.getResult()).back());
   for (size_t capacity = 0; capacity < layer.capacities.size(); ++capacity) {
     const LayerSite &site = layer.capacities[capacity];
-    if (!isFitted(layer, capacity) || !isScaled(layer, site))
+    if (!isFitted(layer, capacity) || !isScaled(layer.teacher, site))
       continue;
     nest::ConvOp conv = site.conv;
     Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}, {}};

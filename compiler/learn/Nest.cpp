@@ -118,7 +118,7 @@ void Nester::mergeEqualCapacities(ArrayRef<double> fractions, const ChannelGroup
 uint64_t Nester::macsOf(size_t capacity) {
   OwningOpRef<func::FuncOp> function = main().clone();
   if (!capacities.extents[capacity].empty()) {
-    std::string reason = scaleInput(*function, capacities.extents[capacity]);
+    [[maybe_unused]] std::string reason = scaleInput(*function, capacities.extents[capacity]);
     assert(reason.empty() && "what was planned can be built");
   }
   return macsAt(*function, ChannelGroups(*function), capacities.widths[capacity],

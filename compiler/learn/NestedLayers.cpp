@@ -58,6 +58,11 @@ static LayerSite siteOf(nest::ConvOp conv, nest::WeightOp weight) {
   return site;
 }
 
+bool isScaled(const LayerSite &teacher, const LayerSite &site) {
+  auto placesOf = [](nest::ConvOp conv) { return conv.getType().getShape().drop_back(); };
+  return placesOf(site.conv) != placesOf(teacher.conv);
+}
+
 NestedLayers::NestedLayers(ModuleOp nested, ModuleOp teacher, const ParameterSet &set) {
   auto main = teacher.lookupSymbol<func::FuncOp>("main");
   SmallVector<func::FuncOp> capacities = nest::capacityFunctions(nested);

@@ -21,6 +21,10 @@ struct LayerSite {
   llvm::SmallVector<int64_t> outputs, inputs;
 };
 
+/// Whether a capacity's layer has other places than the teacher's: its input was
+/// scaled (passes/ScaleInput.h). Both exist.
+bool isScaled(const LayerSite &teacher, const LayerSite &site);
+
 /// A convolution whose filter is shared, in the teacher and in each capacity.
 struct NestedLayer {
   LayerSite teacher;
