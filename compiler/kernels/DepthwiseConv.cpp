@@ -252,8 +252,10 @@ SmallVector<Value> DepthwiseConv::accumulateRows(Value kd, Value z, Value column
     return accumulateRow(inputAt(z, rowAt(offset), column, channel), inputRows[offset], weights, firstOutput, width,
                          carried, lanes);
   };
+  // Behind the last whole tile there may be one of fewer rows.
+  int64_t lastHeight = g.out[1] - rows - (rows == tile.rows ? g.out[1] % rows : 0);
   auto isAlwaysInside = [&](int64_t offset) {
-    return offset >= 0 && (g.out[1] - rows) * g.stride[1] + offset < g.in[1];
+    return offset >= 0 && lastHeight * g.stride[1] + offset < g.in[1];
   };
   // Rows that may be padding come first: LLVM would move products of the others
   // behind the branches, and spill what they multiply.

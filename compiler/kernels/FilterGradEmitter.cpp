@@ -125,9 +125,11 @@ void FilterGrad::cutColumns() {
   }
 }
 
-/// Rows for which there are registers.
+/// Rows for which there are registers: besides the sums the gradients, a value and
+/// the product, or with FMA the next value, which LLVM loads ahead.
 int64_t FilterGrad::rowsOf(const Piece &piece) const {
-  int64_t columns = piece.columns.size(), spare = b.target.fma ? 1 : 2;
+  constexpr int64_t spare = 2;
+  int64_t columns = piece.columns.size();
   return std::clamp<int64_t>((b.target.vectorRegisters - spare - columns) / columns, 1, 16);
 }
 

@@ -108,3 +108,31 @@ Value nestor::kernels::reduceRun(KernelBuilder &b, Value count, const Combiner &
     return SmallVector<Value>{combiner.combine(b, sums[0], element(index, {}))};
   })[0];
 }
+
+SmallVector<Value> nestor::kernels::reduceRuns(KernelBuilder &b, int64_t runs, Value count, const Combiner &combiner,
+                                               ElementsOfRun element) {
+  int64_t lanes = b.lanesFor(combiner.element);
+  Value full = b.sub(count, b.rem(count, lanes));
+  auto over = [&](Value lower, Value upper, int64_t step, ValueRange parts,
+                  llvm::function_ref<Value(int64_t, Value)> next) {
+    return b.loop(lower, upper, step, parts, [&](Value index, ValueRange current) {
+      SmallVector<Value> combined;
+      for (int64_t run = 0; run < runs; ++run)
+        combined.push_back(combiner.combine(b, current[run], next(run, index)));
+      return combined;
+    });
+  };
+  auto acrossLanes = [&](ValueRange parts) {
+    return llvm::map_to_vector(parts, [&](Value part) { return combiner.acrossLanes(b, part); });
+  };
+  Value identity = combiner.identity(b, lanes);
+  SmallVector<Value> parts = over(b.i64(0), full, lanes, SmallVector<Value>(runs, identity),
+                                  [&](int64_t run, Value index) { return element(run, index, {lanes, nullptr}); });
+  if (!b.target.maskedMemory)
+    return over(full, count, 1, acrossLanes(parts), [&](int64_t run, Value index) { return element(run, index, {}); });
+  // The rest in one step, if there is one.
+  return acrossLanes(over(full, count, lanes, parts, [&](int64_t run, Value index) -> Value {
+    Value mask = b.maskOf(b.sub(count, index), lanes);
+    return arith::SelectOp::create(b, mask, element(run, index, {lanes, mask}), identity);
+  }));
+}

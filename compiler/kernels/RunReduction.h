@@ -30,6 +30,13 @@ struct Combiner {
 using ElementsAt = llvm::function_ref<mlir::Value(mlir::Value index, Lanes lanes)>;
 mlir::Value reduceRun(KernelBuilder &b, mlir::Value count, const Combiner &combiner, ElementsAt element);
 
+/// The same for several runs of `count` elements at once, with one vector of each in
+/// flight: short runs hide in each other what it takes to combine the lanes of one.
+/// A run's result does not depend on those beside it.
+using ElementsOfRun = llvm::function_ref<mlir::Value(int64_t run, mlir::Value index, Lanes lanes)>;
+llvm::SmallVector<mlir::Value> reduceRuns(KernelBuilder &b, int64_t runs, mlir::Value count, const Combiner &combiner,
+                                          ElementsOfRun element);
+
 } // namespace nestor::kernels
 
 #endif // NESTOR_KERNELS_RUNREDUCTION_H

@@ -6,7 +6,8 @@
 //
 // Three passes over a line: its maximum, the exponentials and their sum, and
 // the division; for the logarithm the second pass only sums. Lines along the
-// last dimension are vectorised along themselves, others side by side.
+// last dimension are vectorised along themselves, a few at a time, others side by
+// side.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,23 +30,29 @@ public:
   SoftmaxEmitter(KernelBuilder &b, Type element, bool log)
       : b(b), element(element), log(log), source(b.arg(0)), target(b.arg(1)), extent(b.param(1)) {}
 
-  /// One line in contiguous memory from `base` on.
-  void emitContiguous(Value base) {
-    auto read = [&](Value pointer, Value index, Lanes lanes) {
-      return b.load(element, pointer, b.add(base, index), lanes);
+  /// `lines` lines in contiguous memory, one after the other from `base` on.
+  void emitContiguous(Value base, int64_t lines) {
+    auto place = [&](int64_t line, Value index) { return b.add(b.add(base, b.mul(extent, line)), index); };
+    auto read = [&](Value pointer, int64_t line, Value index, Lanes lanes) {
+      return b.load(element, pointer, place(line, index), lanes);
     };
-    Value largest = reduceRun(b, extent, {nest::ReduceKind::max, element},
-                              [&](Value index, Lanes lanes) { return read(source, index, lanes); });
-    Value sum = reduceRun(b, extent, {nest::ReduceKind::sum, element}, [&](Value index, Lanes lanes) {
-      Value power = exponential(read(source, index, lanes), b.broadcast(largest, lanes.count));
-      if (!log)
-        b.store(power, target, b.add(base, index), lanes);
-      return power;
-    });
-    Value last = finalTerm(largest, sum);
+    SmallVector<Value> largest =
+        reduceRuns(b, lines, extent, {nest::ReduceKind::max, element},
+                   [&](int64_t line, Value index, Lanes lanes) { return read(source, line, index, lanes); });
+    SmallVector<Value> last =
+        reduceRuns(b, lines, extent, {nest::ReduceKind::sum, element}, [&](int64_t line, Value index, Lanes lanes) {
+          Value power = exponential(read(source, line, index, lanes), b.broadcast(largest[line], lanes.count));
+          if (!log)
+            b.store(power, target, place(line, index), lanes);
+          return power;
+        });
+    for (int64_t line = 0; line < lines; ++line)
+      last[line] = finalTerm(largest[line], last[line]);
     b.vectorLoop(b.i64(0), extent, b.lanesFor(element), [&](Value index, Lanes lanes) {
-      Value value = read(log ? source : target, index, lanes);
-      b.store(finish(value, b.broadcast(last, lanes.count)), target, b.add(base, index), lanes);
+      for (int64_t line = 0; line < lines; ++line) {
+        Value value = read(log ? source : target, line, index, lanes);
+        b.store(finish(value, b.broadcast(last[line], lanes.count)), target, place(line, index), lanes);
+      }
     });
   }
 
@@ -115,11 +122,20 @@ FailureOr<Calls> nestor::kernels::describeSoftmax(nest::SoftmaxOp op) {
   spec.emit = [=](func::FuncOp func, const TargetInfo &target) {
     KernelBuilder b(func, target);
     SoftmaxEmitter emitter(b, element, log);
-    Value extent = b.param(1), columns = contiguous ? b.i64(1) : b.param(2);
+    Value extent = b.param(1), columns = b.param(2);
+    if (contiguous) {
+      // What a line waits for, its maximum and its sum, takes as long as the rest.
+      constexpr int64_t together = 4;
+      Value count = b.max(b.sub(b.end(), b.begin()), b.i64(0)), whole = b.sub(b.end(), b.rem(count, together));
+      auto lines = [&](Value from, Value to, int64_t step) {
+        b.loop(from, to, step, [&](Value row) { emitter.emitContiguous(b.mul(row, extent), step); });
+      };
+      lines(b.begin(), whole, together);
+      lines(whole, b.end(), 1);
+      return success();
+    }
     b.loop(b.begin(), b.end(), 1, [&](Value row) {
       Value base = b.mul(b.mul(row, extent), columns);
-      if (contiguous)
-        return emitter.emitContiguous(base);
       b.vectorLoop(b.i64(0), columns, b.lanesFor(element), [&](Value column, Lanes lanes) {
         emitter.emitStrided(b.add(base, column), columns, lanes);
       });

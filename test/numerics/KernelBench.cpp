@@ -9,7 +9,7 @@
 // numbers of one run only.
 //
 //   nestor_kernel_bench [TARGET...] [--dump DIRECTORY [--tiles]] [--layer SUBSTRING] [--shells N]
-//     [--winograd | --bytes | --weights f16|bf16]
+//     [--winograd | --bytes | --weights f16|bf16 | --row-sums]
 //
 // --dump writes each target's code, one ELF image a layer, for check_spills.py;
 // with --tiles one for each tile that --tune could choose.
@@ -21,11 +21,14 @@
 // --bytes times int8 layers, on targets with more instructions for bytes too.
 // --weights times filters of f32 and of halves, in turns. --dump then writes the
 // code for halves only.
+// --row-sums times depthwise layers without and with the sums of their rows, in
+// turns. --dump then writes the code that sums only.
 //
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/NestDialect.h"
 #include "compiler/ir/Quantized.h"
+#include "compiler/ir/RowSums.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/kernels/TileChoice.h"
@@ -54,6 +57,7 @@ namespace {
 struct Variant {
   int64_t shells = 0, winograd = 0; ///< See sourceOf.
   std::string element = "f32";
+  bool rowSums = false;
 };
 
 enum class Activation { Relu, Silu };
@@ -141,7 +145,7 @@ ArrayRef<int64_t> tilesOf(const Layer &l) {
 /// With 0 shells the filter is an argument in one piece. `winograd`: the outputs
 /// of a tile; 0: direct.
 std::string sourceOf(const Layer &l, const Variant &variant) {
-  auto [shells, winograd, element] = variant;
+  auto [shells, winograd, element, rowSums] = variant;
   int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1;
   auto tensor = [](std::initializer_list<int64_t> dims, const std::string &type = "f32") {
     std::string text = "tensor<";
@@ -167,7 +171,7 @@ std::string sourceOf(const Layer &l, const Variant &variant) {
   return global + "func.func @f(%x: " + x + argument + ", %b: " + b + ") -> " + y + " {\n" + weight + " %y = nest.conv %x, %w bias %b {kernel = " +
          pair(l.kernel) + ", strides = " + pair(l.stride) + ", dilations = " + pair(1) + ", padBegin = " + pair(l.pad) +
          ", padEnd = " + pair(l.pad) + ", groups = " + std::to_string(l.depthwise ? l.inputs : 1) +
-         " : i64, packed" + tile + "} : (" + x + ", " + w + ", " + b + ") -> " + y +
+         " : i64, packed" + tile + (rowSums ? ", nest.row_sums" : "") + "} : (" + x + ", " + w + ", " + b + ") -> " + y +
          " {\n^bb0(%a: f32):\n " + regionOf(l.activation) + " }\n return %y : " + y + "\n}\n";
 }
 
@@ -205,7 +209,7 @@ GuardedBuffer filled(int64_t bytes) {
 class Runner {
 public:
   Runner(Operation *op, const kernels::TargetInfo &target)
-      : calls(op, target), result(filled(bytesOf(op->getResult(0)))) {
+      : calls(op, target), result(filled(bytesOf(op->getResult(0)) + bytesOfRowSums(op->getResult(0)))) {
     for (Value operand : op->getOperands())
       buffers.push_back(filled(bytesOf(operand)));
     for (GuardedBuffer &buffer : buffers)
@@ -225,6 +229,10 @@ private:
   static int64_t bytesOf(Value value) {
     auto type = cast<RankedTensorType>(value.getType());
     return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  }
+  static int64_t bytesOfRowSums(Value value) {
+    SmallVector<int64_t, 3> shape = nest::rowSumsShape(value);
+    return shape.empty() ? 0 : llvm::product_of(shape) * sizeof(float);
   }
 
   CompiledCalls calls;
@@ -268,6 +276,8 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
     name += "_shells" + std::to_string(variant.shells);
   if (variant.element != "f32")
     name += "_" + variant.element;
+  if (variant.rowSums)
+    name += "_sums";
   if (DictionaryAttr tiles = kernels::tilesOf(op))
     name += "_tile" + kernels::spell(kernels::chosenTile(tiles, target, kernels::TileShape()));
   std::error_code error;
@@ -284,90 +294,129 @@ void dumpTiles(StringRef directory, const Layer &layer, const Variant &variant, 
   }
 }
 
-} // namespace
-
-int main(int argc, char **argv) {
+/// What the command line asks for.
+struct Options {
   std::vector<const kernels::TargetInfo *> targets;
   std::string directory, filter, weights;
   int64_t shells = 0;
-  bool winograd = false, bytes = false, tiles = false;
+  bool winograd = false, bytes = false, tiles = false, rowSums = false;
+
+  bool ofHalves() const { return !weights.empty(); }
+  bool takes(const Layer &layer) const {
+    bool dense = shells || bytes || ofHalves();
+    return StringRef(layer.name).contains(filter) && !(dense && layer.depthwise) && !(rowSums && !layer.depthwise) &&
+           !(winograd && tilesOf(layer).empty());
+  }
+  /// What is timed in turns; what is dumped.
+  std::vector<Variant> variantsOf(const Layer &layer) const;
+};
+
+std::vector<Variant> Options::variantsOf(const Layer &layer) const {
+  std::vector<Variant> variants;
+  if (directory.empty() || !(winograd || ofHalves() || rowSums))
+    variants.push_back({});
+  if (ofHalves())
+    variants.push_back({shells, 0, weights});
+  else if (shells && !winograd)
+    variants.push_back({shells, 0});
+  if (winograd)
+    for (int64_t tile : tilesOf(layer))
+      variants.push_back({shells, tile});
+  if (rowSums)
+    variants.push_back({0, 0, "f32", /*rowSums=*/true});
+  return variants;
+}
+
+/// Returns whether all arguments are understood.
+bool parse(int argc, char **argv, Options &options) {
   for (int i = 1; i < argc; ++i) {
-    if (!std::strcmp(argv[i], "--dump") && i + 1 < argc)
-      directory = argv[++i];
-    else if (!std::strcmp(argv[i], "--layer") && i + 1 < argc)
-      filter = argv[++i];
-    else if (!std::strcmp(argv[i], "--shells") && i + 1 < argc)
-      shells = std::atoi(argv[++i]);
-    else if (!std::strcmp(argv[i], "--weights") && i + 1 < argc)
-      weights = argv[++i];
-    else if (!std::strcmp(argv[i], "--winograd"))
-      winograd = true;
-    else if (!std::strcmp(argv[i], "--bytes"))
-      bytes = true;
-    else if (!std::strcmp(argv[i], "--tiles"))
-      tiles = true;
-    else if (const kernels::TargetInfo *target = kernels::findTarget(argv[i]))
-      targets.push_back(target);
+    StringRef word = argv[i];
+    const char *value = i + 1 < argc ? argv[i + 1] : nullptr;
+    if (word == "--dump" && value)
+      options.directory = argv[++i];
+    else if (word == "--layer" && value)
+      options.filter = argv[++i];
+    else if (word == "--shells" && value)
+      options.shells = std::atoi(argv[++i]);
+    else if (word == "--weights" && value)
+      options.weights = argv[++i];
+    else if (word == "--winograd")
+      options.winograd = true;
+    else if (word == "--bytes")
+      options.bytes = true;
+    else if (word == "--tiles")
+      options.tiles = true;
+    else if (word == "--row-sums")
+      options.rowSums = true;
+    else if (const kernels::TargetInfo *target = kernels::findTarget(word))
+      options.targets.push_back(target);
     else
-      return llvm::errs() << "unknown target " << argv[i] << "\n", 2;
+      return llvm::errs() << "unknown target " << word << "\n", false;
   }
-  if (targets.empty()) {
-    targets = bytes ? std::vector{&kernels::quantHostTarget()} : runnableTargets();
-  } else if (bytes) {
-    auto all = kernels::quantTargets(targets);
-    targets.assign(all.begin(), all.end());
+  if (options.targets.empty()) {
+    options.targets = options.bytes ? std::vector{&kernels::quantHostTarget()} : runnableTargets();
+  } else if (options.bytes) {
+    auto all = kernels::quantTargets(options.targets);
+    options.targets.assign(all.begin(), all.end());
   }
+  return true;
+}
+
+/// Times the variants of a layer in turns, and prints what they take.
+void timeLayer(const Options &options, ArrayRef<Variant> variants, ArrayRef<Operation *> ops,
+               const kernels::TargetInfo &target) {
+  double compileStart = seconds();
+  std::deque<Runner> runners;
+  for (Operation *op : ops)
+    runners.emplace_back(op, target);
+  double compile = seconds() - compileStart;
+  std::vector<double> times = measure(runners);
+  llvm::outs() << llvm::format("  %s %7.1f GF/s %8.1f us", target.name.c_str(),
+                               2e-9 * runners.front().macs() / times.front(), times.front() * 1e6);
+  for (size_t i = 1; options.winograd && i < times.size(); ++i)
+    llvm::outs() << llvm::format(", F(%d) %.1f us", int(variants[i].winograd), times[i] * 1e6);
+  if (options.winograd)
+    return;
+  if (times.size() > 1)
+    llvm::outs() << ", " << (options.ofHalves() ? options.weights : options.rowSums ? "with row sums" : "in shells")
+                 << llvm::format(" %+5.1f %%", 100 * (times.back() / times.front() - 1));
+  else
+    llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);
+}
+
+void runLayer(const Options &options, const Layer &layer, MLIRContext &context) {
+  std::vector<Variant> variants = options.variantsOf(layer);
+  std::vector<OwningOpRef<ModuleOp>> modules;
+  std::vector<Operation *> ops;
+  for (const Variant &variant : variants) {
+    std::string source = options.bytes ? sourceOfBytes(layer) : sourceOf(layer, variant);
+    modules.push_back(parseSourceString<ModuleOp>(source, &context));
+    ops.push_back((*modules.back()->getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode());
+  }
+  llvm::outs() << llvm::format("%-26s", layer.name);
+  for (const kernels::TargetInfo *target : options.targets) {
+    if (options.directory.empty())
+      timeLayer(options, variants, ops, *target);
+    else
+      for (auto [variant, op] : llvm::zip(variants, ops))
+        (options.tiles ? dumpTiles : dumpImage)(options.directory, layer, variant, op, *target);
+  }
+  llvm::outs() << "\n";
+  llvm::outs().flush();
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Options options;
+  if (!parse(argc, argv, options))
+    return 2;
   DialectRegistry registry;
   registry.insert<nest::NestDialect, func::FuncDialect>();
   kernels::registerKernelDialects(registry);
   MLIRContext context(registry);
-  for (const Layer &layer : layers) {
-    bool halves = !weights.empty();
-    if (!StringRef(layer.name).contains(filter) || ((shells || bytes || halves) && layer.depthwise) ||
-        (winograd && tilesOf(layer).empty()))
-      continue;
-    std::vector<Variant> variants;
-    if (directory.empty() || !(winograd || halves))
-      variants.push_back({});
-    if (halves)
-      variants.push_back({shells, 0, weights});
-    else if (shells && !winograd)
-      variants.push_back({shells, 0});
-    if (winograd)
-      for (int64_t tile : tilesOf(layer))
-        variants.push_back({shells, tile});
-    std::vector<OwningOpRef<ModuleOp>> modules;
-    std::vector<Operation *> ops;
-    for (const Variant &variant : variants) {
-      std::string source = bytes ? sourceOfBytes(layer) : sourceOf(layer, variant);
-      modules.push_back(parseSourceString<ModuleOp>(source, &context));
-      ops.push_back((*modules.back()->getOps<func::FuncOp>().begin()).front().getTerminator()->getPrevNode());
-    }
-    llvm::outs() << llvm::format("%-26s", layer.name);
-    for (const kernels::TargetInfo *target : targets) {
-      if (!directory.empty()) {
-        for (auto [variant, op] : llvm::zip(variants, ops))
-          (tiles ? dumpTiles : dumpImage)(directory, layer, variant, op, *target);
-        continue;
-      }
-      double compileStart = seconds();
-      std::deque<Runner> runners;
-      for (Operation *op : ops)
-        runners.emplace_back(op, *target);
-      double compile = seconds() - compileStart;
-      std::vector<double> times = measure(runners);
-      llvm::outs() << llvm::format("  %s %7.1f GF/s %8.1f us", target->name.c_str(),
-                                   2e-9 * runners.front().macs() / times.front(), times.front() * 1e6);
-      for (size_t i = 1; winograd && i < times.size(); ++i)
-        llvm::outs() << llvm::format(", F(%d) %.1f us", int(variants[i].winograd), times[i] * 1e6);
-      if ((shells || halves) && !winograd)
-        llvm::outs() << llvm::format(", %s %+5.1f %%", halves ? weights.c_str() : "in shells",
-                                     100 * (times.back() / times.front() - 1));
-      else if (!winograd)
-        llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);
-    }
-    llvm::outs() << "\n";
-    llvm::outs().flush();
-  }
+  for (const Layer &layer : layers)
+    if (options.takes(layer))
+      runLayer(options, layer, context);
   return 0;
 }

@@ -1,4 +1,5 @@
-# Emits the benchmark's kernels for every target and checks their inner loops.
+# Emits the kernels of the benchmark and of training for every target and checks
+# their inner loops.
 file(REMOVE_RECURSE ${DIRECTORY})
 file(MAKE_DIRECTORY ${DIRECTORY})
 set(emit ${BENCH} x86-64-v2 x86-64-v3 x86-64-v4 aarch64+neon --dump ${DIRECTORY})
@@ -26,6 +27,13 @@ foreach(weights f16 bf16)
   execute_process(COMMAND ${emit} --weights ${weights} --layer "mobilenet 1x1" --shells 4
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
+# Depthwise convolutions that sum their rows, with a short and a long epilogue.
+foreach(layer "mobilenet dw" "efficientnet dw" "mobilenetv3 dw")
+  execute_process(COMMAND ${emit} --row-sums --layer ${layer} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
+# What training runs: convolutions of both directions, gradients of filters, packing.
+execute_process(COMMAND ${TRAINING} ${DIRECTORY} x86-64-v2 x86-64-v3 x86-64-v4 aarch64+neon
+  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 # Whatever --tune may choose: by rows, by pixels, with few pixels, depthwise.
 foreach(layer "resnet50 3x3 28" "mobilenet 1x1 56" "mobilenet 1x1 7" "mobilenet dw 56" "mobilenet dw 14 576")
   execute_process(COMMAND ${emit} --tiles --layer ${layer} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
@@ -35,6 +43,12 @@ file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
 if(NOT winograd)
   message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")
 endif()
+foreach(kernels "*_sums" "training_*" "training_*_winograd4")
+  file(GLOB found ${DIRECTORY}/${kernels}.*.so)
+  if(NOT found)
+    message(FATAL_ERROR "no image ${kernels} was written")
+  endif()
+endforeach()
 file(GLOB images ${DIRECTORY}/*.so)
 list(LENGTH images count)
 if(count EQUAL 0)

@@ -8,9 +8,11 @@ An inner loop is the body of a backward jump without another backward jump in
 it. One that multiplies vectors must not load or store a vector at a fixed
 place of the stack: the register tile is then too large for the target. Exits
 with 1 and names the functions where that happens, and the images without an
-inner loop that has INSTRUCTION more than once.
+inner loop that has INSTRUCTION more than once. KNOWN lists what may happen all
+the same; one of those that does not happen any more is an error, too.
 """
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +20,15 @@ import sys
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 TARGET = re.compile(r"0x([0-9a-f]+)")
+
+# By image and beginning of a function's name: most accesses in a loop, and why.
+KNOWN = {
+    # Rows of the kernel are unrolled, and LLVM loads inputs and weights of several
+    # before it multiplies: where they all but fit the registers, it is one or two
+    # too many. That is an access in 30 products at most, and what keeps LLVM from
+    # loading so early moves it to other shapes.
+    ("training_depthwise_3x3_s2.x86-64-v4.so", "depthwise_"): 4,
+}
 
 
 def functions(objdump, path):
@@ -70,7 +81,7 @@ def main():
     parser.add_argument("--require", metavar="INSTRUCTION")
     parser.add_argument("images", nargs="+")
     args = parser.parse_args()
-    failures = 0
+    failures, expected = 0, {place for place in KNOWN if place[0] in map(os.path.basename, args.images)}
     for path in args.images:
         required = 0
         for name, body in functions(args.objdump, path):
@@ -78,13 +89,20 @@ def main():
                 spills = sum(is_vector_stack_access(operands) for _, _, operands in loop)
                 products = sum(multiplies(mnemonic) for _, mnemonic, _ in loop)
                 required = max(required, sum(mnemonic == args.require for _, mnemonic, _ in loop))
-                if spills and products > 1:
+                if not spills or products < 2:
+                    continue
+                known = [place for place in KNOWN if place[0] == os.path.basename(path) and name.startswith(place[1])]
+                expected.difference_update(known)
+                if not any(spills <= KNOWN[place] for place in known):
                     failures += 1
                     print(f"{path}: {name}: {spills} vector accesses of the stack in a loop of "
                           f"{products} products at {loop[0][0]:#x}")
         if args.require and required < 2:
             failures += 1
             print(f"{path}: no inner loop has more than one {args.require}")
+    for image, name in sorted(expected):
+        failures += 1
+        print(f"{image}: {name}: no vector on the stack any more; take it out of KNOWN")
     sys.exit(1 if failures else 0)
 
 
