@@ -11,12 +11,6 @@ using namespace nestor::nest;
 
 namespace nestor {
 
-bool isDepthwise(ConvOp conv) {
-  int64_t groups = conv.getGroups();
-  return groups > 1 && groups == shapeOf(conv.getInput()).back() &&
-         groups == shapeOf(conv.getResult()).back();
-}
-
 /// The outermost named location in `loc` that comes first.
 static NameLoc firstName(LocationAttr loc) {
   if (auto name = dyn_cast<NameLoc>(loc))

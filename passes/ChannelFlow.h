@@ -102,9 +102,6 @@ private:
   llvm::DenseSet<Axis> fixedAxes, producedAxes, computedAxes;
 };
 
-/// Whether each output of `conv` reads the one input of its own number.
-bool isDepthwise(nest::ConvOp conv);
-
 /// The ONNX node that `op` comes from; the operation's name where unknown.
 std::string nodeName(mlir::Operation *op);
 

@@ -8,6 +8,8 @@
 
 #include "passes/ChannelFlow.h"
 
+#include "compiler/ir/Convolutions.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/IntEqClasses.h"
 

@@ -7,6 +7,8 @@
 #include "passes/Layout.h"
 #include "passes/Passes.h"
 
+#include "compiler/ir/Convolutions.h"
+
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -24,10 +26,9 @@ struct DenseToWindow final : OpRewritePattern<ConvOp> {
 
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     auto flatten = op.getInput().getDefiningOp<ReshapeOp>();
-    auto isOne = [](int64_t value) { return value == 1; };
     ArrayRef<int64_t> rows = shapeOf(op.getInput()).drop_back();
     // One row only: a product of many shares what it loads of the filter.
-    if (!flatten || !llvm::all_of(rows, isOne) || !llvm::all_of(op.getKernel(), isOne) ||
+    if (!flatten || !areOnes(rows) || !areOnes(op.getKernel()) ||
         op.getGroups() != 1 || op.getPacked() || !op.getExtras().empty())
       return rewriter.notifyMatchFailure(op, "not a product with one flattened tensor");
     int64_t channels = shapeOf(flatten.getInput()).back();

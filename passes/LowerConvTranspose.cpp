@@ -16,6 +16,8 @@
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
+#include "compiler/ir/Convolutions.h"
+
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -59,10 +61,9 @@ struct LowerConvTranspose final : OpRewritePattern<ConvTransposeOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(ConvTransposeOp op, PatternRewriter &rewriter) const override {
-    auto isOne = [](int64_t value) { return value == 1; };
     if (op.getGroups() != 1)
       return rewriter.notifyMatchFailure(op, "has groups");
-    if (!llvm::all_of(op.getStrides(), isOne) && !llvm::all_of(op.getDilations(), isOne))
+    if (!areOnes(op.getStrides()) && !areOnes(op.getDilations()))
       return rewriter.notifyMatchFailure(op, "has a dilation together with a stride");
     if (llvm::any_of(op.getPadBegin(), [](int64_t pad) { return pad < 0; }))
       return rewriter.notifyMatchFailure(op, "has a negative pad at the beginning");

@@ -7,6 +7,7 @@
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
@@ -38,9 +39,8 @@ private:
   static void pack(nest::ConvOp conv) {
     ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
     int64_t inputs = filter[filter.size() - 2], outputs = filter.back();
-    int64_t groups = conv.getGroups(), channels = shapeOf(conv.getInput()).back();
-    bool depthwise = groups > 1 && groups == channels && groups == outputs;
-
+    int64_t groups = conv.getGroups();
+    bool depthwise = nest::isDepthwise(conv);
     int64_t runs = depthwise ? 1 : groups;
     int64_t panels = runs * llvm::divideCeil(outputs / runs, kPanel);
     int64_t taps = 1;

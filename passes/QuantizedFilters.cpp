@@ -6,6 +6,7 @@
 
 #include "passes/QuantizedFilters.h"
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/Nested.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/reference/Evaluator.h"
@@ -18,8 +19,6 @@ using nestor::nest::kInputsPerWord;
 using nestor::reference::TensorValue;
 
 namespace nestor {
-
-static bool isDepthwise(nest::ConvOp conv) { return conv.getGroups() > 1; }
 
 static SmallVector<ArrayRef<int64_t>> inputParts(nest::GlobalOp global) {
   return nest::partsOf(global, global.getValue().getShapedType().getRank() - 2);

@@ -8,6 +8,7 @@
 #include "passes/Utils.h"
 
 #include "compiler/ir/Blocks.h"
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 
@@ -58,8 +59,7 @@ struct ReadPlanarInput final : OpRewritePattern<ConvOp> {
     if (!op.getPacked() || op.getGroups() != 1 || winogradTile(op) || isOfBytes(op) ||
         !tensorType(op.getInput()).getElementType().isF32())
       return rewriter.notifyMatchFailure(op, "no kernel of this kind reads planes");
-    auto isOne = [](int64_t extent) { return extent == 1; };
-    if (shapeOf(op.getInput()).back() > kMostPlanes || llvm::all_of(op.getKernel(), isOne))
+    if (shapeOf(op.getInput()).back() > kMostPlanes || areOnes(op.getKernel()))
       return rewriter.notifyMatchFailure(op, "many planes, or pixels that do not see each other");
     rewriter.modifyOpInPlace(op, [&] {
       op.getInputMutable().assign(transpose.getInput());

@@ -4,11 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/ChannelFlow.h"
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 
 #include "compiler/ir/Blocks.h"
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/RowSums.h"
 

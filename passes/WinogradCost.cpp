@@ -8,6 +8,7 @@
 
 #include "passes/Utils.h"
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 
 #include "mlir/IR/Builders.h"
@@ -19,6 +20,7 @@
 
 using namespace mlir;
 using namespace nestor;
+using nest::areOnes;
 
 namespace {
 
@@ -66,10 +68,6 @@ const CostRow &rowFor(llvm::StringRef target) {
 }
 
 } // namespace
-
-static bool areOnes(ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 1; });
-}
 
 std::optional<ConvExtents> nestor::winogradExtents(nest::ConvOp conv) {
   ArrayRef<int64_t> strides = conv.getStrides();

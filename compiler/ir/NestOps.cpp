@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Verify.h"
@@ -149,21 +150,6 @@ static SmallVector<int64_t> packedShape(ArrayRef<int64_t> kernel, int64_t inputs
   return {panels, winograd ? winograd.filterPositions() : taps, inputs, 16};
 }
 
-static LogicalResult verifyWinograd(Operation *op, WinogradTile winograd, ArrayRef<int64_t> kernel,
-                                    int64_t groups, Type element) {
-  if (!winograd)
-    return success();
-  if (winograd.stride != 1 && winograd.stride != 2)
-    return op->emitOpError("winograd has strides of 1 or 2, not ") << winograd.stride;
-  if (!winograd.exists())
-    return op->emitOpError("winograd computes tiles of ")
-           << (winograd.stride == 1 ? "2, 4 or 6 outputs" : "2 or 4 outputs of stride 2") << ", not "
-           << winograd.m;
-  if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !(element.isF32() || isHalf(element)))
-    return op->emitOpError("winograd is for filters of floats, 3x3 taps and one group");
-  return success();
-}
-
 /// Checks the types of a convolution of bytes that becomes f32.
 static LogicalResult verifyBytes(ConvOp op) {
   Type filter = elementOf(op.getFilter()), result = op.getType().getElementType();
@@ -202,15 +188,14 @@ LogicalResult ConvOp::verify() {
   if (failed(verifyWinograd(*this, winogradTile(*this), getKernel(), groups,
                             getFilter().getType().getElementType())))
     return failure();
-  auto isOne = [](int64_t step) { return step == 1; };
-  if (winogradTile(*this) && !(llvm::all_equal(getStrides()) && llvm::all_of(getDilations(), isOne)))
+  if (winogradTile(*this) && !(llvm::all_equal(getStrides()) && areOnes(getDilations())))
     return emitOpError("winograd has one stride for both dimensions and no dilations");
   auto pack = getFilter().getDefiningOp<PackOp>();
   if (winogradTile(*this) && pack && winogradTile(pack) != winogradTile(*this))
     return emitOpError("needs its filter packed for winograd of the same outputs and stride");
   if (getPlanar() && (groups != 1 || !getPacked() || winogradTile(*this) || isOfBytes(*this)))
     return emitOpError("planar needs one group and a packed filter of floats, not Winograd's");
-  bool ofBytes = isOfBytes(*this), depthwise = groups == channels && groups == outputs;
+  bool ofBytes = isOfBytes(*this), depthwise = isDepthwise(*this);
   if (ofBytes && failed(verifyBytes(*this)))
     return failure();
   if (ofBytes && groups > 1 && !depthwise)
@@ -375,7 +360,7 @@ LogicalResult SliceOp::verify() {
 OpFoldResult SliceOp::fold(FoldAdaptor) {
   bool whole = getInput().getType() == getType() &&
                llvm::all_of(getStarts(), [](int64_t start) { return start == 0; }) &&
-               llvm::all_of(getSteps(), [](int64_t step) { return step == 1; });
+               areOnes(getSteps());
   return whole ? getInput() : OpFoldResult();
 }
 

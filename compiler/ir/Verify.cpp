@@ -6,6 +6,8 @@
 
 #include "compiler/ir/Verify.h"
 
+#include "compiler/ir/HalfFilter.h"
+
 using namespace mlir;
 
 LogicalResult nestor::nest::verifyAxis(Operation *op, int64_t axis, int64_t rank) {
@@ -41,5 +43,20 @@ LogicalResult nestor::nest::verifyBroadcast(Operation *op, Value value, ArrayRef
   for (auto [have, want] : llvm::zip(llvm::reverse(shape), llvm::reverse(result)))
     if (have != 1 && have != want)
       return op->emitOpError("operand ") << value.getType() << " does not broadcast to the result";
+  return success();
+}
+
+LogicalResult nestor::nest::verifyWinograd(Operation *op, WinogradTile tile, ArrayRef<int64_t> kernel, int64_t groups,
+                                           Type element) {
+  if (!tile)
+    return success();
+  if (tile.stride != 1 && tile.stride != 2)
+    return op->emitOpError("winograd has strides of 1 or 2, not ") << tile.stride;
+  if (!tile.exists())
+    return op->emitOpError("winograd computes tiles of ")
+           << (tile.stride == 1 ? "2, 4 or 6 outputs" : "2 or 4 outputs of stride 2") << ", not "
+           << tile.m;
+  if (kernel != ArrayRef<int64_t>{3, 3} || groups != 1 || !(element.isF32() || isHalf(element)))
+    return op->emitOpError("winograd is for filters of floats, 3x3 taps and one group");
   return success();
 }

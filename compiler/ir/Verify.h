@@ -7,6 +7,7 @@
 #define NESTOR_IR_VERIFY_H
 
 #include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Winograd.h"
 
 namespace nestor::nest {
 
@@ -42,6 +43,10 @@ mlir::LogicalResult verifyWindow(mlir::Operation *op, llvm::ArrayRef<int64_t> in
                                  llvm::ArrayRef<int64_t> dilations,
                                  llvm::ArrayRef<int64_t> padBegin, llvm::ArrayRef<int64_t> padEnd,
                                  bool exact);
+
+/// Checks that a filter with such taps can be that of `tile`; any without a tile.
+mlir::LogicalResult verifyWinograd(mlir::Operation *op, WinogradTile tile, llvm::ArrayRef<int64_t> kernel,
+                                   int64_t groups, mlir::Type element);
 
 } // namespace nestor::nest
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/Verify.h"
 
 using namespace mlir;
@@ -20,7 +21,14 @@ LogicalResult ConvFilterGradOp::verify() {
                                   << outputs << " outputs";
   SmallVector<int64_t> want(getKernel());
   want.append({channels / groups, outputs});
-  return verifyShape(*this, "result", getResult(), want);
+  if (failed(verifyShape(*this, "result", getResult(), want)) ||
+      failed(verifySameElements(*this, getInput(), getGrad())) ||
+      failed(verifySameElements(*this, getInput(), getResult())) ||
+      failed(verifyWinograd(*this, winogradTile(*this), getKernel(), groups, elementOf(getResult()))))
+    return failure();
+  if (winogradTile(*this) && !(winogradTile(*this).stride == 1 && areOnes(getStrides()) && areOnes(getDilations())))
+    return emitOpError("winograd is for gradients without strides and dilations");
+  return success();
 }
 
 LogicalResult PoolGradOp::verify() {

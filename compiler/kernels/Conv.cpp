@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/RowSums.h"
@@ -143,7 +144,7 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
   int64_t inputs = inputChannels(op), outputs = op.getType().getShape().back(), groups = op.getGroups();
   auto [fullInputs, fullOutputs] = fullChannels(op, shared);
   spec.filter = tensorType(op.getFilter()).getElementType();
-  spec.depthwise = groups > 1 && groups == inputs && groups == outputs;
+  spec.depthwise = nest::isDepthwise(op);
   spec.grouped = groups > 1 && !spec.depthwise;
   spec.rowSums = nest::leavesRowSums(op);
   spec.narrow = (groups == 1 ? fullOutputs : outputs / groups) <= panelWidth;

@@ -73,21 +73,13 @@ static KernelCall addParts(CallArg sums, int64_t count, int64_t parts) {
   return call;
 }
 
-static bool areOnes(ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 1; });
-}
-
 FailureOr<Calls> nestor::kernels::describeConvFilterGrad(nest::ConvFilterGradOp op) {
   for (Type type : {op.getInput().getType(), op.getGrad().getType(), op.getResult().getType()})
     if (!cast<RankedTensorType>(type).getElementType().isF32())
       return op.emitError("only gradients of f32 filters have a kernel");
   FilterGradSpec spec(op);
-  if (auto tile = nest::winogradTile(op)) {
-    if (op.getKernel() != ArrayRef<int64_t>{3, 3} || !areOnes(op.getStrides()) || !areOnes(op.getDilations()) ||
-        op.getGroups() != 1 || !tile.exists())
-      return op.emitError("winograd is for 3x3 taps and one group, without strides and dilations, in tiles of 2, 4 or 6");
+  if (nest::WinogradTile tile = nest::winogradTile(op))
     return describeWinogradFilterGrad(op, tile.m);
-  }
   int64_t floats = spec.filterFloats();
   bool direct = spec.parts == 1;
   std::string detail = spec.describe() + " of " + spec.g.identity();

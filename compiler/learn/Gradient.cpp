@@ -6,6 +6,7 @@
 
 #include "compiler/learn/Gradient.h"
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/learn/GradientRules.h"
 #include "passes/Utils.h"
 
@@ -143,8 +144,7 @@ Value Gradients::dot(Value a, Value b) {
 
 Value Gradients::slice(Value value, ArrayRef<int64_t> starts, ArrayRef<int64_t> steps,
                        ArrayRef<int64_t> shape) {
-  bool nothing = llvm::all_of(steps, [](int64_t step) { return step == 1; });
-  if (nothing && nestor::shapeOf(value) == shape)
+  if (areOnes(steps) && nestor::shapeOf(value) == shape)
     return value;
   return SliceOp::create(*this, tensorType(value).clone(shape), value, starts, steps);
 }
@@ -161,7 +161,7 @@ Value Gradients::pad(Value value, ArrayRef<int64_t> low, ArrayRef<int64_t> high)
 }
 
 Value Gradients::spread(Value value, ArrayRef<int64_t> steps) {
-  if (llvm::all_of(steps, [](int64_t step) { return step == 1; }))
+  if (areOnes(steps))
     return value;
   SmallVector<int64_t> split, low, high, merged;
   for (auto [extent, step] : llvm::zip_equal(nestor::shapeOf(value), steps)) {

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/learn/GradientRules.h"
 #include "passes/Utils.h"
 
@@ -22,10 +23,6 @@ using namespace nestor::learn;
 using namespace nestor::nest;
 
 using Extents = SmallVector<int64_t>;
-
-static bool areOne(ArrayRef<int64_t> values) {
-  return llvm::all_of(values, [](int64_t value) { return value == 1; });
-}
 
 /// [K.., I/groups, O] -> [K.., O/groups, I]
 static Value exchangeChannels(ConvOp op, Gradients &g) {
@@ -93,10 +90,10 @@ static Value spreadInputGradient(ConvOp op, Value grad, Value filter, Gradients 
 
 static Value inputGradient(ConvOp op, Value grad, Gradients &g) {
   Value filter = exchangeChannels(op, g);
-  bool strided = !areOne(op.getStrides());
-  if (strided && areOne(op.getKernel()))
+  bool strided = !areOnes(op.getStrides());
+  if (strided && areOnes(op.getKernel()))
     return pointwiseInputGradient(op, grad, filter, g);
-  bool phases = op.getGroups() == 1 && areOne(op.getDilations()) &&
+  bool phases = op.getGroups() == 1 && areOnes(op.getDilations()) &&
                 llvm::all_of(op.getPadBegin(), [](int64_t pad) { return pad >= 0; });
   if (!strided || !phases)
     return spreadInputGradient(op, grad, filter, g);
@@ -122,8 +119,8 @@ void nestor::learn::differentiate(ConvOp op, Value grad, Gradients &g) {
 
 bool nestor::learn::isDot(ConvFilterGradOp op) {
   return op.getInput().getType() == op.getGrad().getType() &&
-         int64_t(op.getGroups()) == shapeOf(op.getInput()).back() && areOne(op.getKernel()) &&
-         areOne(op.getStrides());
+         int64_t(op.getGroups()) == shapeOf(op.getInput()).back() && areOnes(op.getKernel()) &&
+         areOnes(op.getStrides());
 }
 
 void nestor::learn::differentiate(ConvFilterGradOp op, Value grad, Gradients &g) {

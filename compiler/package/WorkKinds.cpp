@@ -6,7 +6,7 @@
 
 #include "compiler/package/Plan.h"
 
-#include "compiler/ir/NestDialect.h"
+#include "compiler/ir/Convolutions.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -14,15 +14,10 @@ using namespace mlir;
 
 namespace nestor::package {
 
-static bool isDepthwise(nest::ConvOp conv) {
-  int64_t groups = conv.getGroups();
-  return groups > 1 && groups == conv.getInputShape().back();
-}
-
 format::WorkKind workKind(Operation *op) {
   return llvm::TypeSwitch<Operation *, format::WorkKind>(op)
       .Case([](nest::ConvOp conv) {
-        return isDepthwise(conv) ? format::WORK_DEPTHWISE : format::WORK_CONV;
+        return nest::isDepthwise(conv) ? format::WORK_DEPTHWISE : format::WORK_CONV;
       })
       .Case<nest::ConvTransposeOp, nest::ConvFilterGradOp>(
           [](Operation *) { return format::WORK_CONV; })

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/ir/Convolutions.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Winograd.h"
 #include "compiler/reference/Families.h"
@@ -143,12 +144,11 @@ static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
     return values;
   int64_t channels = op.getInputShape().back();
   int64_t outputs = op.getType().getShape().back(), groups = op.getGroups();
-  bool depthwise = groups == channels && groups == outputs;
   int64_t taps = product(op.getKernel()), inputs = channels / groups;
   if (isWordFilter(op))
     inputs /= kInputsPerWord;
   std::vector<double> plain(taps * inputs * outputs);
-  PanelLayout(taps, inputs, outputs, groups, depthwise)
+  PanelLayout(taps, inputs, outputs, groups, isDepthwise(op))
       .forEachElement([&](int64_t to, int64_t from) { plain[to] = values[from]; });
   return plain;
 }
