@@ -50,11 +50,6 @@ SmallVector<unsigned> spatialDims(func::FuncOp func) {
   return {};
 }
 
-/// Of a function whose input was scaled.
-static constexpr llvm::StringLiteral kScaledInputAttr = "nest.scaled_input";
-
-bool hasScaledInput(func::FuncOp func) { return func->hasAttr(kScaledInputAttr); }
-
 namespace {
 
 using Shape = SmallVector<int64_t>;
@@ -111,7 +106,6 @@ void InputScaler::insertResize(ArrayRef<int64_t> extents) {
       CoordinateMode::half_pixel, NearestMode::round_prefer_floor, APFloat(-0.75), false, false,
       APFloat(0.0));
   input.replaceAllUsesExcept(resize.getResult(), resize);
-  func->setAttr(kScaledInputAttr, builder.getUnitAttr());
   before[resize.getResult()] = Shape(shapeOf(input));
 }
 

@@ -34,9 +34,6 @@ llvm::SmallVector<unsigned> spatialDims(mlir::func::FuncOp func);
 /// then of no use.
 std::string scaleInput(mlir::func::FuncOp func, llvm::ArrayRef<int64_t> extents);
 
-/// Whether `scaleInput` was called on `func`.
-bool hasScaledInput(mlir::func::FuncOp func);
-
 } // namespace nestor
 
 #endif // NESTOR_PASSES_SCALEINPUT_H

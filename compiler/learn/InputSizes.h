@@ -21,8 +21,9 @@ struct InputSize {
 };
 
 /// Sizes of the input of `main`, descending; its own is the first, and the only
-/// one where `options` have no data or do not allow others, or where the network
-/// works with one size only, which the log then explains.
+/// one where `options` have no data or do not allow others, where no window slides
+/// over the input, or where a node works with one size only, which the log then
+/// names.
 llvm::Expected<std::vector<InputSize>> judgeInputSizes(mlir::func::FuncOp main,
                                                        const NestOptions &options);
 

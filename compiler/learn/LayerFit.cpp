@@ -40,6 +40,13 @@ struct ChannelSums {
   double variance() const { return squares / count - mean() * mean(); }
 };
 
+/// Adds [position][channel] values.
+void sumUp(ArrayRef<float> values, std::vector<ChannelSums> &sums) {
+  for (size_t first = 0; first < values.size(); first += sums.size())
+    for (size_t i = 0; i < sums.size(); ++i)
+      sums[i].add(values[first + i]);
+}
+
 /// Statistics of one capacity's layer while samples come in.
 struct Observer {
   size_t capacity;
@@ -49,7 +56,6 @@ struct Observer {
   int input = -1, result = -1, other = -1; ///< Numbers of wanted values.
   std::vector<float> target;
   std::vector<OutputMoments> outputs; ///< Sums, where filters stay.
-  std::vector<ChannelSums> own;       ///< Of what it has, where the input is scaled.
 };
 
 class LayerFitter {
@@ -170,7 +176,7 @@ void LayerFitter::prepare(size_t number) {
     nest::ConvOp conv = site.conv;
     if (isScaled(layer.teacher, site))
       continue;
-    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}, {}};
+    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}};
     if (solving)
       observer.input = want(conv.getInput());
     else
@@ -433,41 +439,32 @@ void LayerFitter::rescale(const Observer &observer, AffineRule rule) {
 /// their outputs get its mean and variance.
 llvm::Error LayerFitter::fitScaled(size_t number) {
   const NestedLayer &layer = layers.layers()[number];
-  wanted.clear();
-  observers.clear();
   nest::ConvOp original = layer.teacher.conv;
-  teacherResult = want(original.getResult());
-  std::vector<ChannelSums> theirs(shapeOf(original.getResult()).back());
-  for (size_t capacity = 0; capacity < layer.capacities.size(); ++capacity) {
-    const LayerSite &site = layer.capacities[capacity];
-    if (!isFitted(layer, capacity) || !isScaled(layer.teacher, site))
-      continue;
-    nest::ConvOp conv = site.conv;
-    Observer observer{capacity, &site, PatchReader(conv), false, -1, -1, -1, {}, {}, {}};
-    observer.result = want(conv.getResult());
-    observer.own.resize(site.outputs.size());
-    observers.push_back(std::move(observer));
-  }
-  if (observers.empty())
+  SmallVector<const LayerSite *> sites;
+  SmallVector<Value> results{original.getResult()};
+  for (auto [capacity, site] : llvm::enumerate(layer.capacities))
+    if (isFitted(layer, capacity) && isScaled(layer.teacher, site)) {
+      nest::ConvOp conv = site.conv;
+      sites.push_back(&site);
+      results.push_back(conv.getResult());
+    }
+  if (sites.empty())
     return llvm::Error::success();
+  SmallVector<std::vector<ChannelSums>> sums;
+  for (Value result : results)
+    sums.emplace_back(shapeOf(result).back());
   auto read = [&](size_t, size_t count, ArrayRef<const float *> values) {
-    auto sumUp = [&](std::vector<ChannelSums> &sums, int value) {
-      int64_t channels = sums.size(), elements = int64_t(count) * elementsOf(wanted[value]);
-      for (const float *at = values[value], *end = at + elements; at != end; at += channels)
-        for (int64_t i = 0; i < channels; ++i)
-          sums[i].add(at[i]);
-    };
-    sumUp(theirs, teacherResult);
-    for (Observer &observer : observers)
-      sumUp(observer.own, observer.result);
+    for (auto [result, value, own] : llvm::zip_equal(results, values, sums))
+      sumUp(ArrayRef(value, count * elementsOf(result)), own);
   };
-  if (llvm::Error error = walk.run(wanted.getArrayRef(), layers.frontier(number), read))
+  if (llvm::Error error = walk.run(results, layers.frontier(number), read))
     return error;
-  for (const Observer &observer : observers)
-    for (auto [i, output] : llvm::enumerate(observer.site->outputs)) {
-      const ChannelSums &own = observer.own[i], &target = theirs[output];
-      OutputMoments m{own.mean(), own.variance(), target.mean(), target.variance(), 0};
-      rescale(*observer.site, i, fitAffine(m, AffineRule::Match));
+  ArrayRef<ChannelSums> targets = sums.front();
+  for (auto [site, own] : llvm::zip_equal(sites, llvm::drop_begin(sums)))
+    for (auto [i, output] : llvm::enumerate(site->outputs)) {
+      const ChannelSums &target = targets[output];
+      OutputMoments m{own[i].mean(), own[i].variance(), target.mean(), target.variance(), 0};
+      rescale(*site, i, fitAffine(m, AffineRule::Match));
     }
   return llvm::Error::success();
 }

@@ -33,6 +33,13 @@ struct NestReport {
   std::vector<Whole> whole;
   Recovery recovery;
   std::vector<std::string> warnings;
+
+  /// What capacity number `capacity` scales the input to; empty: nothing, or the
+  /// capacities came with the model.
+  llvm::ArrayRef<int64_t> extentsOf(size_t capacity) const {
+    return capacity < capacities.size() ? llvm::ArrayRef<int64_t>(capacities[capacity].extents)
+                                        : llvm::ArrayRef<int64_t>();
+  }
 };
 
 /// Forms groups, orders channels, plans widths, nests and recovers: `module`,

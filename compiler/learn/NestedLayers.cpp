@@ -86,6 +86,13 @@ NestedLayers::NestedLayers(ModuleOp nested, ModuleOp teacher, const ParameterSet
   computeDepths();
 }
 
+bool NestedLayers::hasScaledInput(size_t capacity) const {
+  return llvm::any_of(list, [&](const NestedLayer &layer) {
+    nest::ConvOp conv = layer.capacities[capacity].conv;
+    return conv && isScaled(layer.teacher, layer.capacities[capacity]);
+  });
+}
+
 /// Finds the layers in `function`: the same filters in the same order, some of
 /// them left out.
 void NestedLayers::match(func::FuncOp function, int capacity, const ParameterSet &set) {

@@ -43,6 +43,9 @@ public:
   /// The teacher, then the capacities.
   llvm::ArrayRef<mlir::func::FuncOp> functions() const { return functionList; }
 
+  /// Whether capacity number `capacity` computes on a scaled input.
+  bool hasScaledInput(size_t capacity) const;
+
   /// Whether `value` does not depend on the results of layers `layer` and up.
   bool isReady(mlir::Value value, size_t layer) const { return depthOf(value) <= layer; }
   /// The values, ready at `layer`, from which all others follow.

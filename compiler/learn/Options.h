@@ -27,6 +27,12 @@ enum class OrderMethod {
 enum class Budget { Latency, Macs };
 
 enum class RecoverLevel { None, Affine, Solve, Distill, FreezeGrow };
+inline bool trains(RecoverLevel level) {
+  return level == RecoverLevel::Distill || level == RecoverLevel::FreezeGrow;
+}
+
+/// Training on fewer samples than this must make more of each, and wins back less.
+constexpr size_t kFewTrainingSamples = 5000;
 
 /// May the full capacity change?
 enum class TopRule {

@@ -9,7 +9,6 @@
 #include "compiler/learn/Patches.h"
 #include "compiler/learn/Recover.h"
 #include "compiler/learn/Walk.h"
-#include "passes/ScaleInput.h"
 #include "passes/SharedWeights.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -132,6 +131,8 @@ private:
   std::vector<std::vector<float>> values() const;
   llvm::Expected<Recovery> finish();
   llvm::Error fitWithin(const Split &data, FitOptions fit);
+  void move(int capacity, const std::vector<std::vector<float>> &from,
+            const std::vector<std::vector<float>> &to, float share);
   llvm::Error moderate(const Dataset &data, const std::vector<std::vector<float>> &start);
 
   ParameterSet set;
@@ -182,6 +183,16 @@ llvm::Expected<Recovery> Closed::finish() {
   return std::move(recovery);
 }
 
+/// Sets a capacity's own vectors to what lies `share` of the way between two
+/// states.
+void Closed::move(int capacity, const std::vector<std::vector<float>> &from,
+                  const std::vector<std::vector<float>> &to, float share) {
+  for (auto [i, parameter] : llvm::enumerate(set.parameters()))
+    if (parameter.capacity == capacity)
+      for (size_t e = 0; e < parameter.value.size(); ++e)
+        parameter.value[e] = from[i][e] + share * (to[i][e] - from[i][e]);
+}
+
 /// A capacity with a scaled input sees another image, and a part of what its
 /// statistics differ by is right: its own vectors go as far from `start` towards
 /// the teacher's statistics, half or all of the way, as its outputs like it.
@@ -191,7 +202,7 @@ llvm::Error Closed::moderate(const Dataset &all, const std::vector<std::vector<f
   Dataset data = chooseSamples(all, kScaledSamples, options.seed + 6);
   std::optional<Divergence> divergence;
   for (auto [capacity, function] : llvm::enumerate(functions.drop_front())) {
-    if (!hasScaledInput(function))
+    if (!layers.hasScaledInput(capacity))
       continue;
     if (!divergence) {
       auto original = outputsOf(functions.front(), data, options.threads, &set);
@@ -202,10 +213,7 @@ llvm::Error Closed::moderate(const Dataset &all, const std::vector<std::vector<f
     std::vector<std::vector<float>> fitted = values(), best;
     double least = std::numeric_limits<double>::infinity();
     for (float share : shares) {
-      for (auto [i, parameter] : llvm::enumerate(set.parameters()))
-        if (parameter.capacity == int(capacity))
-          for (size_t e = 0; e < parameter.value.size(); ++e)
-            parameter.value[e] = start[i][e] + share * (fitted[i][e] - start[i][e]);
+      move(capacity, start, fitted, share);
       auto outputs = outputsOf(function, data, options.threads, &set);
       if (!outputs)
         return outputs.takeError();

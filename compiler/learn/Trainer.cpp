@@ -20,8 +20,6 @@ using llvm::Expected;
 
 namespace nestor::learn {
 
-/// Fewer samples than these are combined with each other.
-static constexpr size_t kFewSamples = 5000;
 static constexpr size_t kMostBatch = 64, kLeastBatch = 16;
 static constexpr double kSecondsBetweenCheckpoints = 60;
 /// Random numbers of different uses.
@@ -53,7 +51,7 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   trainer->pace.emplace(options.train, batch, training, heldOut);
   trainer->pace->resumeAfter(secondsSpent);
   // Few samples leave open what a network does on others: values inside say more.
-  bool hints = training < kFewSamples;
+  bool hints = training < kFewTrainingSamples;
   auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads, hints);
   if (!networks)
     return networks.takeError();
@@ -68,7 +66,7 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   trainer->unlabelled = data.labelled() ? heldOut : 0;
   size_t first = data.labelled() ? 0 : heldOut;
   trainer->batches.emplace(data.subset({order.begin() + first, order.end()}), std::move(shapes),
-                           batch, options.train.augmentation, training < kFewSamples,
+                           batch, options.train.augmentation, training < kFewTrainingSamples,
                            randomAt(options.seed, ForBatches));
   return trainer;
 }

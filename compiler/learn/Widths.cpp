@@ -33,7 +33,6 @@ constexpr double kTrialMacs = 2e11;
 /// and MobileNetV2 show 3 to 5. Training with labels, or on many samples, leaves
 /// no more than the sum.
 constexpr double kCompounding = 4;
-constexpr size_t kManySamples = 5000;
 
 /// The convolution whose result is the branch of `block`, if its values can be
 /// exchanged.
@@ -126,11 +125,10 @@ struct SizedNetwork {
   NetworkCost cost;
 };
 
+/// Whether training has enough to go by to mend what narrow layers do together.
 bool trainsMuch(const NestOptions &options) {
-  bool trains =
-      options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow;
-  return trains && options.data &&
-         (options.data->labelled() || options.data->size() >= kManySamples);
+  return trains(options.recover) && options.data &&
+         (options.data->labelled() || options.data->size() >= kFewTrainingSamples);
 }
 
 class Planner {
@@ -200,7 +198,7 @@ void Planner::judgeBlocks() {
   if (!options.allowSkips || !options.data || count == 0)
     return;
   double macs = double(network.slowMacs(problem.full())) + 1;
-  auto errors = skipErrors(main, skippableBlocks(main), macs, options);
+  auto errors = skipErrors(*network.size.func, network.blocks, macs, options);
   if (errors)
     problem.skipError = std::move(*errors);
   else

@@ -55,15 +55,6 @@ static bool isAlike(const nestor::format::Cut &a, const nestor::format::Cut &b) 
   return std::equal(a.live().begin(), a.live().end(), b.live().begin(), b.live().end(), alike);
 }
 
-/// Whether two capacities compute on the same size of the input.
-static bool haveSameInputs(const nestor::learn::NestReport &report, size_t a, size_t b) {
-  auto extentsOf = [&](size_t capacity) {
-    bool isPlanned = capacity < report.capacities.size();
-    return isPlanned ? ArrayRef<int64_t>(report.capacities[capacity].extents) : ArrayRef<int64_t>();
-  };
-  return extentsOf(a) == extentsOf(b);
-}
-
 void addMixedPairs(ArrayRef<uint32_t> cuts, const nestor::learn::NestReport &report,
                    nestor::format::Manifest &manifest) {
   const auto &capacities = manifest.capacities();
@@ -72,7 +63,7 @@ void addMixedPairs(ArrayRef<uint32_t> cuts, const nestor::learn::NestReport &rep
       continue; // There is no head or no tail.
     for (auto [head, from] : enumerate(capacities))
       for (auto [tail, to] : enumerate(capacities)) {
-        if (head == tail || !haveSameInputs(report, head, tail) ||
+        if (head == tail || report.extentsOf(head) != report.extentsOf(tail) ||
             !isAlike(from.cuts(cut), to.cuts(cut)))
           continue;
         nestor::format::MixedPair *pair = manifest.add_mixed();

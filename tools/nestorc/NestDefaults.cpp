@@ -58,9 +58,7 @@ RecoverLevel chooseLevel(const NestArguments &arguments, const Dataset *data) {
 /// What a narrower network lost, training on many samples brings back; what a
 /// smaller image has lost, it does not.
 bool shrinksByDefault(const NestOptions &options) {
-  bool trains =
-      options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow;
-  return options.data && !(trains && options.data->size() >= kManySamples);
+  return options.data && !(trains(options.recover) && options.data->size() >= kManySamples);
 }
 
 /// Limits a training that nothing else limits to some minutes, where it would
@@ -124,7 +122,7 @@ llvm::Error chooseNestOptions(const NestArguments &arguments, mlir::func::FuncOp
     options.top = TopRule::Exact;
   options.shrinkInput = arguments.shrinkInput.value_or(shrinksByDefault(options));
   logChoice(arguments, options);
-  if (options.recover == RecoverLevel::Distill || options.recover == RecoverLevel::FreezeGrow)
+  if (trains(options.recover))
     limitTime(main, options);
   return llvm::Error::success();
 }

@@ -219,8 +219,7 @@ void finishNormalization(const NestFlags &flags, bool hasCamera, NestArguments &
 void checkTogether(const NestFlags &flags, const NestArguments &nest) {
   bool learns = nest.recover && *nest.recover != RecoverLevel::None;
   bool trains = !nest.recover ? !nest.data.empty()
-                              : *nest.recover == RecoverLevel::Distill ||
-                                    *nest.recover == RecoverLevel::FreezeGrow;
+                              : nestor::learn::trains(*nest.recover);
   if (learns && nest.data.empty())
     fail("--recover", *flags.recover + " learns from samples; give them with --data D.npz, or "
                                        "recover none");

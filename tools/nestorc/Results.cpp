@@ -56,13 +56,6 @@ std::vector<Precision> precisionsOf(const CompileSummary &summary) {
   return list;
 }
 
-/// What a capacity scales its input to; empty: nothing.
-ArrayRef<int64_t> inputExtents(const NestReport &report, size_t capacity) {
-  if (capacity >= report.capacities.size()) // They were in the model.
-    return {};
-  return report.capacities[capacity].extents;
-}
-
 void describeCapacities(const NestReport &report, const Precision &precision, json::Array &list) {
   uint64_t before = 0; // What the next smaller capacity has read already.
   for (auto [index, capacity] : enumerate(precision.plan.manifest.capacities())) {
@@ -81,7 +74,7 @@ void describeCapacities(const NestReport &report, const Precision &precision, js
         {"accuracy", capacity.has_accuracy() ? number(capacity.accuracy()) : nullptr},
         {"agreement", capacity.has_agreement() ? number(capacity.agreement()) : nullptr},
         {"skipped", strings(capacity.skipped())},
-        {"input_extents", json::Array(inputExtents(report, index))},
+        {"input_extents", json::Array(report.extentsOf(index))},
         {"blocks", describe(precision.measurement.blocks[index])},
         {"cuts", describe(precision.measurement.cuts[index])}});
     before = capacity.weight_bytes();
