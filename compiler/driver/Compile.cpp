@@ -209,6 +209,8 @@ void Compilation::describeNesting(format::Manifest &manifest) {
     out.set_requested(capacity.requested);
     for (const std::string &block : capacity.skipped)
       out.add_skipped(block);
+    for (int64_t extent : capacity.extents)
+      out.add_input_extents(extent);
   }
   for (const learn::NestReport::Group &group : result.nesting.groups) {
     format::Group &out = *manifest.add_groups();

@@ -61,6 +61,9 @@ class Capacity:
     @property
     def skipped(self) -> list[str]:
         """Residual blocks that it leaves out."""
+    @property
+    def input_extents(self) -> list[int]:
+        """What it scales the input to first, one a spatial dimension; empty: nothing."""
     def __float__(self) -> float: ...
 
 @final

@@ -121,6 +121,7 @@ static void bind_descriptions(nb::module_ &module) {
       .def_prop_ro("latency_us",
                    [](const CapacityInfo &c) { return given(c.latency_us > 0, c.latency_us); })
       .def_ro("skipped", &CapacityInfo::skipped)
+      .def_ro("input_extents", &CapacityInfo::input_extents)
       .def("__float__", [](const CapacityInfo &c) { return c.capacity; })
       .def("__repr__", [](const CapacityInfo &c) { return describe(c); });
   nb::class_<CodeTarget>(module, "Target", nb::is_final())

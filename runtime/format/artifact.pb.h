@@ -290,6 +290,10 @@ typedef struct _nestor_format_Capacity {
     struct _nestor_format_Block *blocks;
     pb_size_t cuts_count;
     struct _nestor_format_Cut *cuts; /* one more than blocks, or none at all */
+    /* What its plan scales the input to first, one extent a spatial dimension; none: it
+ computes on the input as it is. */
+    pb_size_t input_extents_count;
+    uint32_t *input_extents;
 } nestor_format_Capacity;
 
 /* Channels that shrink together. Tools show them; plans do not refer to them. */
@@ -424,7 +428,7 @@ extern "C" {
 #define nestor_format_BlockWeights_init_default  {0, 0, 0, 0, 0}
 #define nestor_format_MixedPair_init_default     {0, 0, 0, 0}
 #define nestor_format_BlockRange_init_default    {0, 0}
-#define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
+#define nestor_format_Capacity_init_default      {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_default         {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_default         {NULL, NULL}
 #define nestor_format_Manifest_init_default      {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_default, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_default, 0}
@@ -449,7 +453,7 @@ extern "C" {
 #define nestor_format_BlockWeights_init_zero     {0, 0, 0, 0, 0}
 #define nestor_format_MixedPair_init_zero        {0, 0, 0, 0}
 #define nestor_format_BlockRange_init_zero       {0, 0}
-#define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL}
+#define nestor_format_Capacity_init_zero         {0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, NULL}
 #define nestor_format_Group_init_zero            {NULL, 0, 0, NULL, 0}
 #define nestor_format_Whole_init_zero            {NULL, NULL}
 #define nestor_format_Manifest_init_zero         {0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, NULL, false, nestor_format_Normalization_init_zero, 0, NULL, 0, NULL, 0, NULL, false, nestor_format_BlockRange_init_zero, 0}
@@ -546,6 +550,7 @@ extern "C" {
 #define nestor_format_Capacity_skipped_tag       15
 #define nestor_format_Capacity_blocks_tag        16
 #define nestor_format_Capacity_cuts_tag          17
+#define nestor_format_Capacity_input_extents_tag 18
 #define nestor_format_Group_name_tag             1
 #define nestor_format_Group_channels_tag         2
 #define nestor_format_Group_widths_tag           3
@@ -759,7 +764,8 @@ X(a, STATIC,   SINGULAR, FLOAT,    requested,        13) \
 X(a, STATIC,   SINGULAR, FLOAT,    latency_us,       14) \
 X(a, POINTER,  REPEATED, STRING,   skipped,          15) \
 X(a, POINTER,  REPEATED, MESSAGE,  blocks,           16) \
-X(a, POINTER,  REPEATED, MESSAGE,  cuts,             17)
+X(a, POINTER,  REPEATED, MESSAGE,  cuts,             17) \
+X(a, POINTER,  REPEATED, UINT32,   input_extents,    18)
 #define nestor_format_Capacity_CALLBACK NULL
 #define nestor_format_Capacity_DEFAULT NULL
 #define nestor_format_Capacity_steps_MSGTYPE nestor_format_Step

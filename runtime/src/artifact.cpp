@@ -144,6 +144,8 @@ static CapacityInfo describe_capacity(const nestor_format_Capacity &capacity) {
   info.latency_us = capacity.latency_us;
   for (pb_size_t i = 0; i < capacity.skipped_count; ++i)
     info.skipped.push_back(text(capacity.skipped[i]));
+  info.input_extents.assign(capacity.input_extents,
+                            capacity.input_extents + capacity.input_extents_count);
   return info;
 }
 

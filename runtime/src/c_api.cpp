@@ -46,7 +46,7 @@ static_assert(NESTOR_STREAM_HEADER_BYTES == kStreamHeaderBytes);
 #define NESTOR_ENDS_WITH(type, field)                                          \
   static_assert(sizeof(type) == offsetof(type, field) + sizeof(type::field))
 NESTOR_ENDS_WITH(nestor_tensor_info, reserved);
-NESTOR_ENDS_WITH(nestor_capacity_info, resident_bytes);
+NESTOR_ENDS_WITH(nestor_capacity_info, input_extent_count);
 NESTOR_ENDS_WITH(nestor_target_info, selected);
 NESTOR_ENDS_WITH(nestor_cut_info, dominated);
 NESTOR_ENDS_WITH(nestor_mixed_info, cut);

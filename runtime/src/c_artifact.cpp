@@ -23,6 +23,8 @@ static Status write_capacity(const CapacityInfo &capacity, nestor_capacity_info 
   info.skipped = static_cast<uint32_t>(capacity.skipped.size());
   info.file_bytes = capacity.file_bytes;
   info.resident_bytes = capacity.resident_bytes;
+  info.input_extent_count = capacity.input_extents.size();
+  info.input_extents = capacity.input_extents.empty() ? nullptr : capacity.input_extents.data();
   return write_info(info, kCapacityInfoSize, out);
 }
 

@@ -17,6 +17,7 @@ def test_describes_what_it_holds(artifact):
     assert [float(c) for c in artifact.capacities] == [0.5, 1]
     small = artifact.capacities[0]
     assert (small.capacity, small.arena_bytes, small.accuracy, small.skipped) == (0.5, 512, None, [])
+    assert small.input_extents == []
     assert [(t.runnable, t.selected) for t in artifact.targets] == [(True, True)]
     assert artifact.complete
     assert artifact.mapped_bytes >= artifact.file_bytes == os.path.getsize(ARTIFACTS / "two.nest")

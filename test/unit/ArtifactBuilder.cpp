@@ -141,6 +141,8 @@ Message encode(const CapacitySpec &capacity) {
     message.message(16, encode(block));
   for (const CutSpec &cut : capacity.cuts)
     message.message(17, encode(cut));
+  for (uint32_t extent : capacity.inputExtents)
+    message.varint(18, extent);
   return message;
 }
 

@@ -94,6 +94,7 @@ struct CapacitySpec {
   uint32_t layers = 1;
   float accuracy = -1, agreement = -1; // Below 0: not stored.
   float latencyUs = 0;
+  std::vector<uint32_t> inputExtents;
   std::vector<BlockSpec> blocks;
   std::vector<CutSpec> cuts;
 };

@@ -59,6 +59,7 @@ template <size_t size> std::string manifestField(unsigned number, const char (&t
 
 TEST(Artifact, DescribesItsCapacities) {
   ArtifactSpec spec = exampleArtifact();
+  spec.capacities[0].inputExtents = {24, 160};
   spec.extraManifestBytes =
       manifestField(11, "\x0a\x05" "conv1" "\x10\x10" "\x1a\x02\x08\x10" "\x20\x01") +
       manifestField(12, "\x0a\x02" "fc" "\x12\x03" "why") +
@@ -82,6 +83,7 @@ TEST(Artifact, DescribesItsCapacities) {
   EXPECT_EQ(artifact.data_normalization()->std, std::vector<float>{2});
   // A file that does not say what was asked for was made without asking.
   EXPECT_EQ(artifact.capacities()[0].requested, 1);
+  EXPECT_EQ(artifact.capacities()[0].input_extents, (std::vector<uint32_t>{24, 160}));
   EXPECT_FALSE(artifact.capacities()[0].has_agreement);
 }
 

@@ -51,7 +51,13 @@ protected:
     return y;
   }
 
-  AlignedBytes bytes{twoCapacities(8).build()};
+  static ArtifactSpec spec() {
+    ArtifactSpec spec = twoCapacities(8);
+    spec.capacities[0].inputExtents = {4, 8};
+    return spec;
+  }
+
+  AlignedBytes bytes{spec().build()};
   nestor_artifact *artifact = nullptr;
   nestor_session *session = nullptr;
   std::vector<float> x = std::vector<float>(128);
@@ -108,6 +114,13 @@ TEST_F(CApiTest, DescribesTheArtifact) {
   EXPECT_EQ(small.capacity, 0.5f);
   EXPECT_EQ(small.accuracy, -1.0f) << "not measured";
   EXPECT_EQ(small.arena_bytes, 512u);
+  EXPECT_EQ(std::vector<uint32_t>(small.input_extents,
+                                  small.input_extents + small.input_extent_count),
+            (std::vector<uint32_t>{4, 8}));
+  nestor_capacity_info full = NESTOR_CAPACITY_INFO_INIT;
+  expectOk([&](auto **error) { return nestor_artifact_capacity(artifact, 1, &full, error); });
+  EXPECT_EQ(full.input_extents, nullptr);
+  EXPECT_EQ(full.input_extent_count, 0u);
   nestor_target_info target = NESTOR_TARGET_INFO_INIT;
   expectOk([&](auto **error) { return nestor_artifact_target(artifact, 0, &target, error); });
   EXPECT_EQ(target.runnable, 1u);

@@ -81,6 +81,7 @@ void describeCapacities(const Precision &precision, bool withPlan, Json &list) {
                  {"agreement", info.has_agreement ? Json(info.agreement) : Json()},
                  {"latency_us", info.latency_us > 0 ? Json(info.latency_us) : Json()},
                  {"skipped", info.skipped},
+                 {"input_extents", info.input_extents},
                  {"blocks", describeBlocks(artifact, i)},
                  {"cuts", describeCuts(artifact, i)}};
     if (withPlan)
@@ -184,6 +185,20 @@ void printCapacities(const std::vector<Precision> &precisions) {
   table.print();
 }
 
+/// Which capacities compute on a smaller copy of the input.
+void printInputs(const Artifact &artifact) {
+  std::string text;
+  for (const CapacityInfo &info : artifact.capacities()) {
+    if (info.input_extents.empty())
+      continue;
+    text += (text.empty() ? "" : ", ") + format("%g at ", static_cast<double>(info.capacity));
+    for (size_t i = 0; i < info.input_extents.size(); ++i)
+      text += (i ? "x" : "") + std::to_string(info.input_extents[i]);
+  }
+  if (!text.empty())
+    std::printf("inputs are scaled, inside: capacity %s\n", text.c_str());
+}
+
 /// The channels that each capacity keeps.
 void printGroups(const Artifact &artifact) {
   if (artifact.groups().empty())
@@ -264,6 +279,7 @@ ExitStatus runInspect(const InspectArguments &arguments) {
   printTensors(*artifact);
   std::printf("\n");
   printCapacities(*precisions);
+  printInputs(*artifact);
   std::printf("\n");
   printCuts(*artifact);
   printMixed(*artifact);

@@ -79,6 +79,9 @@ struct CapacityInfo {
   float requested = 1;        ///< The fraction that was asked for.
   float latency_us = 0;       ///< On the compiling host, one thread; 0: not stored.
   std::vector<std::string> skipped; ///< Residual blocks that it leaves out.
+  /// What it scales the input to before anything else, one extent a spatial
+  /// dimension; empty: it computes on the input as it is.
+  std::vector<uint32_t> input_extents;
 };
 
 /// Channels that shrink together.

@@ -140,9 +140,13 @@ typedef struct nestor_capacity_info {
   uint64_t file_bytes;     /* Where the file may end and still open with this capacity. */
   uint64_t resident_bytes; /* What one session keeps in memory once it has run: code,
                               weights, activations, inputs and outputs. */
+  /* Since API version 3. */
+  const uint32_t *input_extents; /* What it scales the input to first, one extent a
+                                    spatial dimension; NULL: it takes it as it is. */
+  size_t input_extent_count;
 } nestor_capacity_info;
 #define NESTOR_CAPACITY_INFO_INIT                                                \
-  {sizeof(nestor_capacity_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+  {sizeof(nestor_capacity_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0}
 
 /* One image of machine code. */
 typedef struct nestor_target_info {
