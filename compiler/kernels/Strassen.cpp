@@ -37,6 +37,9 @@ void nestor::kernels::planStrassen(ConvSpec &spec, int64_t inputs, int64_t outpu
   spec.narrow = packedOutputs <= panelWidth;
   TransformedTiles tiles = spec.strassenTiles();
   planTransformed(spec, tiles.positions, tiles.count, /*share=*/1, Strassen::packedChannels(inputs), packedOutputs);
+  // As many blocks for one of two threads as for the other: there are few.
+  if (spec.grain == ConvGrain::Rows)
+    spec.tileBlock = llvm::divideCeil(tiles.count, llvm::alignTo(spec.strassenTiles().blocks(), 2));
 }
 
 static LogicalResult emitInput(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec);
