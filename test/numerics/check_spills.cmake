@@ -10,7 +10,7 @@ execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3" OUTPUT_QUIET C
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3 28" --shells 4
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 # Strassen's, the same.
-execute_process(COMMAND ${emit} --strassen --layer "1x1" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${emit} --strassen --layer "resnet50 1x1" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --strassen --layer "1x1 14" --shells 4 OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 # Products of bytes, by the best instruction that each target has for them.
 execute_process(COMMAND ${emit} --bytes --layer "resnet50 1x1 14" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
