@@ -10,7 +10,7 @@
 #include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -46,15 +46,20 @@ private:
     int64_t taps = 1;
     for (int64_t extent : conv.getKernel())
       taps *= extent;
-    nest::WinogradTile tile = nest::winogradTile(conv);
-    if (tile)
-      taps = tile.filterPositions();
+    nest::FilterForm form = nest::filterForm(conv);
+    if (form.winograd)
+      taps = form.winograd.filterPositions();
+    if (form.strassen) {
+      panels = nest::Strassen::packedChannels(outputs) / kPanel;
+      taps = nest::Strassen::positions;
+      inputs = nest::Strassen::packedChannels(inputs);
+    }
     OpBuilder builder(conv);
-    Type element = nest::packedElement(tensorType(conv.getFilter()).getElementType(), tile.m);
+    Type element = nest::packedElement(tensorType(conv.getFilter()).getElementType(), form.winograd.m);
     auto type = RankedTensorType::get({panels, taps, inputs, kPanel}, element);
     auto pack = nest::PackOp::create(builder, conv.getLoc(), type, conv.getFilter(), groups,
                                      depthwise);
-    nest::setWinogradTile(pack, tile);
+    nest::setFilterForm(pack, form);
     conv.getFilterMutable().assign(pack);
     conv.setPacked(true);
   }

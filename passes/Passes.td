@@ -284,6 +284,30 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
                         "also for filters that are no constants, and gradients of filters">];
 }
 
+def ChooseStrassenPass : Pass<"nest-choose-strassen", "::mlir::ModuleOp"> {
+  let summary = "compute pointwise convolutions by Strassen's algorithm where that is faster";
+  let description = [{
+    For pointwise convolutions of one group with a constant filter of f32, a table of
+    what was measured for each instruction set decides between the direct algorithm
+    and Strassen's (compiler/ir/Strassen.h), whose filter has 7/4 of the weights. All
+    capacities of a layer share one choice. Filters of
+    which capacities keep channels of several parts are left alone: they could not
+    share the transformed filter.
+
+    ```mlir
+    %y = nest.conv %x, %filter {...} : (tensor<1x128x384xf32>, tensor<1x384x1536xf32>) -> ...
+    ```
+    becomes
+    ```mlir
+    %y = nest.conv %x, %filter {..., nest.strassen} : ...
+    ```
+    and `--nest-pack-filters` transforms the filter.
+  }];
+  let dependentDialects = ["::nestor::nest::NestDialect"];
+  let options = [ListOption<"targets", "targets", "std::string",
+                            "instruction sets that the time is that of">];
+}
+
 def RoundFiltersPass : Pass<"nest-round-filters", "::mlir::ModuleOp"> {
   let summary = "store the filters of f32 convolutions in two bytes a weight";
   let description = [{

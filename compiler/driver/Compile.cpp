@@ -185,7 +185,14 @@ LogicalResult Compilation::chooseAlgorithms() {
   choice.growth = options.optimize == Optimize::Balanced ? balancedGrowth : -1;
   for (const kernels::TargetInfo *target : targets())
     choice.targets.push_back(target->name);
-  return runPasses([&](OpPassManager &manager) { manager.addPass(createChooseWinogradPass(choice)); });
+  ChooseStrassenPassOptions products;
+  products.targets = choice.targets;
+  return runPasses([&](OpPassManager &manager) {
+    manager.addPass(createChooseWinogradPass(choice));
+    // It saves less time per byte than the others do.
+    if (options.optimize == Optimize::Latency)
+      manager.addPass(createChooseStrassenPass(products));
+  });
 }
 
 /// Has the tuner, if there is one, measure what is to choose next.

@@ -70,8 +70,8 @@ struct CompileOptions {
   /// Fuse also what a cut lies between; the cut is then lost.
   bool fuseAcrossCuts = false;
   Optimize optimize = Optimize::Balanced;
-  /// Whether convolutions may be computed by Winograd's algorithm, which rounds
-  /// more and spreads infinities to neighbours.
+  /// Whether convolutions may be computed by Winograd's or Strassen's algorithm,
+  /// which round more and spread infinities to neighbours.
   bool winograd = true;
   WeightType weights = WeightType::F32;
   /// Measures what tables decide otherwise; null: the tables do.

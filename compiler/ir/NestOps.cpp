@@ -7,8 +7,8 @@
 #include "compiler/ir/Convolutions.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/ir/Verify.h"
-#include "compiler/ir/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -141,13 +141,25 @@ LogicalResult nestor::nest::verifyWindow(Operation *op, ArrayRef<int64_t> in, Va
 /// The shape of a filter packed into panels of 16 outputs. In a depthwise
 /// filter panels run across the groups, otherwise each group has its own.
 static SmallVector<int64_t> packedShape(ArrayRef<int64_t> kernel, int64_t inputs, int64_t outputs,
-                                        int64_t groups, bool depthwise, WinogradTile winograd) {
+                                        int64_t groups, bool depthwise, FilterForm form) {
+  if (form.strassen)
+    return {Strassen::packedChannels(outputs) / Strassen::run, Strassen::positions, Strassen::packedChannels(inputs),
+            Strassen::run};
   int64_t panels = depthwise ? llvm::divideCeil(outputs, 16)
                              : groups * llvm::divideCeil(outputs / groups, 16);
   int64_t taps = 1;
   for (int64_t extent : kernel)
     taps *= extent;
-  return {panels, winograd ? winograd.filterPositions() : taps, inputs, 16};
+  return {panels, form.winograd ? form.winograd.filterPositions() : taps, inputs, 16};
+}
+
+static LogicalResult verifyStrassen(Operation *op, FilterForm form, ArrayRef<int64_t> kernel, int64_t groups,
+                                    Type element) {
+  if (!form.strassen)
+    return success();
+  if (!areOnes(kernel) || groups != 1 || !element.isF32() || form.winograd)
+    return op->emitOpError("strassen is for filters of f32, one tap and one group");
+  return success();
 }
 
 /// Checks the types of a convolution of bytes that becomes f32.
@@ -185,14 +197,21 @@ LogicalResult ConvOp::verify() {
   if (groups < 1 || channels % groups || outputs % groups)
     return emitOpError("groups ") << groups << " must divide " << channels << " inputs and "
                                   << outputs << " outputs";
-  if (failed(verifyWinograd(*this, winogradTile(*this), getKernel(), groups,
-                            getFilter().getType().getElementType())))
+  Type element = elementOf(getFilter());
+  if (failed(verifyWinograd(*this, winogradTile(*this), getKernel(), groups, element)) ||
+      failed(verifyStrassen(*this, filterForm(*this), getKernel(), groups, element)))
     return failure();
   if (winogradTile(*this) && !(llvm::all_equal(getStrides()) && areOnes(getDilations())))
     return emitOpError("winograd has one stride for both dimensions and no dilations");
   auto pack = getFilter().getDefiningOp<PackOp>();
   if (winogradTile(*this) && pack && winogradTile(pack) != winogradTile(*this))
     return emitOpError("needs its filter packed for winograd of the same outputs and stride");
+  bool samePixels = ArrayRef(input).drop_back() == shapeOf(getResult()).drop_back();
+  bool strassen = filterForm(*this).strassen;
+  if (strassen && !(areOnes(getStrides()) && samePixels && !getPlanar()))
+    return emitOpError("strassen has strides of 1, no pads, and channels last");
+  if (getPacked() && pack && filterForm(pack).strassen != strassen)
+    return emitOpError("needs its filter packed for strassen where it is computed so");
   if (getPlanar() && (groups != 1 || !getPacked() || winogradTile(*this) || isOfBytes(*this)))
     return emitOpError("planar needs one group and a packed filter of floats, not Winograd's");
   bool ofBytes = isOfBytes(*this), depthwise = isDepthwise(*this);
@@ -204,7 +223,7 @@ LogicalResult ConvOp::verify() {
   SmallVector<int64_t> filter(getKernel());
   filter.append({inputs, outputs});
   if (getPacked())
-    filter = packedShape(getKernel(), inputs, outputs, groups, depthwise, winogradTile(*this));
+    filter = packedShape(getKernel(), inputs, outputs, groups, depthwise, filterForm(*this));
   if (failed(verifyShape(*this, "filter", getFilter(), filter)))
     return failure();
   for (Value vector : {getScale(), getBias()})
@@ -269,11 +288,12 @@ LogicalResult PackOp::verify() {
   Type element = elementOf(getFilter()), packed = packedElement(element, winogradTile(*this).m);
   if (elementOf(getResult()) != packed)
     return emitOpError("result must hold ") << packed << ", not " << elementOf(getResult());
-  if (failed(verifyWinograd(*this, winogradTile(*this), filter.drop_back(2), groups, element)))
+  if (failed(verifyWinograd(*this, winogradTile(*this), filter.drop_back(2), groups, element)) ||
+      failed(verifyStrassen(*this, filterForm(*this), filter.drop_back(2), groups, element)))
     return failure();
   return verifyShape(*this, "result", getResult(),
                      packedShape(filter.drop_back(2), inputs, outputs, groups, getDepthwise(),
-                                 winogradTile(*this)));
+                                 filterForm(*this)));
 }
 
 LogicalResult PoolOp::verify() {

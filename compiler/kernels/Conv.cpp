@@ -8,14 +8,15 @@
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/RowSums.h"
-#include "compiler/ir/Winograd.h"
 #include "compiler/kernels/ConvSpec.h"
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/FilterBlocks.h"
 #include "compiler/kernels/PackSpec.h"
 #include "compiler/kernels/PlainConv.h"
 #include "compiler/kernels/Rows.h"
+#include "compiler/kernels/Strassen.h"
 #include "compiler/kernels/TileTable.h"
+#include "compiler/kernels/TransformedConv.h"
 #include "compiler/kernels/Winograd.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -127,7 +128,7 @@ static bool endsInHalfPanel(int64_t outputs) {
 /// Whether code for half a panel is worth having for some capacity.
 static bool hasHalfPanel(nest::ConvOp op, const ConvSpec &spec, const std::optional<SharedFilter> &shared,
                          int64_t fullOutputs) {
-  if (spec.depthwise || spec.winograd || spec.epilogue.ofBytes)
+  if (spec.depthwise || spec.isTransformed() || spec.epilogue.ofBytes)
     return false;
   bool found = endsInHalfPanel(op.getGroups() == 1 ? fullOutputs : op.getType().getShape().back() / op.getGroups());
   for (unsigned shell = 0; shell < spec.nesting.shells; ++shell)
@@ -163,6 +164,8 @@ static ConvSpec specFor(nest::ConvOp op, EpilogueSpec epilogue, const std::optio
     spec.pitched = pitched;
   if (nest::WinogradTile tile = nest::winogradTile(op); tile && op.getPacked())
     planWinograd(spec, tile.m, fullInputs, fullOutputs);
+  if (nest::filterForm(op).strassen && op.getPacked())
+    planStrassen(spec, fullInputs, fullOutputs);
   spec.halfPanel = hasHalfPanel(op, spec, shared, fullOutputs);
   spec.tiles = tilesOf(op);
   return spec;
@@ -193,6 +196,8 @@ static void describeExtents(KernelCall &call, const ConvSpec &spec) {
     channels = {{4, {1}}}, input = {{4 * g.inPixels(), {0}}}, result = {{4 * g.outPixels(), {1}}};
     filter = {{weightBytes, {0, 2}}};
   }
+  if (spec.strassen)
+    input = {{4 * g.inPixels(), {spec.channelsParam()}}};
   if (spec.pitched)
     result = pitchedBytes({4 * g.outPixels(), {}}, spec.pitchParam(), channels.front());
   uint32_t inputAlign = spec.epilogue.ofBytes && spec.depthwise ? 1 : 4;
@@ -236,6 +241,8 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
     for (unsigned part = 0; part < nesting.parts && shell < nesting.inputShells(); ++part)
       input.push_back({4 * g.inPixels(), {nesting.inputs(part, shell)}});
   }
+  if (spec.strassen)
+    input = {{4 * g.inPixels(), {spec.channelsParam()}}};
   call.spec.args = {{input, /*written=*/false, 4}};
   for (unsigned shell = 0; shell < nesting.shells; ++shell) {
     Polynomial block;
@@ -261,7 +268,7 @@ static void describeNestedExtents(KernelCall &call, const ConvSpec &spec, int64_
 
 static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   std::string kind = spec.epilogue.ofBytes ? "quant_" : "";
-  kind += spec.depthwise ? "depthwise" : spec.winograd ? "winograd" : "conv";
+  kind += spec.depthwise ? "depthwise" : spec.winograd ? "winograd" : spec.strassen ? "strassen" : "conv";
   call.spec.name = kernelName(kind, spec.identity());
   if (spec.winograd)
     kind += " F(" + std::to_string(spec.winograd) + ")";
@@ -279,11 +286,12 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   call.spec.signature += tileSuffix(spec.tiles);
   if (spec.grain == ConvGrain::Panels && !spec.grouped)
     call.spec.tile = [spec](const TargetInfo &target) {
-      return spec.winograd ? winogradPanelsTogether(spec) : panelsTogether(target, spec);
+      return spec.isTransformed() ? panelsOfGroup(spec) : panelsTogether(target, spec);
     };
   call.spec.emit = [spec](func::FuncOp func, const TargetInfo &target) {
     return spec.depthwise  ? emitDepthwiseConv(func, target, spec)
            : spec.winograd ? emitWinogradConv(func, target, spec)
+           : spec.strassen ? emitStrassenConv(func, target, spec)
                            : emitDirectConv(func, target, spec);
   };
 }
@@ -313,6 +321,8 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
       for (unsigned input = 0; input < blocks.inputParts() && shell < nesting.inputShells(); ++input)
         call.params[nesting.inputs(input, shell)] = blocks.addedInputs(input, shell);
     }
+    if (spec.strassen)
+      call.params.push_back(inputs);
     describeNestedExtents(call, spec, firstChannel);
     nameKernel(call, spec);
     call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * inputs;
@@ -320,6 +330,8 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
   }
   if (spec.winograd)
     finishWinogradCalls(spec, inputs, calls);
+  if (spec.strassen)
+    finishStrassenCalls(spec, inputs, calls);
   return calls;
 }
 
@@ -342,8 +354,13 @@ static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue, in
     call.params = {inputs, outputs, panels, groups};
   else
     call.params = {inputs, outputs, panels};
+  if (spec.strassen)
+    call.params = {nest::Strassen::packedChannels(inputs), outputs,
+                   nest::Strassen::packedChannels(outputs) / panelWidth};
   if (spec.pitched)
     call.params.push_back(resultPitch);
+  if (spec.strassen)
+    call.params.push_back(inputs);
   describeExtents(call, spec);
   nameKernel(call, spec);
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
@@ -351,6 +368,8 @@ static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue, in
   calls.push_back(std::move(call));
   if (spec.winograd)
     finishWinogradCalls(spec, inputs, calls);
+  if (spec.strassen)
+    finishStrassenCalls(spec, inputs, calls);
   return calls;
 }
 
@@ -379,9 +398,9 @@ SmallVector<TileShape> nestor::kernels::convTiles(nest::ConvOp op, const TargetI
   if (failed(epilogue))
     return {};
   ConvSpec spec = specFor(op, *epilogue, SharedFilter::get(op.getFilter()), /*pitched=*/false);
-  return spec.depthwise  ? depthwiseTiles(target, spec)
-         : spec.winograd ? winogradConvTiles(target, spec)
-                         : directTiles(target, spec);
+  return spec.depthwise         ? depthwiseTiles(target, spec)
+         : spec.isTransformed() ? transformedConvTiles(target, spec)
+                                : directTiles(target, spec);
 }
 
 FailureOr<Calls> nestor::kernels::describeConv(nest::ConvOp op) { return describeConv(op, /*resultPitch=*/0); }

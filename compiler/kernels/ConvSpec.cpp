@@ -100,7 +100,9 @@ std::string ConvSpec::identity() const {
                           int(nesting.slice))
                 .str();
   if (winograd)
-    text += llvm::formatv("winograd {0} {1} ", winograd, winogradBlock).str();
+    text += llvm::formatv("winograd {0} {1} ", winograd, tileBlock).str();
+  if (strassen)
+    text += llvm::formatv("strassen {0} ", tileBlock).str();
   llvm::raw_string_ostream os(text);
   if (tiles)
     os << tiles;

@@ -7,7 +7,7 @@
 #define NESTOR_KERNELS_CONVSPEC_H
 
 #include "compiler/ir/NestDialect.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Kernel.h"
 #include "compiler/kernels/NestedFilter.h"
@@ -51,15 +51,12 @@ enum class ConvGrain {
   Panels, ///< One panel of output channels, all pixels.
 };
 
-/// How the outputs of a Winograd convolution (Winograd.h) are cut into tiles,
-/// numbered by image, row and column.
-struct WinogradTiles {
-  nest::WinogradTile tile;
-  int64_t rows, columns, count;
+/// The tiles of a convolution that multiplies transformed ones (TransformedConv.h).
+struct TransformedTiles {
+  int64_t positions; ///< Products of each tile.
+  int64_t count;
   int64_t block; ///< Tiles that go through all steps together; the last may be less.
 
-  int64_t extent() const { return tile.extent(); }
-  int64_t positions() const { return tile.positions(); }
   int64_t blocks() const { return (count + block - 1) / block; }
   /// Of a call that does all steps; each is about as many blocks.
   int64_t grains() const;
@@ -69,6 +66,15 @@ struct WinogradTiles {
   static constexpr int64_t rowPadding = 16;
   /// Outputs whose products are kept at a time.
   static constexpr int64_t groupOutputs = 32;
+};
+
+/// How the outputs of a Winograd convolution (Winograd.h) are cut into tiles,
+/// numbered by image, row and column.
+struct WinogradTiles : TransformedTiles {
+  nest::WinogradTile tile;
+  int64_t rows, columns;
+
+  int64_t extent() const { return tile.extent(); }
 };
 
 struct ConvSpec {
@@ -89,20 +95,29 @@ struct ConvSpec {
   Nesting nesting;
   /// Input channels that lie one after the other, as whole images; 0: channels last.
   int64_t planes = 0;
-  /// Winograd tiles of so many outputs squared, and how many of them are a block;
-  /// 0: computed directly.
-  int64_t winograd = 0, winogradBlock = 0;
+  /// Winograd tiles of so many outputs squared, or Strassen's algorithm; neither:
+  /// computed directly.
+  int64_t winograd = 0;
+  bool strassen = false;
+  int64_t tileBlock = 0; ///< Where transformed, the tiles of a block.
   /// `nest.tiles` of the operation; null: all tiles are those of the tables.
   mlir::DictionaryAttr tiles;
 
   WinogradTiles winogradTiles() const;
+  TransformedTiles strassenTiles() const;
+  bool isTransformed() const { return winograd || strassen; }
   /// Of the packed filter.
-  int64_t taps() const { return winograd ? winogradTiles().tile.filterPositions() : geometry.taps(); }
+  int64_t taps() const {
+    return winograd ? winogradTiles().tile.filterPositions() : strassen ? nest::Strassen::positions : geometry.taps();
+  }
   /// Of one input in a panel, all taps.
   int64_t weightBytes() const;
 
   /// Where `pitched`, the parameter that is the pitch.
   unsigned pitchParam() const { return depthwise ? 2 : grouped ? 4 : 3; }
+  /// Of Strassen's algorithm, the parameter that is the channels of a pixel; those
+  /// that count inputs count packed ones. It is the last one.
+  unsigned channelsParam() const { return nesting.shells ? nesting.paramCount() : 3 + pitched; }
   /// Floats from one pixel to the next of a result that has `channels`.
   mlir::Value resultPitch(KernelBuilder &b, mlir::Value channels) const {
     return nesting.slice ? b.param(1) : pitched ? b.param(pitchParam()) : channels;

@@ -48,20 +48,22 @@ static bool isFilter(nest::GlobalOp global) {
   return (element.isF32() || element.isInteger(32) || nest::isHalf(element)) && shapeOf(global).size() >= 3;
 }
 
-static int64_t tapsOf(nest::GlobalOp global, nest::WinogradTile winograd) {
-  if (winograd)
-    return winograd.filterPositions();
+static int64_t tapsOf(nest::GlobalOp global, nest::FilterForm transform) {
+  if (transform.winograd)
+    return transform.winograd.filterPositions();
+  if (transform.strassen)
+    return nest::Strassen::positions;
   int64_t taps = 1;
   for (int64_t extent : shapeOf(global).drop_back(2))
     taps *= extent;
   return taps;
 }
 
-FilterBlocks::FilterBlocks(nest::GlobalOp global, nest::WinogradTile winograd)
-    : element(global.getValue().getElementType()), packedElement(nest::packedElement(element, winograd.m)),
-      tapCount(tapsOf(global, winograd)), winogradTile(winograd) {}
+FilterBlocks::FilterBlocks(nest::GlobalOp global, nest::FilterForm transform)
+    : element(global.getValue().getElementType()), packedElement(nest::packedElement(element, transform.winograd.m)),
+      tapCount(tapsOf(global, transform)), form(transform) {}
 
-std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, nest::WinogradTile winograd) {
+std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, nest::FilterForm transform) {
   if (!isFilter(global))
     return std::nullopt;
   unsigned rank = shapeOf(global).size();
@@ -70,7 +72,7 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, nest::Wi
       return std::nullopt;
   if (!shrinks(global, rank - 2) && !shrinks(global, rank - 1))
     return std::nullopt;
-  FilterBlocks blocks(global, winograd);
+  FilterBlocks blocks(global, transform);
   size_t shells = nest::capacityCount(global);
   blocks.inputs = edgesOf(global, rank - 2, shells);
   if (blocks.wholeInputs())
@@ -78,11 +80,14 @@ std::optional<FilterBlocks> FilterBlocks::nested(nest::GlobalOp global, nest::Wi
   blocks.outputs = edgesOf(global, rank - 1, shells);
   if (llvm::PowerOf2Ceil(blocks.inputParts()) * shells > maxInputRuns)
     return std::nullopt;
+  // Spans of channels would begin anew in each part.
+  if (transform.strassen && (blocks.inputParts() > 1 || blocks.outputParts() > 1))
+    return std::nullopt;
   return blocks;
 }
 
 std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t groupOutputs,
-                                                nest::WinogradTile winograd) {
+                                                nest::FilterForm transform) {
   if (!isFilter(global))
     return std::nullopt;
   unsigned rank = shapeOf(global).size();
@@ -93,7 +98,7 @@ std::optional<FilterBlocks> FilterBlocks::whole(nest::GlobalOp global, int64_t g
   bool inOnePart = !shrinks(global, rank - 1) || nest::partsOf(global, rank - 1).size() == 1;
   if (!inOnePart || outputs % groupOutputs != 0)
     return std::nullopt;
-  FilterBlocks blocks(global, winograd);
+  FilterBlocks blocks(global, transform);
   blocks.inputs = {{shapeOf(global)[rank - 2]}};
   blocks.outputs.assign(outputs / groupOutputs, {groupOutputs});
   // Groups follow each other without gaps, though each is aligned to 64 bytes.
@@ -146,12 +151,18 @@ bool FilterBlocks::wholeInputs() const {
   return llvm::all_of(inputs, [](const auto &part) { return part.front() == part.back(); });
 }
 
-int64_t FilterBlocks::panelsUpTo(unsigned part, unsigned shell) const {
-  return llvm::divideCeil(outputs[part][shell], panelWidth);
+int64_t FilterBlocks::packedChannels(int64_t count) const {
+  return form.strassen ? nest::Strassen::packedChannels(count) : count;
 }
 
+int64_t FilterBlocks::packedPanels(int64_t count) const {
+  return llvm::divideCeil(packedChannels(count), panelWidth);
+}
+
+int64_t FilterBlocks::panelsUpTo(unsigned part, unsigned shell) const { return packedPanels(outputs[part][shell]); }
+
 int64_t FilterBlocks::addedInputs(unsigned part, unsigned shell) const {
-  return inputs[part][shell] - (shell ? inputs[part][shell - 1] : 0);
+  return packedChannels(inputs[part][shell]) - (shell ? packedChannels(inputs[part][shell - 1]) : 0);
 }
 
 int64_t FilterBlocks::addedPanels(unsigned part, unsigned shell) const {
@@ -176,7 +187,7 @@ uint64_t FilterBlocks::elements(unsigned block) const {
   unsigned part = block / shells(), shell = block % shells();
   int64_t added = 0, kept = 0;
   for (unsigned p = 0; p < inputParts(); ++p)
-    added += addedInputs(p, shell), kept += keptInputs(p, shell);
+    added += addedInputs(p, shell), kept += packedChannels(keptInputs(p, shell));
   int64_t smaller = shell ? panelsUpTo(part, shell - 1) : 0;
   return (smaller * added + addedPanels(part, shell) * kept) * tapCount * directionCount * rowFloats();
 }
@@ -185,7 +196,7 @@ std::string FilterBlocks::identity() const {
   std::string text;
   llvm::raw_string_ostream os(text);
   os << bytesOf(packedElement) << ' ' << tapCount << ' ' << directionCount << ' ' << gateCount << ' '
-     << winogradTile.m << ' ' << winogradTile.stride;
+     << form.winograd.m << ' ' << form.winograd.stride << ' ' << form.strassen;
   for (const Edges *parts : {&inputs, &outputs}) {
     os << ';';
     for (const auto &edges : *parts)
@@ -205,14 +216,15 @@ void FilterBlocks::forEachRun(unsigned block, llvm::function_ref<void(const Run 
   int64_t smaller = shell ? panelsUpTo(part, shell - 1) : 0, place = 0;
   auto runPanel = [&](int64_t direction, int64_t panel) {
     int64_t output = panel * panelWidth, length = std::min(panelWidth, outputs[part].back() - output);
-    auto firstInput = [&](ArrayRef<int64_t> edges) { return panel < smaller ? edges[shell - 1] : 0; };
+    auto firstInput = [&](ArrayRef<int64_t> edges) { return panel < smaller ? packedChannels(edges[shell - 1]) : 0; };
     int64_t tapFloats = 0, input = 0;
     for (const auto &edges : inputs)
-      tapFloats += (edges[shell] - firstInput(edges)) * rowFloats();
+      tapFloats += (packedChannels(edges[shell]) - firstInput(edges)) * rowFloats();
     for (const auto &edges : inputs) {
-      for (int64_t i = firstInput(edges); i < edges[shell]; ++i)
+      for (int64_t i = firstInput(edges); i < packedChannels(edges[shell]); ++i)
         for (int64_t gate = 0; gate < rowFloats() / panelWidth; ++gate, place += panelWidth)
-          body({place, placeInFilter(direction, gate, input + i, partStart + output), length, tapFloats});
+          body({place, placeInFilter(direction, gate, input + i, partStart + output), length, input + i,
+                partStart + output, tapFloats});
       input += edges.back();
     }
     place += (tapCount - 1) * tapFloats; // The other taps of the same runs.
@@ -258,8 +270,16 @@ static void scatter(const char *from, int64_t stride, int64_t count, int64_t uni
       std::memcpy(to + i * stride * unit, from + i * unit, unit);
 }
 
-void FilterBlocks::transform(unsigned block, ArrayRef<float> filter, MutableArrayRef<float> out) const {
-  const nest::Winograd winograd(winogradTile);
+void FilterBlocks::transformBlock(unsigned block, ArrayRef<float> filter, MutableArrayRef<float> out) const {
+  if (form.strassen) {
+    const nest::StrassenFilter strassen(allInputs(), allOutputs());
+    return forEachRun(block, [&](const Run &run) {
+      for (int64_t tap = 0; tap < tapCount; ++tap)
+        strassen.transform(tap, run.input, run.output, filter.data(),
+                           out.slice(run.place + tap * run.tapFloats, panelWidth));
+    });
+  }
+  const nest::Winograd winograd(form.winograd);
   forEachRun(block, [&](const Run &run) {
     for (int64_t tap = 0; tap < tapCount; ++tap)
       winograd.transformFilters(tap, filter.data() + run.from, planeFloats(),
@@ -267,8 +287,14 @@ void FilterBlocks::transform(unsigned block, ArrayRef<float> filter, MutableArra
   });
 }
 
-void FilterBlocks::restore(unsigned block, ArrayRef<float> in, MutableArrayRef<float> filter) const {
-  const nest::Winograd winograd(winogradTile);
+void FilterBlocks::restoreBlock(unsigned block, ArrayRef<float> in, MutableArrayRef<float> filter) const {
+  if (form.strassen) {
+    const nest::StrassenFilter strassen(allInputs(), allOutputs());
+    return forEachRun(block, [&](const Run &run) {
+      strassen.restore(run.input, run.output, in.data() + run.place, run.tapFloats, filter);
+    });
+  }
+  const nest::Winograd winograd(form.winograd);
   forEachRun(block, [&](const Run &run) {
     for (int64_t tap = 0; tap < winograd.taps(); ++tap)
       winograd.restoreFilters(tap, in.data() + run.place, run.tapFloats,
@@ -278,9 +304,9 @@ void FilterBlocks::restore(unsigned block, ArrayRef<float> in, MutableArrayRef<f
 
 void FilterBlocks::pack(unsigned block, ArrayRef<char> filter, MutableArrayRef<char> out) const {
   assert(out.size() == bytes(block) && "the memory must fit the block");
-  if (winogradTile) {
+  if (form) {
     std::vector<float> transformed(elements(block));
-    transform(block, toFloats(filter, element), transformed);
+    transformBlock(block, toFloats(filter, element), transformed);
     return fromFloats(transformed, packedElement, out);
   }
   llvm::fill(out, 0);
@@ -294,9 +320,9 @@ void FilterBlocks::pack(unsigned block, ArrayRef<char> filter, MutableArrayRef<c
 
 void FilterBlocks::unpack(unsigned block, ArrayRef<char> in, MutableArrayRef<char> filter) const {
   assert(in.size() == bytes(block) && "the memory must fit the block");
-  if (winogradTile) {
+  if (form) {
     std::vector<float> restored = toFloats(filter, element);
-    restore(block, toFloats(in, packedElement), restored);
+    restoreBlock(block, toFloats(in, packedElement), restored);
     return fromFloats(restored, element, filter);
   }
   const int64_t unit = bytesOf(element);
@@ -312,10 +338,10 @@ static std::optional<FilterBlocks> blocksOf(nest::PackOp pack, nest::WeightOp we
   nest::GlobalOp global = nest::globalOf(weight);
   int64_t outputs = weight.getType().getShape().back();
   if (pack.getGroups() == 1 && !pack.getDepthwise())
-    if (std::optional<FilterBlocks> blocks = FilterBlocks::nested(global, nest::winogradTile(pack)))
+    if (std::optional<FilterBlocks> blocks = FilterBlocks::nested(global, nest::filterForm(pack)))
       return blocks;
   return FilterBlocks::whole(global, pack.getDepthwise() ? shapeOf(global).back() : outputs / pack.getGroups(),
-                             nest::winogradTile(pack));
+                             nest::filterForm(pack));
 }
 
 std::optional<SharedFilter> SharedFilter::get(Value packed) {

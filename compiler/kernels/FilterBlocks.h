@@ -18,7 +18,9 @@
 // run more for each later shell and part.
 //
 // What Winograd convolutions read of a filter (compiler/ir/Winograd.h) lies the
-// same way, with the positions of transformed taps for taps.
+// same way, with the positions of transformed taps for taps. With Strassen's
+// algorithm (compiler/ir/Strassen.h) inputs and outputs are counted in packed ones,
+// too: what a span of channels becomes belongs to the shell of its first.
 //
 // The weights of a recurrent layer lie the same way: hidden units are the
 // outputs, there is one tap, and for each input there are the 16 units of the
@@ -29,7 +31,7 @@
 #define NESTOR_KERNELS_FILTERBLOCKS_H
 
 #include "compiler/ir/Nested.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 
@@ -44,14 +46,14 @@ public:
 
   /// How convolutions of one group read `global`; none if it does not shrink
   /// or in a way that kernels cannot follow (then every capacity has a copy).
-  /// `winograd`: see `nest::winogradTile`.
-  static std::optional<FilterBlocks> nested(nest::GlobalOp global, nest::WinogradTile winograd = {});
+  /// `transform`: see `nest::filterForm`.
+  static std::optional<FilterBlocks> nested(nest::GlobalOp global, nest::FilterForm transform = {});
 
   /// One block for all capacities: the packed filter (`nest.pack`) of a global
   /// of which they read whole panels from the first one on, `groupOutputs`
   /// outputs to a group (a depthwise filter: one group). None otherwise.
   static std::optional<FilterBlocks> whole(nest::GlobalOp global, int64_t groupOutputs,
-                                           nest::WinogradTile winograd = {});
+                                           nest::FilterForm transform = {});
 
   /// How layers of `gates` gates read their weights or recurrence `global`,
   /// [D, G*H, I]; one shell if it does not shrink. None if the hidden units
@@ -74,7 +76,7 @@ public:
   unsigned block(unsigned outputPart, unsigned shell) const { return outputPart * shells() + shell; }
 
   int64_t taps() const { return tapCount; }
-  nest::WinogradTile winograd() const { return winogradTile; }
+  nest::FilterForm transform() const { return form; }
   int64_t directions() const { return directionCount; }
   /// 0: a filter.
   int64_t gates() const { return gateCount; }
@@ -83,7 +85,7 @@ public:
   /// What capacity `shell` keeps of a part.
   int64_t keptInputs(unsigned part, unsigned shell) const { return inputs[part][shell]; }
   int64_t keptOutputs(unsigned part, unsigned shell) const { return outputs[part][shell]; }
-  /// What the shell adds to the one before.
+  /// What the shell adds to the one before; inputs and panels are packed ones.
   int64_t addedInputs(unsigned part, unsigned shell) const;
   int64_t addedPanels(unsigned part, unsigned shell) const;
   /// Panels of the shells up to this one.
@@ -98,24 +100,29 @@ public:
   /// bytes are those of its global.
   void pack(unsigned block, llvm::ArrayRef<char> filter, llvm::MutableArrayRef<char> out) const;
   /// Puts what a block holds where it lies in a filter. What was transformed
-  /// comes back with the rounding of `nest::Winograd::restoreFilters`.
+  /// comes back with the rounding of `nest::Winograd::restoreFilters` or
+  /// `nest::StrassenFilter::restore`.
   void unpack(unsigned block, llvm::ArrayRef<char> in, llvm::MutableArrayRef<char> filter) const;
 
 private:
   using Edges = llvm::SmallVector<llvm::SmallVector<int64_t>, 1>; ///< [part][shell]
 
   /// Of one filter, without its edges.
-  FilterBlocks(nest::GlobalOp global, nest::WinogradTile winograd);
+  FilterBlocks(nest::GlobalOp global, nest::FilterForm transform);
 
   /// Outputs of one input, for all taps: side by side in the block,
   /// `outputStride` apart in the filter.
   struct Run {
     int64_t place, from, length; ///< In the block and in the filter, of the first tap.
+    int64_t input, output;       ///< Numbers of the input and the first output.
     int64_t tapFloats;           ///< From one tap to the next in the block.
   };
   void forEachRun(unsigned block, llvm::function_ref<void(const Run &)> body) const;
-  void transform(unsigned block, llvm::ArrayRef<float> filter, llvm::MutableArrayRef<float> out) const;
-  void restore(unsigned block, llvm::ArrayRef<float> in, llvm::MutableArrayRef<float> filter) const;
+  void transformBlock(unsigned block, llvm::ArrayRef<float> filter, llvm::MutableArrayRef<float> out) const;
+  void restoreBlock(unsigned block, llvm::ArrayRef<float> in, llvm::MutableArrayRef<float> filter) const;
+  /// Of so many first channels of a part: as blocks count them.
+  int64_t packedChannels(int64_t channels) const;
+  int64_t packedPanels(int64_t outputs) const;
   int64_t allInputs() const;
   int64_t allOutputs() const;
   int64_t outputStride() const { return gateCount ? allInputs() : 1; }
@@ -124,7 +131,7 @@ private:
 
   mlir::Type element, packedElement; ///< None: f32.
   int64_t tapCount = 1, directionCount = 1, gateCount = 0;
-  nest::WinogradTile winogradTile;
+  nest::FilterForm form;
   Edges inputs, outputs;
 };
 

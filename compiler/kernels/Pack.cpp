@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/PackSpec.h"
@@ -75,6 +75,8 @@ FailureOr<Calls> nestor::kernels::describePack(nest::PackOp op) {
   int64_t inputs = shape[shape.size() - 2], outputs = shape.back() / groups;
   int64_t matrices = filter.getNumElements() / (inputs * shape.back());
   int64_t panels = llvm::divideCeil(outputs, panelWidth);
+  if (nest::filterForm(op).strassen)
+    return op.emitError("no kernel transforms filters for Strassen's algorithm: only constants are");
   KernelCall call;
   call.args = {{CallArg::Operand, 0}, {CallArg::Result, 0}};
   if (auto tile = nest::winogradTile(op)) {

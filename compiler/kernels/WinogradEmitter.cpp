@@ -10,13 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/kernels/MicroKernel.h"
-#include "compiler/kernels/TileTable.h"
+#include "compiler/kernels/TransformedConv.h"
 #include "compiler/kernels/Winograd.h"
 #include "compiler/kernels/WinogradTransform.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace nestor::kernels;
@@ -34,17 +32,6 @@ TilePlace placeOf(KernelBuilder &b, const WinogradTiles &tiles, Value tile) {
   return {b.div(tile, tiles.rows * tiles.columns), b.div(inImage, tiles.columns), b.rem(inImage, tiles.columns)};
 }
 
-/// From here on no vector register has a value from before: what the transforms
-/// need again, such as the zero of an activation, waits in memory and not in a
-/// register that the products need.
-void releaseVectors(KernelBuilder &b) {
-  std::string clobbers;
-  for (int64_t i = 0; i < b.target.vectorRegisters; ++i)
-    clobbers += (i ? ",~{" : "~{") + std::string(b.target.arch == "x86_64" ? "xmm" : "v") + std::to_string(i) + "}";
-  LLVM::InlineAsmOp::create(b, TypeRange(), ValueRange(), "", clobbers, /*has_side_effects=*/true,
-                            /*is_align_stack=*/false, LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
-}
-
 //===----------------------------------------------------------------------===//
 // Input
 //===----------------------------------------------------------------------===//
@@ -55,7 +42,7 @@ public:
   InputTransform(KernelBuilder &builder, const ConvSpec &spec, Value input, Value channels)
       : b(builder), g(spec.geometry), tiles(spec.winogradTiles()), matrix(b, Winograd(tiles.tile).input()),
         input(input), channels(channels), rowFloats(b.add(channels, WinogradTiles::rowPadding)),
-        stage(b.stack(b.getF32Type(), tiles.positions() * panelWidth)),
+        stage(b.stack(b.getF32Type(), tiles.positions * panelWidth)),
         zeros(b.stack(b.getF32Type(), panelWidth)) {
     b.store(b.constant(VectorType::get(panelWidth, b.getF32Type()), 0), zeros, b.i64(0), {panelWidth});
   }
@@ -212,187 +199,38 @@ void OutputTransform::emitRows(const TilePlace &tile, Value channel, Lanes lanes
 // All steps
 //===----------------------------------------------------------------------===//
 
-Tile tableTile(const TargetInfo &target, const ConvSpec &spec) {
-  Tile tile = matmulTile(target, spec.winogradBlock, spec.narrow, /*aliased=*/false);
-  return {tile.rows, std::min(tile.panels, winogradPanelsTogether(spec))};
-}
-
-Tile tileFor(const TargetInfo &target, const ConvSpec &spec) {
-  return chosenTile(spec.tiles, target, tableTile(target, spec));
-}
-
-class WinogradConv {
+class WinogradConv final : public TransformedConv {
 public:
   WinogradConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec)
-      : b(func, target), spec(spec), tiles(spec.winogradTiles()),
-        tile(tileFor(target, spec)), group(winogradPanelsTogether(spec)), filter(b.arg(1)) {
-    if (spec.nesting.shells) {
-      nested.emplace(b, func, this->spec.nesting, spec.filter, spec.taps(), group);
-      inputs = nested->inputs(), outputs = b.param(0), panels = nested->panels();
-    } else {
-      inputs = b.param(0), outputs = b.param(1), panels = b.param(2);
-    }
-    rowFloats = b.add(inputs, WinogradTiles::rowPadding);
-    output.emplace(b, this->spec, spec.resultPitch(b, outputs));
+      : TransformedConv(func, target, spec, spec.winogradTiles()), tile(spec.winogradTiles().tile),
+        output(b, this->spec, spec.resultPitch(b, outputs)) {
+    if (spec.grain != ConvGrain::Panels)
+      input.emplace(b, this->spec, b.arg(0), inputs);
   }
-
-  void emit() { spec.grain == ConvGrain::Panels ? emitPanelRange() : emitBlockRange(); }
 
 private:
-  void emitPanelRange();
-  void emitBlockRange();
-  void emitBlock(InputTransform &input, Value block);
-  void emitPanels(Value first, Value last, Value firstTile, Value tileCount);
-  void emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount);
-  void emitProducts(int64_t count, int64_t tileCount);
-  void emitRows(Value position, int64_t count, int64_t panel, int64_t tileCount);
-  Value filterPosition(Value position);
-  void emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows);
-  SmallVector<Value> forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body);
-  unsigned betweenArg() const;
+  void emitInput(Value number, Value to) override { input->emitTile(number, to); }
 
-  KernelBuilder b;
-  ConvSpec spec;
-  WinogradTiles tiles;
-  Tile tile;
-  int64_t group; ///< Panels whose products are kept at a time.
-  Value filter, inputs, outputs, panels, rowFloats;
-  std::optional<NestedFilter> nested;
-  std::optional<OutputTransform> output;
+  void emitOutput(Value number, Value from, Value panel, int64_t count) override {
+    int64_t width = count * panelWidth;
+    Value channel = b.mul(panel, panelWidth), channels = b.min(b.sub(outputs, channel), b.i64(width));
+    output.emitTile(number, from, channel, channels, width);
+  }
 
-  // Where the emission is.
-  Value transformed, products; ///< Of the block at hand.
-  Value panelPointer, panelStride;
-  Value tap; ///< Position of the filter for the products at hand.
+  Value filterPosition(Value position) override {
+    if (tile.filterExtent() == tile.extent())
+      return position;
+    auto inDimension = [&](Value i) { return b.min(i, b.i64(tile.filterExtent() - 1)); };
+    Value row = inDimension(b.div(position, tile.extent())), column = inDimension(b.rem(position, tile.extent()));
+    return b.add(b.mul(row, tile.filterExtent()), column);
+  }
+
+  nestor::nest::WinogradTile tile;
+  OutputTransform output;
+  std::optional<InputTransform> input;
 };
 
-/// Behind the epilogue's arguments and the result.
-unsigned WinogradConv::betweenArg() const {
-  const EpilogueSpec &e = spec.epilogue;
-  return spec.epilogueArg() + e.scale + e.bias + e.extras.size() + 1;
-}
-
-void WinogradConv::emitPanelRange() {
-  Value begin = b.min(b.roundUp(b.begin(), group), panels);
-  Value end = b.min(b.roundUp(b.end(), group), panels);
-  int64_t floats = tiles.positions() * tiles.block;
-  transformed = b.arg(0);
-  products = b.at(b.arg(betweenArg()), b.mul(begin, floats * panelWidth), b.getF32Type());
-  emitPanels(begin, end, b.i64(0), b.i64(tiles.count));
-}
-
-void WinogradConv::emitBlockRange() {
-  int64_t floats = tiles.positions() * tiles.block;
-  Value grainFloats = b.mul(b.add(rowFloats, WinogradTiles::groupOutputs), floats);
-  transformed = b.at(b.arg(betweenArg()), b.mul(b.begin(), grainFloats), b.getF32Type());
-  products = b.at(transformed, b.mul(rowFloats, floats), b.getF32Type());
-  InputTransform input(b, spec, b.arg(0), inputs);
-  auto firstBlock = [&](Value grain) { return b.div(b.mul(grain, tiles.blocks()), tiles.grains()); };
-  b.loop(firstBlock(b.begin()), firstBlock(b.end()), 1, [&](Value block) { emitBlock(input, block); });
-}
-
-void WinogradConv::emitBlock(InputTransform &input, Value block) {
-  Value firstTile = b.mul(block, tiles.block);
-  Value tileCount = b.min(b.i64(tiles.block), b.sub(b.i64(tiles.count), firstTile));
-  b.loop(b.i64(0), tileCount, 1, [&](Value i) {
-    input.emitTile(b.add(firstTile, i), b.at(transformed, b.mul(i, rowFloats), b.getF32Type()));
-  });
-  emitPanels(b.i64(0), panels, firstTile, tileCount);
-}
-
-/// Goes over panels [first, last), a group at a time.
-void WinogradConv::emitPanels(Value first, Value last, Value firstTile, Value tileCount) {
-  forEachPanels(b, first, last, outputs, group, [&](Value panel, int64_t count) {
-    emitPanelGroup(panel, count, firstTile, tileCount);
-  });
-}
-
-void WinogradConv::emitPanelGroup(Value panel, int64_t count, Value firstTile, Value tileCount) {
-  if (nested) {
-    nested->enterPanels(panel, count);
-  } else {
-    panelStride = b.mul(inputs, spec.taps() * panelWidth);
-    panelPointer = b.at(filter, b.mul(panel, panelStride), spec.filter);
-  }
-  int64_t lastCount = tiles.count - (tiles.blocks() - 1) * tiles.block;
-  if (lastCount == tiles.block)
-    emitProducts(count, tiles.block);
-  else
-    b.ifThenElse(
-        b.equal(tileCount, b.i64(tiles.block)), [&] { emitProducts(count, tiles.block); },
-        [&] { emitProducts(count, lastCount); });
-  int64_t width = count * panelWidth;
-  Value channel = b.mul(panel, panelWidth), channels = b.min(b.sub(outputs, channel), b.i64(width));
-  b.loop(b.i64(0), tileCount, 1, [&](Value i) {
-    Value from = b.at(products, b.mul(i, width), b.getF32Type());
-    output->emitTile(b.add(firstTile, i), from, channel, channels, width);
-  });
-}
-
-void WinogradConv::emitProducts(int64_t count, int64_t tileCount) {
-  b.loop(b.i64(0), b.i64(tiles.positions()), 1, [&](Value position) {
-    releaseVectors(b);
-    tap = filterPosition(position);
-    // The tiles of a position stay near for all panels of the group.
-    for (int64_t panel = 0; panel < count; panel += tile.panels)
-      emitRows(position, count, panel, tileCount);
-  });
-}
-
-void WinogradConv::emitRows(Value position, int64_t count, int64_t panel, int64_t tileCount) {
-  int64_t start = 0;
-  SmallVector<int64_t> widths = cutIntoTiles(tileCount, tile.rows);
-  for (size_t i = 0; i < widths.size();) {
-    int64_t width = widths[i], first = start;
-    for (; i < widths.size() && widths[i] == width; ++i)
-      start += width;
-    b.loop(b.i64(first), b.i64(start), width, [&](Value row) { emitProduct(position, count, panel, row, width); });
-  }
-}
-
-/// Without shells all channels are one run.
-SmallVector<Value> WinogradConv::forEachRun(int64_t count, ValueRange sums, NestedFilter::Body body) {
-  if (nested)
-    return nested->forEachRun(sums, body);
-  ChannelRun all{inputs, b.i64(0), PanelsOperand{panelPointer, panelStride, spec.filter}.panels(b, count),
-                 SmallVector<Value>(count, b.mul(inputs, panelWidth))};
-  return body(all, sums);
-}
-
-/// Which of the filter's positions the inputs of `position` are multiplied by.
-Value WinogradConv::filterPosition(Value position) {
-  if (tiles.tile.filterExtent() == tiles.extent())
-    return position;
-  auto inDimension = [&](Value i) { return b.min(i, b.i64(tiles.tile.filterExtent() - 1)); };
-  Value row = inDimension(b.div(position, tiles.extent())), column = inDimension(b.rem(position, tiles.extent()));
-  return b.add(b.mul(row, tiles.tile.filterExtent()), column);
-}
-
-/// A tile of panels from number `panel` of a group of `count` on.
-void WinogradConv::emitProduct(Value position, int64_t count, int64_t panel, Value firstRow, int64_t rows) {
-  Type f32 = b.getF32Type();
-  int64_t lanes = b.target.vectorLanes, together = std::min(tile.panels, count);
-  int64_t vectors = together * panelWidth / lanes, stride = count * panelWidth;
-  Value row = b.add(b.mul(position, tiles.block), firstRow), lhs = b.at(transformed, b.mul(row, rowFloats), f32);
-  SmallVector<Value> zeros(rows * vectors, b.constant(VectorType::get(lanes, f32), 0));
-  SmallVector<Value> sums = forEachRun(count, zeros, [&](const ChannelRun &channels, ValueRange current) {
-    SmallVector<Value> rhs;
-    for (int64_t i = panel; i < panel + together; ++i)
-      rhs.push_back(b.at(channels.panels[i], b.mul(tap, channels.tapStride[i]), spec.filter));
-    RowsOperand inRun{b.at(lhs, channels.first, f32), rowFloats, b.i64(1)};
-    return accumulate(b, SmallVector<Value>(current), llvm::to_vector(llvm::seq<int64_t>(0, rows)), vectors, lanes,
-                      inRun, rhs, channels.count, /*ahead=*/{}, spec.filter);
-  });
-  Value to = b.at(products, b.add(b.mul(row, stride), panel * panelWidth), f32);
-  for (auto [i, sum] : llvm::enumerate(sums))
-    b.store(sum, to, b.i64(int64_t(i) / vectors * stride + int64_t(i) % vectors * lanes), {lanes});
-}
-
 } // namespace
-
-SmallVector<TileShape> nestor::kernels::winogradConvTiles(const TargetInfo &target, const ConvSpec &spec) {
-  return tilesBeside(tableTile(target, spec), target, spec.winogradBlock, spec.narrow, winogradPanelsTogether(spec));
-}
 
 LogicalResult nestor::kernels::emitWinogradConv(func::FuncOp func, const TargetInfo &target, const ConvSpec &spec) {
   WinogradConv(func, target, spec).emit();

@@ -54,14 +54,14 @@ struct WinogradGradSpec {
     conv.geometry = ConvGeometry::get(op);
     conv.winograd = m;
     WinogradTiles tiles = conv.winogradTiles();
-    int64_t tileFloats = tiles.positions() * (rowFloats() + panels * panelWidth);
-    conv.winogradBlock = std::min(tiles.count, std::clamp(blockFloats / tileFloats, leastTiles, mostTiles));
+    int64_t tileFloats = tiles.positions * (rowFloats() + panels * panelWidth);
+    conv.tileBlock = std::min(tiles.count, std::clamp(blockFloats / tileFloats, leastTiles, mostTiles));
     parts = std::min(conv.winogradTiles().blocks(), mostParts);
   }
 
   WinogradTiles tiles() const { return conv.winogradTiles(); }
-  int64_t positions() const { return tiles().positions(); }
-  int64_t rowFloats() const { return inputs + WinogradTiles::rowPadding; }
+  int64_t positions() const { return tiles().positions; }
+  int64_t rowFloats() const { return inputs + TransformedTiles::rowPadding; }
   int64_t panelFloats() const { return inputs * panelWidth; } ///< Of sums of a position.
   int64_t sumFloats() const { return positions() * panels * panelFloats(); }
   // Of a block between the steps: the gradient, whose panels are aligned, then the

@@ -13,7 +13,7 @@
 #include "compiler/package/GraphSection.h"
 
 #include "compiler/ir/Nested.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -132,6 +132,15 @@ static std::pair<ArrayAttr, SmallVector<int64_t>> truncated(nest::GlobalOp op, u
 /// Of the recurrent layers that there are.
 static constexpr int64_t kMostGates = 4;
 
+/// Whether a filter of `type` can be transformed so.
+static bool canHave(RankedTensorType type, nest::FilterForm transform) {
+  ArrayRef<int64_t> kernel = type.getShape().drop_back(2);
+  if (!transform.strassen)
+    return kernel == ArrayRef<int64_t>{3, 3} && transform.winograd.exists();
+  return !transform.winograd && type.getElementType().isF32() &&
+         llvm::all_of(kernel, [](int64_t extent) { return extent == 1; });
+}
+
 /// Puts the blocks of a filter where they belong. One that lies in shells
 /// becomes that of the capacity, so that its size is that of what is read.
 Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
@@ -142,12 +151,10 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   if (places.empty() || places[0] < -kMostGates || type.getRank() < 3)
     return impossible();
   const int64_t form = places[0];
-  const nest::WinogradTile winograd = nest::winogradTile(op);
-  bool canBeWinograd = form >= 0 && type.getRank() == 4 && type.getDimSize(0) == 3 &&
-                       type.getDimSize(1) == 3 && winograd.exists();
-  if (winograd && !canBeWinograd)
+  const nest::FilterForm transform = nest::filterForm(op);
+  if (transform && (form < 0 || !canHave(type, transform)))
     return impossible();
-  nest::setWinogradTile(op, {});
+  nest::setFilterForm(op, {});
   bool inShells = form <= 0 && capacity < nest::capacityCount(op);
   ArrayAttr edges = op.getEdgesAttr();
   SmallVector<int64_t> shape(type.getShape());
@@ -158,8 +165,8 @@ Error GraphRestore::restoreBlocks(nest::GlobalOp op, ArrayRef<int64_t> places) {
   if (!size || !*size)
     return impossible();
   std::optional<FilterBlocks> blocks = form < 0    ? FilterBlocks::recurrent(op, -form)
-                                       : form == 0 ? FilterBlocks::nested(op, winograd)
-                                                   : FilterBlocks::whole(op, form, winograd);
+                                       : form == 0 ? FilterBlocks::nested(op, transform)
+                                                   : FilterBlocks::whole(op, form, transform);
   if (!blocks || places.size() != 1 + 2 * size_t(blocks->count()))
     return impossible();
 

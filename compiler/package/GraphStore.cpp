@@ -8,7 +8,7 @@
 #include "compiler/package/GraphSection.h"
 
 #include "compiler/ir/HalfFilter.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/IR/OperationSupport.h"
@@ -47,7 +47,7 @@ public:
 private:
   void shareFilter(nest::ConvOp conv);
   template <typename OpTy> void shareMatrices(OpTy layer, int64_t gates);
-  void share(OpOperand &operand, int64_t form, nest::WinogradTile winograd = {});
+  void share(OpOperand &operand, int64_t form, nest::FilterForm transform = {});
   void store(nest::ConstOp op);
   void store(nest::GlobalOp op);
   bool storeBlocks(nest::GlobalOp op);
@@ -61,7 +61,7 @@ private:
   std::multimap<uint64_t, const Weight *> byContents;
   /// Of globals that were a constant: the form (kBlocksAttr) that is packed, and
   /// what for.
-  llvm::DenseMap<Operation *, std::pair<int64_t, nest::WinogradTile>> forms;
+  llvm::DenseMap<Operation *, std::pair<int64_t, nest::FilterForm>> forms;
   GraphContents contents;
 };
 
@@ -87,7 +87,7 @@ void GraphStore::shareFilter(nest::ConvOp conv) {
     return;
   int64_t outputs = conv.getFilter().getType().getShape().back(), groups = conv.getGroups();
   bool depthwise = groups == outputs && groups == conv.getInputShape().back();
-  share(conv.getFilterMutable(), depthwise ? outputs : outputs / groups, nest::winogradTile(conv));
+  share(conv.getFilterMutable(), depthwise ? outputs : outputs / groups, nest::filterForm(conv));
 }
 
 template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gates) {
@@ -97,7 +97,7 @@ template <typename OpTy> void GraphStore::shareMatrices(OpTy layer, int64_t gate
 
 /// A constant filter becomes a global of which the operation reads all, so that
 /// there is one way in which the shells have filters.
-void GraphStore::share(OpOperand &operand, int64_t form, nest::WinogradTile winograd) {
+void GraphStore::share(OpOperand &operand, int64_t form, nest::FilterForm transform) {
   auto constant = operand.get().getDefiningOp<nest::ConstOp>();
   auto type = cast<RankedTensorType>(operand.get().getType());
   Type element = type.getElementType();
@@ -108,7 +108,7 @@ void GraphStore::share(OpOperand &operand, int64_t form, nest::WinogradTile wino
   auto global =
       nest::GlobalOp::create(builder, constant.getLoc(), "constant_" + std::to_string(forms.size()),
                              constant.getValue(), builder.getArrayAttr(edges));
-  forms[global] = {form, winograd};
+  forms[global] = {form, transform};
   builder.setInsertionPoint(constant);
   auto weight = nest::WeightOp::create(builder, constant.getLoc(), type, global.getSymName(), 0);
   constant.replaceAllUsesWith(weight.getResult());
@@ -128,7 +128,7 @@ bool GraphStore::storeBlocks(nest::GlobalOp op) {
       places.push_back(weight ? weight->offset : 0);
     }
     op->setAttr(kBlocksAttr, builder.getDenseI64ArrayAttr(places));
-    nest::setWinogradTile(op, filter.blocks.winograd());
+    nest::setFilterForm(op, filter.blocks.transform());
     return true;
   }
   return false;
@@ -139,9 +139,9 @@ bool GraphStore::storePacked(nest::GlobalOp op) {
   auto found = forms.find(op);
   if (found == forms.end())
     return false;
-  auto [form, winograd] = found->second;
+  auto [form, transform] = found->second;
   std::optional<FilterBlocks> blocks =
-      form < 0 ? FilterBlocks::recurrent(op, -form) : FilterBlocks::whole(op, form, winograd);
+      form < 0 ? FilterBlocks::recurrent(op, -form) : FilterBlocks::whole(op, form, transform);
   if (!blocks)
     return false;
   TensorValue value = TensorValue::fromAttr(op.getValue());
@@ -159,7 +159,7 @@ bool GraphStore::storePacked(nest::GlobalOp op) {
   for (unsigned block = 0; block < blocks->count(); offset += blocks->bytes(block++))
     places.append({int64_t(weight->shell), offset});
   op->setAttr(kBlocksAttr, builder.getDenseI64ArrayAttr(places));
-  nest::setWinogradTile(op, winograd);
+  nest::setFilterForm(op, transform);
   return true;
 }
 

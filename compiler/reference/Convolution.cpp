@@ -6,7 +6,7 @@
 
 #include "compiler/ir/Convolutions.h"
 #include "compiler/ir/Quantized.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/reference/Families.h"
 #include "compiler/reference/Indices.h"
 
@@ -119,6 +119,26 @@ static std::vector<double> restoredFilter(ConvOp op, const TensorValue &filter) 
   return {plain.begin(), plain.end()};
 }
 
+/// Calls `f(input, output, packed)` for each packed input of a filter in Strassen's
+/// form and each 16 packed outputs, with the offset of their first position.
+template <typename F> static void forEachStrassenRun(RankedTensorType packed, F &&f) {
+  int64_t positions = packed.getDimSize(1), inputs = packed.getDimSize(2);
+  for (int64_t panel = 0; panel < packed.getDimSize(0); ++panel)
+    for (int64_t i = 0; i < inputs; ++i)
+      f(i, panel * kPanel, (panel * positions * inputs + i) * kPanel);
+}
+
+/// The filter of a convolution by Strassen's algorithm as [inputs, outputs].
+static std::vector<double> restoredMatrix(ConvOp op, const TensorValue &filter) {
+  int64_t inputs = op.getInputShape().back(), outputs = op.getType().getShape().back();
+  StrassenFilter transform(inputs, outputs);
+  std::vector<float> plain(inputs * outputs), packed = toVector<float>(filter);
+  forEachStrassenRun(op.getFilter().getType(), [&](int64_t input, int64_t output, int64_t from) {
+    transform.restore(input, output, packed.data() + from, transform.packedInputs() * kPanel, plain);
+  });
+  return {plain.begin(), plain.end()};
+}
+
 static bool isWordFilter(ConvOp op) {
   return isOfBytes(op) && op.getFilter().getType().getElementType().isInteger(32);
 }
@@ -139,6 +159,8 @@ static std::vector<double> splitWords(ArrayRef<double> words, int64_t outputs) {
 static std::vector<double> plainFilter(ConvOp op, const TensorValue &filter) {
   if (op.getPacked() && winogradTile(op))
     return restoredFilter(op, filter);
+  if (op.getPacked() && filterForm(op).strassen)
+    return restoredMatrix(op, filter);
   std::vector<double> values = toVector<double>(filter);
   if (!op.getPacked())
     return values;
@@ -260,6 +282,16 @@ TensorValue nestor::reference::evaluatePack(PackOp op, const Operands &operands)
                 position, plain.data() + from, inputs * outputs,
                 MutableArrayRef(packed).slice(to + position * inputs * kPanel, count));
         });
+    return fromVector(op.getType(), packed);
+  }
+  if (filterForm(op).strassen) {
+    StrassenFilter transform(shape[shape.size() - 2], shape.back());
+    std::vector<float> plain = toVector<float>(filter), packed(op.getType().getNumElements());
+    forEachStrassenRun(op.getType(), [&](int64_t input, int64_t output, int64_t to) {
+      for (int64_t position = 0; position < Strassen::positions; ++position)
+        transform.transform(position, input, output, plain.data(),
+                            MutableArrayRef(packed).slice(to + position * transform.packedInputs() * kPanel, kPanel));
+    });
     return fromVector(op.getType(), packed);
   }
   TensorValue packed = TensorValue::zeros(op.getType());

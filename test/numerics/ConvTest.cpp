@@ -36,7 +36,7 @@ enum class Epilogue { None, Relu, HardSwish, Gelu, Silu, Residual, SlopePerChann
 struct Conv {
   std::vector<int64_t> in, kernel, strides, dilations, padBegin, padEnd;
   int64_t batch = 1, inputs = 1, outputs = 1, groups = 1, winograd = 0;
-  bool scale = false, bias = false, packed = true, planar = false;
+  bool strassen = false, scale = false, bias = false, packed = true, planar = false;
   Epilogue epilogue = Epilogue::None;
   std::string element = "f32", filterElement = "f32", resultElement = "f32";
 
@@ -127,7 +127,8 @@ struct Conv {
            list(kernel) + ">, strides = array<i64: " + list(strides) + ">, dilations = array<i64: " + list(dilations) +
            ">, padBegin = array<i64: " + list(padBegin) + ">, padEnd = array<i64: " + list(padEnd) +
            ">, groups = " + std::to_string(groups) + " : i64" + (packed ? ", packed" : "") + (planar ? ", planar" : "") +
-           (winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "") + "} : (" + types + ") -> " +
+           (winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "") +
+           (strassen ? ", nest.strassen" : "") + "} : (" + types + ") -> " +
            result + " " + region() + "\n return %y : " + result + "\n}\n";
   }
 };
@@ -443,6 +444,41 @@ TEST(ConvTest, WinogradOfHalfFilters) {
       bool rounds = conv.winograd == 2 && conv.filterElement == "f16";
       checkOperation(conv.print(), seed, rounds ? 1e-3 : winogradTolerance, {}, nestor::createPackFiltersPass());
     }
+}
+
+/// A pointwise one, with the filter transformed by the pass that packs it.
+Conv drawStrassen(Draw &draw) {
+  Conv conv;
+  conv.kernel = conv.strides = conv.dilations = {1, 1};
+  conv.padBegin = conv.padEnd = {0, 0};
+  conv.in = {draw(1, 10), draw(1, 10)};
+  conv.inputs = draw.oneOf<int64_t>({1, 16, 24, 40, 64, 70, 128, 200});
+  conv.outputs = draw.oneOf<int64_t>({1, 16, 17, 40, 64, 100, 128, 196});
+  conv.packed = false;
+  conv.strassen = true;
+  drawEpilogue(draw, conv);
+  return conv;
+}
+
+constexpr double strassenTolerance = 1e-5;
+
+/// Whole and partial spans of channels, pixels that fill tiles and that do not.
+TEST(ConvTest, Strassen) {
+  for (uint64_t seed = 900; seed < 908; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawStrassen(draw);
+    checkOperation(conv.print(), seed, strassenTolerance, {}, nestor::createPackFiltersPass());
+  }
+}
+
+/// So many tiles that each grain of the work has blocks of its own.
+TEST(ConvTest, StrassenInBlocks) {
+  for (uint64_t seed = 920; seed < 926; ++seed) {
+    Draw draw(seed);
+    Conv conv = drawStrassen(draw);
+    conv.in = {draw(14, 20), draw(20, 30)};
+    checkOperation(conv.print(), seed, strassenTolerance, {}, nestor::createPackFiltersPass());
+  }
 }
 
 TEST(ConvTest, OtherTypes) {

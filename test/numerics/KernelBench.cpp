@@ -9,7 +9,7 @@
 // numbers of one run only.
 //
 //   nestor_kernel_bench [TARGET...] [--dump DIRECTORY [--tiles]] [--layer SUBSTRING] [--shells N]
-//     [--winograd | --bytes | --weights f16|bf16 | --row-sums]
+//     [--winograd | --strassen | --bytes | --weights f16|bf16 | --row-sums]
 //
 // --dump writes each target's code, one ELF image a layer, for check_spills.py;
 // with --tiles one for each tile that --tune could choose.
@@ -18,6 +18,8 @@
 // --winograd times 3x3 layers directly and in tiles of each size, in turns: what
 // passes/WinogradCost.cpp has its table from. With --shells the filters of the
 // tiles lie in shells. --dump then writes the tiles' code only.
+// --strassen does the same with pointwise layers and Strassen's algorithm
+// (passes/ChooseStrassen.cpp).
 // --bytes times int8 layers, on targets with more instructions for bytes too.
 // --weights times filters of f32 and of halves, in turns. --dump then writes the
 // code for halves only.
@@ -29,6 +31,7 @@
 #include "compiler/ir/NestDialect.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/RowSums.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/kernels/TileChoice.h"
@@ -57,7 +60,7 @@ namespace {
 struct Variant {
   int64_t shells = 0, winograd = 0; ///< See sourceOf.
   std::string element = "f32";
-  bool rowSums = false;
+  bool rowSums = false, strassen = false;
 };
 
 enum class Activation { Relu, Silu };
@@ -85,6 +88,9 @@ const Layer layers[] = {
     {"resnet50 1x1 14 1024-256", 14, 1024, 256, 1, 1, 0, false},
     {"resnet50 1x1 7 2048-512", 7, 2048, 512, 1, 1, 0, false},
     {"resnet50 1x1 s2 56", 56, 256, 512, 1, 2, 0, false},
+    {"minilm 1x1 11 384-384", 11, 384, 384, 1, 1, 0, false},
+    {"minilm 1x1 11 384-1536", 11, 384, 1536, 1, 1, 0, false},
+    {"minilm 1x1 11 1536-384", 11, 1536, 384, 1, 1, 0, false},
     {"resnet50 fc", 1, 2048, 1000, 1, 1, 0, false},
     {"mobilenet stem", 224, 3, 32, 3, 2, 1, false},
     {"mobilenet 1x1 112 32-16", 112, 32, 16, 1, 1, 0, false},
@@ -142,10 +148,12 @@ ArrayRef<int64_t> tilesOf(const Layer &l) {
   return l.stride == 1 ? ArrayRef(stride1) : ArrayRef(stride2);
 }
 
+bool isPointwise(const Layer &l) { return l.kernel == 1 && l.stride == 1 && !l.depthwise && l.inputs >= 2 * 16; }
+
 /// With 0 shells the filter is an argument in one piece. `winograd`: the outputs
 /// of a tile; 0: direct.
 std::string sourceOf(const Layer &l, const Variant &variant) {
-  auto [shells, winograd, element, rowSums] = variant;
+  auto [shells, winograd, element, rowSums, strassen] = variant;
   int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1;
   auto tensor = [](std::initializer_list<int64_t> dims, const std::string &type = "f32") {
     std::string text = "tensor<";
@@ -156,9 +164,14 @@ std::string sourceOf(const Layer &l, const Variant &variant) {
   auto pair = [](int64_t v) { return "array<i64: " + std::to_string(v) + ", " + std::to_string(v) + ">"; };
   int64_t panels = (l.outputs + 15) / 16, taps = winograd ? (winograd + 2) * (winograd + 2) : l.kernel * l.kernel;
   std::string tile = winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "";
+  if (strassen)
+    tile = ", nest.strassen";
   std::string stride = winograd && l.stride > 1 ? ", nest.winograd_stride = " + std::to_string(l.stride) + " : i64" : "";
   std::string x = tensor({1, l.extent, l.extent, l.inputs}), y = tensor({1, out, out, l.outputs});
   std::string w = tensor({panels, taps, l.depthwise ? 1 : l.inputs, 16}, element), b = tensor({l.outputs});
+  if (strassen)
+    w = tensor({nest::Strassen::packedChannels(l.outputs) / nest::Strassen::run, nest::Strassen::positions,
+                nest::Strassen::packedChannels(l.inputs), nest::Strassen::run});
   std::string global, weight, argument = ", %w: " + w;
   if (shells > 0) {
     std::string filter = tensor({l.kernel, l.kernel, l.inputs, l.outputs}, element);
@@ -272,6 +285,8 @@ void dumpImage(StringRef directory, const Layer &layer, const Variant &variant, 
     name += "_bytes";
   if (variant.winograd)
     name += "_winograd" + std::to_string(variant.winograd);
+  if (variant.strassen)
+    name += "_strassen";
   if (variant.shells)
     name += "_shells" + std::to_string(variant.shells);
   if (variant.element != "f32")
@@ -299,13 +314,13 @@ struct Options {
   std::vector<const kernels::TargetInfo *> targets;
   std::string directory, filter, weights;
   int64_t shells = 0;
-  bool winograd = false, bytes = false, tiles = false, rowSums = false;
+  bool winograd = false, strassen = false, bytes = false, tiles = false, rowSums = false;
 
   bool ofHalves() const { return !weights.empty(); }
   bool takes(const Layer &layer) const {
     bool dense = shells || bytes || ofHalves();
     return StringRef(layer.name).contains(filter) && !(dense && layer.depthwise) && !(rowSums && !layer.depthwise) &&
-           !(winograd && tilesOf(layer).empty());
+           !(winograd && tilesOf(layer).empty()) && !(strassen && !isPointwise(layer));
   }
   /// What is timed in turns; what is dumped.
   std::vector<Variant> variantsOf(const Layer &layer) const;
@@ -313,17 +328,19 @@ struct Options {
 
 std::vector<Variant> Options::variantsOf(const Layer &layer) const {
   std::vector<Variant> variants;
-  if (directory.empty() || !(winograd || ofHalves() || rowSums))
+  if (directory.empty() || !(winograd || strassen || ofHalves() || rowSums))
     variants.push_back({});
   if (ofHalves())
     variants.push_back({shells, 0, weights});
-  else if (shells && !winograd)
+  else if (shells && !winograd && !strassen)
     variants.push_back({shells, 0});
   if (winograd)
     for (int64_t tile : tilesOf(layer))
       variants.push_back({shells, tile});
   if (rowSums)
     variants.push_back({0, 0, "f32", /*rowSums=*/true});
+  if (strassen)
+    variants.push_back({shells, 0, "f32", /*rowSums=*/false, /*strassen=*/true});
   return variants;
 }
 
@@ -342,6 +359,8 @@ bool parse(int argc, char **argv, Options &options) {
       options.weights = argv[++i];
     else if (word == "--winograd")
       options.winograd = true;
+    else if (word == "--strassen")
+      options.strassen = true;
     else if (word == "--bytes")
       options.bytes = true;
     else if (word == "--tiles")
@@ -378,7 +397,10 @@ void timeLayer(const Options &options, ArrayRef<Variant> variants, ArrayRef<Oper
   if (options.winograd)
     return;
   if (times.size() > 1)
-    llvm::outs() << ", " << (options.ofHalves() ? options.weights : options.rowSums ? "with row sums" : "in shells")
+    llvm::outs() << ", " << (options.ofHalves()  ? options.weights
+                              : options.rowSums  ? "with row sums"
+                              : options.strassen ? "Strassen"
+                                                 : "in shells")
                  << llvm::format(" %+5.1f %%", 100 * (times.back() / times.front() - 1));
   else
     llvm::outs() << llvm::format(" (compiled in %3.0f ms)", compile * 1e3);

@@ -27,6 +27,7 @@ struct NestedConv {
   Edges inputs, outputs;
   bool shrinksInputs = true, shrinksOutputs = true, residual = false, planar = false;
   int64_t winograd = 0;
+  bool strassen = false;
   std::string element = "f32"; ///< Of the filter.
   uint64_t seed = 1;
 
@@ -59,8 +60,13 @@ struct NestedConv {
       if (strides[0] > 1)
         step = ", nest.winograd_stride = " + std::to_string(strides[0]) + " : i64";
     }
+    if (strassen)
+      tile = ", nest.strassen";
     std::string packedElement = winograd > 2 || (winograd && element == "bf16") ? "f32" : element;
-    std::string packed = tensorType({(o + 15) / 16, taps, i, 16}, packedElement), bias = tensorType({o});
+    Dims packedShape = {(o + 15) / 16, taps, i, 16};
+    if (strassen)
+      packedShape = {nest::Strassen::packedChannels(o) / 16, 7, nest::Strassen::packedChannels(i), 16};
+    std::string packed = tensorType(packedShape, packedElement), bias = tensorType({o});
     std::string conv = "%y = nest.conv %x, %p bias %b" + std::string(residual ? " extras(%r)" : "") +
                        " {kernel = " + arrayAttr(kernel) + ", strides = " + arrayAttr(strides) +
                        ", dilations = " + arrayAttr(dilations) + ", padBegin = " + arrayAttr(pads) +
@@ -168,9 +174,31 @@ TEST(NestedConvTest, WinogradOfStride2) {
   }
 }
 
+/// Pointwise ones whose channels shrink in one part.
+NestedConv drawStrassen(uint64_t seed) {
+  NestedConv conv = drawConv(seed);
+  conv.kernel = conv.strides = conv.dilations = {1, 1};
+  conv.pads = {0, 0};
+  conv.inputs.resize(1), conv.outputs.resize(1);
+  for (Edges *edges : {&conv.inputs, &conv.outputs})
+    for (int64_t &edge : edges->front())
+      edge *= 1 + int64_t(seed % 5); // More than a span.
+  conv.strassen = true;
+  return conv;
+}
+
+TEST(NestedConvTest, Strassen) {
+  for (uint64_t seed = 160; seed < 165; ++seed) {
+    NestedConv conv = drawStrassen(seed);
+    if (seed % 4 == 0)
+      conv.in = {19, 29}; // Blocks of tiles.
+    checkOperation(conv.print(int64_t(seed) % conv.shells()), seed, /*tolerance=*/1e-5);
+  }
+}
+
 TEST(NestedConvTest, ResultInsideALargerTensor) {
-  for (uint64_t seed = 140; seed < 144; ++seed) {
-    NestedConv conv = seed % 3 ? drawConv(seed) : drawWinograd(seed, 1 + int64_t(seed % 2));
+  for (uint64_t seed = 140; seed < 146; ++seed) {
+    NestedConv conv = seed > 143 ? drawStrassen(seed) : seed % 3 ? drawConv(seed) : drawWinograd(seed, 1 + int64_t(seed % 2));
     conv.residual = false; // Those are dense.
     checkRows(conv.print(int64_t(seed) % conv.shells()), seed);
   }
@@ -258,6 +286,11 @@ TEST_F(FilterBlocksTest, WinogradExtentsAreExact) {
   }
 }
 
+TEST_F(FilterBlocksTest, StrassenExtentsAreExact) {
+  for (uint64_t seed = 230; seed < 240; ++seed)
+    expectExactExtents(drawStrassen(seed));
+}
+
 /// Returns the bytes of all blocks.
 uint64_t packAndUnpack(const FilterBlocks &blocks, const TensorValue &filter, TensorValue &back) {
   uint64_t bytes = 0;
@@ -278,13 +311,38 @@ TEST_F(FilterBlocksTest, WinogradFiltersComeBack) {
     auto module = parse(conv.filter());
     ASSERT_TRUE(module);
     nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
-    auto blocks = FilterBlocks::nested(global, {conv.winograd, conv.strides[0]});
+    auto blocks = FilterBlocks::nested(global, {{conv.winograd, conv.strides[0]}});
     ASSERT_TRUE(blocks);
     TensorValue filter = TensorValue::fromAttr(global.getValue()), back = TensorValue::zeros(filter.type);
     packAndUnpack(*blocks, filter, back);
     for (int64_t i = 0; i < filter.size(); ++i)
       ASSERT_NEAR(filter.getDouble(i), back.getDouble(i), rounds ? 2e-3 : 1e-6) << "seed " << seed << ", element " << i;
   }
+}
+
+TEST_F(FilterBlocksTest, StrassenFiltersComeBack) {
+  for (uint64_t seed = 340; seed < 350; ++seed) {
+    NestedConv conv = drawStrassen(seed);
+    auto module = parse(conv.filter());
+    ASSERT_TRUE(module);
+    nest::GlobalOp global = *module->getOps<nest::GlobalOp>().begin();
+    auto blocks = FilterBlocks::nested(global, {{}, /*strassen=*/true});
+    ASSERT_TRUE(blocks);
+    TensorValue filter = TensorValue::fromAttr(global.getValue()), back = TensorValue::zeros(filter.type);
+    packAndUnpack(*blocks, filter, back);
+    for (int64_t i = 0; i < filter.size(); ++i)
+      ASSERT_NEAR(filter.getDouble(i), back.getDouble(i), 1e-6) << "seed " << seed << ", element " << i;
+  }
+}
+
+/// Spans would begin anew in each part, and capacities could not share them.
+TEST_F(FilterBlocksTest, StrassenHasOnePart) {
+  NestedConv conv;
+  conv.kernel = {1, 1};
+  conv.inputs = {{16, 32}, {16, 32}}, conv.outputs = {{16, 32}};
+  auto module = parse(conv.filter());
+  ASSERT_TRUE(module);
+  EXPECT_FALSE(FilterBlocks::nested(*module->getOps<nest::GlobalOp>().begin(), {{}, /*strassen=*/true}));
 }
 
 TEST_F(FilterBlocksTest, UnpackUndoesPack) {

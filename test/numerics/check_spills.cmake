@@ -9,6 +9,9 @@ execute_process(COMMAND ${emit} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --winograd --layer "resnet50 3x3 28" --shells 4
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+# Strassen's, the same.
+execute_process(COMMAND ${emit} --strassen --layer "resnet50 1x1" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${emit} --strassen --layer "1x1 14" --shells 4 OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 # Products of bytes, by the best instruction that each target has for them.
 execute_process(COMMAND ${emit} --bytes --layer "resnet50 1x1 14" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${emit} --bytes --layer "cifar 3x3" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
@@ -39,11 +42,12 @@ foreach(layer "resnet50 3x3 28" "mobilenet 1x1 56" "mobilenet 1x1 7" "mobilenet 
   execute_process(COMMAND ${emit} --tiles --layer ${layer} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
 execute_process(COMMAND ${emit} --tiles --winograd --layer "resnet50 3x3 28" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${emit} --tiles --strassen --layer "resnet50 1x1 28" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 file(GLOB winograd ${DIRECTORY}/*_winograd*.so)
 if(NOT winograd)
   message(FATAL_ERROR "no kernel of Winograd's algorithm was emitted")
 endif()
-foreach(kernels "*_sums" "training_*" "training_*_winograd4")
+foreach(kernels "*_strassen" "*_strassen_shells4" "*_strassen_tile*" "*_sums" "training_*" "training_*_winograd4")
   file(GLOB found ${DIRECTORY}/${kernels}.*.so)
   if(NOT found)
     message(FATAL_ERROR "no image ${kernels} was written")

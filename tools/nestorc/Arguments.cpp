@@ -118,9 +118,9 @@ CLI::App *addCompile(CLI::App &app, CompileArguments &compile, RawArguments &raw
       ->type_name("size|balanced|latency");
   command
       ->add_option("--fast-math", raw.fastMath,
-                   "Whether 3x3 convolutions may be computed by Winograd's algorithm: results are "
-                   "then within 1e-3 of an output's range, otherwise within 1e-4; default "
-                   "winograd=on")
+                   "Whether 3x3 convolutions may be computed by Winograd's algorithm, and with "
+                   "--optimize latency pointwise ones by Strassen's: results are then within 1e-3 "
+                   "of an output's range, otherwise within 1e-4; default winograd=on")
       ->type_name("winograd=on|off");
   command
       ->add_option("--tune", compile.tune,
@@ -214,7 +214,7 @@ CLI::App *addVerify(CLI::App &app, VerifyArguments &verify, RawArguments &raw) {
   command->add_option("--seed", verify.seed, "Of random inputs; default 0")->excludes(data);
   command->add_option("--tolerance", verify.tolerance,
                       "Error to allow, as a fraction of an output's range; default 1e-4, or 1e-3 "
-                      "where convolutions are computed by Winograd's algorithm");
+                      "where convolutions are computed by Winograd's or Strassen's algorithm");
   command->add_option("--target", verify.target, "Code to run; default: the best for this CPU")
       ->type_name("FEATURES");
   command

@@ -8,7 +8,7 @@
 
 #include "compiler/driver/Verify.h"
 #include "compiler/ir/NestDialect.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "compiler/package/Graph.h"
 
 #include "llvm/Support/Format.h"
@@ -105,11 +105,11 @@ readGraph(MemoryBufferRef bytes, const nestor::Artifact &artifact, mlir::MLIRCon
 
 /// What the kernels of an artifact promise; `graph` is null where it stores none.
 double defaultTolerance(mlir::ModuleOp graph) {
-  constexpr double direct = 1e-4, winograd = 1e-3;
+  constexpr double direct = 1e-4, transformed = 1e-3;
   bool found = false;
   if (graph)
-    graph.walk([&](nestor::nest::ConvOp conv) { found |= bool(nestor::nest::winogradTile(conv)); });
-  return found ? winograd : direct;
+    graph.walk([&](nestor::nest::ConvOp conv) { found |= bool(nestor::nest::filterForm(conv)); });
+  return found ? transformed : direct;
 }
 
 /// The artifact of `precision` in the file `bytes`: all of it for f32, else a

@@ -165,6 +165,35 @@ func.func @winograd_kernel(%f: tensor<1x1x4x4xf32>) -> tensor<1x16x4x16xf32> {
 
 // -----
 
+func.func @strassen_kernel(%f: tensor<3x3x4x4xf32>) -> tensor<1x7x16x16xf32> {
+  // expected-error @+1 {{strassen is for filters of f32, one tap and one group}}
+  %0 = nest.pack %f {groups = 1, nest.strassen} : (tensor<3x3x4x4xf32>) -> tensor<1x7x16x16xf32>
+  return %0 : tensor<1x7x16x16xf32>
+}
+
+// -----
+
+func.func @strassen_strides(%x: tensor<1x8x8x4xf32>, %f: tensor<1x1x4x4xf32>) -> tensor<1x4x4x4xf32> {
+  // expected-error @+1 {{strassen has strides of 1, no pads, and channels last}}
+  %0 = nest.conv %x, %f {kernel = array<i64: 1, 1>, strides = array<i64: 2, 2>,
+      dilations = array<i64: 1, 1>, padBegin = array<i64: 0, 0>, padEnd = array<i64: 0, 0>,
+      groups = 1, nest.strassen} : (tensor<1x8x8x4xf32>, tensor<1x1x4x4xf32>) -> tensor<1x4x4x4xf32>
+  return %0 : tensor<1x4x4x4xf32>
+}
+
+// -----
+
+func.func @strassen_filter(%x: tensor<1x9x40xf32>, %f: tensor<1x40x33xf32>) -> tensor<1x9x33xf32> {
+  %p = nest.pack %f {groups = 1, nest.strassen} : (tensor<1x40x33xf32>) -> tensor<2x7x32x16xf32>
+  // expected-error @+1 {{needs its filter packed for strassen where it is computed so}}
+  %0 = nest.conv %x, %p {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1, packed}
+    : (tensor<1x9x40xf32>, tensor<2x7x32x16xf32>) -> tensor<1x9x33xf32>
+  return %0 : tensor<1x9x33xf32>
+}
+
+// -----
+
 func.func @planar(%x: tensor<1x3x9x9xf32>, %f: tensor<3x3x3x16xf32>) {
   // expected-error @+1 {{planar needs one group and a packed filter of floats, not Winograd's}}
   %0 = nest.conv %x, %f {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,

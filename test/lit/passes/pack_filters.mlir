@@ -74,6 +74,20 @@ func.func @winograd_of_stride_2(%x: tensor<1x9x9x8xf32>, %f: tensor<3x3x8x24xf32
 
 // -----
 
+// 7 filters of sums, of half the inputs and outputs.
+// CHECK-LABEL: func.func @strassen
+// CHECK: %[[P:.*]] = nest.pack %arg1 {groups = 1 : i64, nest.strassen} : (tensor<1x48x96xf32>) -> tensor<3x7x32x16xf32>
+// CHECK: nest.conv %arg0, %[[P]]
+// CHECK-SAME: nest.strassen
+func.func @strassen(%x: tensor<1x5x48xf32>, %f: tensor<1x48x96xf32>) -> tensor<1x5x96xf32> {
+  %0 = nest.conv %x, %f {kernel = array<i64: 1>, strides = array<i64: 1>,
+      dilations = array<i64: 1>, padBegin = array<i64: 0>, padEnd = array<i64: 0>,
+      groups = 1, nest.strassen} : (tensor<1x5x48xf32>, tensor<1x48x96xf32>) -> tensor<1x5x96xf32>
+  return %0 : tensor<1x5x96xf32>
+}
+
+// -----
+
 // Halves stay halves, unless a transform would round them too much.
 // CHECK-LABEL: func.func @halves
 // CHECK: nest.pack %arg1 {groups = 1 : i64} : (tensor<3x3x8x24xf16>) -> tensor<2x9x8x16xf16>
