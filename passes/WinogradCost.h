@@ -33,9 +33,9 @@ std::optional<ConvExtents> winogradExtents(nest::ConvFilterGradOp grad);
 /// first; 0 is the direct algorithm.
 llvm::ArrayRef<int64_t> winogradChoices(int64_t stride);
 
-/// On a `nest.conv` before the choice: what it takes by each of them, in
-/// nanoseconds, on the targets where that was measured:
-/// {"x86-64-v4" = array<f64: 95.0e3, 71.0e3, 52.0e3, 49.0e3>}.
+/// On a `nest.conv` before the choice: what it takes by each of them, a pointwise one
+/// by the direct and by Strassen's algorithm, in nanoseconds, on the targets where
+/// that was measured: {"x86-64-v4" = array<f64: 95.0e3, 71.0e3, 52.0e3, 49.0e3>}.
 inline constexpr llvm::StringLiteral kMeasuredAttr = "nest.measured";
 void setMeasured(nest::ConvOp conv, llvm::StringRef target, llvm::ArrayRef<double> nanoseconds);
 std::optional<double> measuredTime(mlir::DictionaryAttr measured, llvm::StringRef target,

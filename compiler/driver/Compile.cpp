@@ -178,7 +178,10 @@ LogicalResult Compilation::roundFilters() {
 LogicalResult Compilation::chooseAlgorithms() {
   if (!options.winograd || options.optimize == Optimize::Size)
     return success();
-  if (failed(measure(&tune::Tuner::measureAlgorithms)))
+  // It saves less time per byte than Winograd's does.
+  bool strassen = options.optimize == Optimize::Latency;
+  if (failed(measure(&tune::Tuner::measureAlgorithms)) ||
+      (strassen && failed(measure(&tune::Tuner::measureProducts))))
     return failure();
   constexpr double balancedGrowth = 0.25;
   ChooseWinogradPassOptions choice;
@@ -188,10 +191,9 @@ LogicalResult Compilation::chooseAlgorithms() {
   ChooseStrassenPassOptions products;
   products.targets = choice.targets;
   return runPasses([&](OpPassManager &manager) {
-    manager.addPass(createChooseWinogradPass(choice));
-    // It saves less time per byte than the others do.
-    if (options.optimize == Optimize::Latency)
+    if (strassen)
       manager.addPass(createChooseStrassenPass(products));
+    manager.addPass(createChooseWinogradPass(choice));
   });
 }
 

@@ -7,8 +7,9 @@
 #include "compiler/tune/Subjects.h"
 
 #include "compiler/ir/Nested.h"
-#include "compiler/ir/Winograd.h"
+#include "compiler/ir/Strassen.h"
 #include "passes/Passes.h"
+#include "passes/StrassenCost.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/PassManager.h"
@@ -64,14 +65,24 @@ static const KernelSpec &mainKernel(const Calls &calls) { return calls.back().sp
 // Algorithms
 //===----------------------------------------------------------------------===//
 
-static std::string algorithmName(int64_t tile) {
-  return tile ? "F(" + std::to_string(tile) + ")" : "direct";
+static std::string algorithmName(nest::FilterForm form) {
+  if (form.strassen)
+    return "strassen";
+  return form.winograd ? "F(" + std::to_string(form.winograd.m) + ")" : "direct";
 }
 
-static ArrayRef<int64_t> choicesOf(nest::ConvOp conv) { return winogradChoices(conv.getStrides().front()); }
+/// What `conv` can be computed by, smaller filters first.
+static SmallVector<nest::FilterForm> choicesOf(nest::ConvOp conv) {
+  if (!winogradExtents(conv))
+    return {{}, {{}, /*strassen=*/true}};
+  int64_t stride = conv.getStrides().front();
+  return llvm::map_to_vector(winogradChoices(stride), [&](int64_t tile) {
+    return nest::FilterForm{{tile, stride}, /*strassen=*/false};
+  });
+}
 
-/// Appends a function to `scratch` that is `conv` alone, computed by tiles of `tile`.
-static nest::ConvOp isolate(nest::ConvOp conv, int64_t tile, ModuleOp scratch) {
+/// Appends a function to `scratch` that is `conv` alone, computed by `form`.
+static nest::ConvOp isolate(nest::ConvOp conv, nest::FilterForm form, ModuleOp scratch) {
   OpBuilder builder = OpBuilder::atBlockEnd(scratch.getBody());
   std::string name = "layer_" + std::to_string(scratch.getBody()->getOperations().size());
   auto func = func::FuncOp::create(
@@ -82,25 +93,26 @@ static nest::ConvOp isolate(nest::ConvOp conv, int64_t tile, ModuleOp scratch) {
   mapping.map(conv->getOperands(), entry->getArguments());
   builder.setInsertionPointToStart(entry);
   auto copy = cast<nest::ConvOp>(builder.clone(*conv, mapping));
-  nest::setWinogradTile(copy, {tile, conv.getStrides().front()});
+  nest::setFilterForm(copy, form);
   func::ReturnOp::create(builder, conv.getLoc(), copy.getResult());
   return copy;
 }
 
-AlgorithmSubjects::AlgorithmSubjects(ModuleOp module)
+AlgorithmSubjects::AlgorithmSubjects(ModuleOp module, Kind kind)
     : weights(weightDistance(weightBytes(module))), scratch(ModuleOp::create(module.getLoc())) {
   SmallVector<nest::ConvOp> convs, copies;
   nest::capacityFunctions(module).back().walk([&](nest::ConvOp conv) {
-    if (winogradExtents(conv) && isWeight(conv.getFilter()))
+    bool fits = kind == Windows ? winogradExtents(conv).has_value() : strassenExtents(conv).has_value();
+    if (fits && isWeight(conv.getFilter()))
       convs.push_back(conv);
   });
   for (nest::ConvOp conv : convs)
-    for (int64_t tile : choicesOf(conv))
-      copies.push_back(isolate(conv, tile, *scratch));
+    for (nest::FilterForm form : choicesOf(conv))
+      copies.push_back(isolate(conv, form, *scratch));
   PassManager manager(module.getContext());
   manager.addNestedPass<func::FuncOp>(createPackFiltersPass());
   [[maybe_unused]] LogicalResult packed = manager.run(*scratch);
-  assert(succeeded(packed) && "filters of 3x3 convolutions can be packed");
+  assert(succeeded(packed) && "filters of such convolutions can be packed");
   ArrayRef<nest::ConvOp> left = copies;
   for (nest::ConvOp conv : convs) {
     size_t count = choicesOf(conv).size();
@@ -117,8 +129,8 @@ void AlgorithmSubjects::add(nest::ConvOp conv, ArrayRef<nest::ConvOp> copies) {
                             .str()];
   layer.convs.push_back(conv);
   if (layer.candidates.empty())
-    for (auto [tile, copy] : llvm::zip_equal(choicesOf(conv), copies))
-      layer.candidates.push_back({algorithmName(tile), {{callsOf(copy)}}});
+    for (auto [form, copy] : llvm::zip_equal(choicesOf(conv), copies))
+      layer.candidates.push_back({algorithmName(form), {{callsOf(copy)}}});
 }
 
 std::vector<Subject> AlgorithmSubjects::subjects(const TargetInfo &target) const {
@@ -134,8 +146,8 @@ void AlgorithmSubjects::apply(size_t number, const TargetInfo &target, const Tun
   ArrayRef<nest::ConvOp> convs = std::next(layers.begin(), number)->second.convs;
   SmallVector<double> nanoseconds;
   double best = std::numeric_limits<double>::infinity();
-  for (int64_t tile : choicesOf(convs.front())) {
-    double time = 1e3 * entry.microseconds.at(algorithmName(tile));
+  for (nest::FilterForm form : choicesOf(convs.front())) {
+    double time = 1e3 * entry.microseconds.at(algorithmName(form));
     best = best >= kLeastGain * time ? time : best;
     nanoseconds.push_back(std::max(time, best));
   }

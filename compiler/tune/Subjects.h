@@ -16,12 +16,14 @@
 
 namespace nestor::tune {
 
-/// The 3x3 convolutions of the full capacity, before fusing, by their signatures.
+/// Convolutions of the full capacity, before fusing, by their signatures.
 class AlgorithmSubjects {
 public:
-  explicit AlgorithmSubjects(mlir::ModuleOp module);
+  /// Of 3x3 pixels, by Winograd's algorithm, or pointwise, by Strassen's.
+  enum Kind { Windows, Products };
+  AlgorithmSubjects(mlir::ModuleOp module, Kind kind);
 
-  /// One for each signature: direct, F(2), F(4), F(6).
+  /// One for each signature: direct, F(2), F(4), F(6); or direct, strassen.
   std::vector<Subject> subjects(const kernels::TargetInfo &target) const;
   /// Tells the convolutions of signature `number` what they take on `target`.
   void apply(size_t number, const kernels::TargetInfo &target, const TuneEntry &entry);

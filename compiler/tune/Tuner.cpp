@@ -84,7 +84,14 @@ Tuner::lookUp(std::vector<Subject> &subjects, const TargetInfo &target, bool cho
 }
 
 llvm::Error Tuner::measureAlgorithms(ModuleOp module, Targets targets) {
-  AlgorithmSubjects all(module);
+  return tell(AlgorithmSubjects(module, AlgorithmSubjects::Windows), targets);
+}
+
+llvm::Error Tuner::measureProducts(ModuleOp module, Targets targets) {
+  return tell(AlgorithmSubjects(module, AlgorithmSubjects::Products), targets);
+}
+
+llvm::Error Tuner::tell(AlgorithmSubjects all, Targets targets) {
   for (const TargetInfo *target : targets) {
     std::vector<Subject> subjects = all.subjects(*target);
     auto entries = lookUp(subjects, *target, /*chooses=*/false);

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // What tables per instruction set decide otherwise: which algorithm computes a
-// 3x3 convolution, and what the kernels of products keep in registers. Both are
+// convolution, and what the kernels of products keep in registers. Both are
 // measured once for each kernel signature, with the channels of the full capacity,
 // and hold for all capacities, which share the kernel.
 //
@@ -32,6 +32,8 @@ struct TuneReport {
 /// faster by 3 % in the median as well as at their best.
 size_t chooseFastest(const Times &times);
 
+class AlgorithmSubjects;
+
 class Tuner {
 public:
   /// Both are the caller's.
@@ -41,6 +43,8 @@ public:
   /// Before `nest-choose-winograd`: tells the pass what each convolution of the
   /// full capacity takes by each algorithm (kMeasuredAttr).
   llvm::Error measureAlgorithms(mlir::ModuleOp module, Targets targets);
+  /// The same before `nest-choose-strassen`.
+  llvm::Error measureProducts(mlir::ModuleOp module, Targets targets);
   /// On a module that is ready to be planned: gives operations the tiles of their
   /// kernels (TileChoice.h) where others than the table's are faster.
   llvm::Error chooseTiles(mlir::ModuleOp module, Targets targets);
@@ -53,6 +57,7 @@ private:
   llvm::Expected<std::vector<const TuneEntry *>>
   lookUp(std::vector<Subject> &subjects, const kernels::TargetInfo &target, bool chooses);
   llvm::Error measure(std::vector<Subject> &subjects, bool chooses);
+  llvm::Error tell(AlgorithmSubjects all, Targets targets);
 
   TuneCache &cache;
   Timer &timer;

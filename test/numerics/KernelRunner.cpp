@@ -414,9 +414,10 @@ static void compareRows(Operation *op, const TargetInfo &target, ArrayRef<Tensor
   }
   for (const KernelCall &call : apart.calls())
     for (auto [arg, spec] : llvm::zip_equal(call.args, call.spec.args))
-      if (arg.kind == CallArg::Result)
+      if (arg.kind == CallArg::Result) {
         EXPECT_LE(arg.offsetBytes + evaluatePolynomial(spec.bytes, call.params),
                   int64_t((rows.rows - 1) * rows.pitchBytes + rows.rowBytes));
+      }
   dense.run(operands, {out[0].data()});
   apart.run(operandsApart, {rows.data()}, {0.3, 0.5});
   EXPECT_TRUE(rows.hasOnlyRowsOf(out[0].data())) << "pitch " << drawn.pitches.result;

@@ -300,8 +300,9 @@ TEST_F(ViewsTest, SharedFiltersWriteInPlace) {
   open();
   for (size_t capacity = 0; capacity < kCapacities; ++capacity)
     for (const StepInfo &step : artifact->plan(capacity).steps)
-      if (StringRef(step.signature).starts_with("concat"))
+      if (StringRef(step.signature).starts_with("concat")) {
         EXPECT_EQ(StringRef(step.signature).count(" to "), 1u) << step.signature;
+      }
 }
 
 /// The pitch is a parameter of the plan, which nobody has to trust.

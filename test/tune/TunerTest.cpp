@@ -11,6 +11,7 @@
 #include "compiler/kernels/TileChoice.h"
 #include "compiler/tune/KernelTimer.h"
 #include "compiler/tune/Subjects.h"
+#include "passes/StrassenCost.h"
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/raw_ostream.h"
@@ -103,6 +104,17 @@ func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x28x28x64xf32> {
       padBegin = array<i64: 1, 1>, padEnd = array<i64: 1, 1>, groups = 1}
     : (tensor<1x28x28x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x28x28x64xf32>
   return %1 : tensor<1x28x28x64xf32>
+}
+)";
+
+/// A dense layer.
+const char *const kProduct = R"(
+func.func @main(%x: tensor<1x128x64xf32>) -> tensor<1x128x64xf32> {
+  %f = nest.const dense<0.5> : tensor<1x64x64xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 1>, strides = array<i64: 1>, dilations = array<i64: 1>,
+      padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1}
+    : (tensor<1x128x64xf32>, tensor<1x64x64xf32>) -> tensor<1x128x64xf32>
+  return %0 : tensor<1x128x64xf32>
 }
 )";
 
@@ -267,6 +279,24 @@ func.func @main(%x: tensor<1x28x28x64xf32>) -> tensor<1x14x14x64xf32> {
   });
 }
 
+TEST_F(TunerTest, ProductsHaveTheirOwnAlgorithms) {
+  OwningOpRef<ModuleOp> module = parse(kProduct);
+  TuneCache cache;
+  FakeTimer timer(Fixed{{"direct", 90}, {"strassen", 80}});
+  Tuner tuner(cache, timer);
+  ASSERT_FALSE(bool(tuner.measureAlgorithms(*module, &host)));
+  EXPECT_EQ(tuner.report().measured, 0u);
+  ASSERT_FALSE(bool(tuner.measureProducts(*module, &host)));
+  EXPECT_EQ(tuner.report().measured, 1u);
+  module->walk([&](nest::ConvOp conv) {
+    std::optional<ProductTimes> times = measuredTimes(conv, host.name);
+    ASSERT_TRUE(times);
+    EXPECT_EQ(times->direct, 90e3);
+    EXPECT_EQ(times->strassen, 80e3);
+    EXPECT_FALSE(measuredTimes(conv, foreign().name));
+  });
+}
+
 TEST_F(TunerTest, LargerFiltersHaveToBeWorthIt) {
   OwningOpRef<ModuleOp> module = parse(kConvs);
   TuneCache cache;
@@ -282,12 +312,13 @@ TEST_F(TunerTest, LargerFiltersHaveToBeWorthIt) {
 
 TEST_F(TunerTest, KernelsRunOnThisMachine) {
   KernelTimer timer(context);
-  for (const char *text : {kNetwork, kConvs}) {
+  for (const char *text : {kNetwork, kConvs, kProduct}) {
     OwningOpRef<ModuleOp> module = parse(text);
     TuneCache cache;
     Tuner tuner(cache, timer);
     llvm::Error error = text == kNetwork ? tuner.chooseTiles(*module, &host)
-                                         : tuner.measureAlgorithms(*module, &host);
+                        : text == kConvs ? tuner.measureAlgorithms(*module, &host)
+                                         : tuner.measureProducts(*module, &host);
     ASSERT_FALSE(bool(error)) << llvm::toString(std::move(error));
     EXPECT_EQ(cache.size(), text == kNetwork ? 2u : 1u);
     EXPECT_EQ(tuner.report().measured, cache.size());

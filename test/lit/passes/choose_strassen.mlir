@@ -83,3 +83,25 @@ func.func @main(%x: tensor<1x128x1536xf32>) -> tensor<1x128x512xf32> {
     : (tensor<1x128x1536xf32>, tensor<1x1536x512xf32>) -> tensor<1x128x512xf32>
   return %0 : tensor<1x128x512xf32>
 }
+
+// -----
+
+// What was measured counts in place of the table.
+// CHECK-LABEL: func.func @main
+// CHECK: nest.conv {{.*}}nest.strassen{{[,}]}}
+// CHECK: nest.conv
+// CHECK-NOT: nest.strassen
+func.func @main(%x: tensor<1x128x32xf32>, %y: tensor<1x128x1536xf32>)
+    -> (tensor<1x128x64xf32>, tensor<1x128x512xf32>) {
+  %f = nest.const dense<0.5> : tensor<1x32x64xf32>
+  %g = nest.const dense<0.5> : tensor<1x1536x512xf32>
+  %0 = nest.conv %x, %f {kernel = array<i64: 1>, strides = array<i64: 1>,
+      dilations = array<i64: 1>, padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1,
+      nest.measured = {"x86-64-v4" = array<f64: 9.0e5, 5.0e5>}}
+    : (tensor<1x128x32xf32>, tensor<1x32x64xf32>) -> tensor<1x128x64xf32>
+  %1 = nest.conv %y, %g {kernel = array<i64: 1>, strides = array<i64: 1>,
+      dilations = array<i64: 1>, padBegin = array<i64: 0>, padEnd = array<i64: 0>, groups = 1,
+      nest.measured = {"x86-64-v4" = array<f64: 5.0e5, 5.0e5>}}
+    : (tensor<1x128x1536xf32>, tensor<1x1536x512xf32>) -> tensor<1x128x512xf32>
+  return %0, %1 : tensor<1x128x64xf32>, tensor<1x128x512xf32>
+}
