@@ -287,12 +287,13 @@ def ChooseWinogradPass : Pass<"nest-choose-winograd", "::mlir::ModuleOp"> {
 def ChooseStrassenPass : Pass<"nest-choose-strassen", "::mlir::ModuleOp"> {
   let summary = "compute pointwise convolutions by Strassen's algorithm where that is faster";
   let description = [{
-    For pointwise convolutions of one group with a constant filter of f32, a table of
-    what was measured for each instruction set decides between the direct algorithm
-    and Strassen's (compiler/ir/Strassen.h), whose filter has 7/4 of the weights. All
-    capacities of a layer share one choice. Filters of
-    which capacities keep channels of several parts are left alone: they could not
-    share the transformed filter.
+    For pointwise convolutions of one group with a constant filter of f32, what was
+    measured (`nest.measured`) or else a table for each instruction set decides
+    between the direct algorithm and Strassen's (compiler/ir/Strassen.h), whose filter
+    has 7/4 of the weights. All capacities of a layer share one choice. Filters of which
+    capacities keep channels of several parts are left alone: they could not share the
+    transformed filter. Comes before `--nest-choose-winograd`, which removes what was
+    measured.
 
     ```mlir
     %y = nest.conv %x, %filter {...} : (tensor<1x128x384xf32>, tensor<1x384x1536xf32>) -> ...
