@@ -60,7 +60,8 @@ cp -r "$root/python_bindings" "$scratch/package"
 # What is built a second time comes from ccache, where the packages stay in one place.
 try "pip install with an installed libnestor" env CMAKE_PREFIX_PATH="$scratch/runtime" \
   "$venv/bin/pip" install -q --no-build-isolation --no-deps --target "$scratch/site" "$scratch/package"
-readelf -d "$scratch"/site/nestor/_nestor*.so | grep -q 'NEEDED.*libnestor.so' ||
+# Not through a pipe: `grep -q` ends at the first match, and readelf would die of it now and then.
+grep -q 'NEEDED.*libnestor.so' <<<"$(readelf -d "$scratch"/site/nestor/_nestor*.so)" ||
   fail "the extension does not link the installed libnestor"
 try "running with an installed libnestor" env -C "$scratch" PYTHONPATH="$scratch/site" "$python" -m pytest \
   -q -p no:cacheprovider "$here/test_session.py"
