@@ -87,6 +87,11 @@ struct NestOptions {
   std::function<void(const std::string &)> log;
 };
 
+/// Whether filters train: with TopRule::Exact only private vectors do.
+inline bool trainsFilters(const NestOptions &options) {
+  return trains(options.recover) && options.top != TopRule::Exact;
+}
+
 } // namespace nestor::learn
 
 #endif // NESTOR_LEARN_OPTIONS_H

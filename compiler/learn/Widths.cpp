@@ -127,7 +127,7 @@ struct SizedNetwork {
 
 /// Whether training has enough to go by to mend what narrow layers do together.
 bool trainsMuch(const NestOptions &options) {
-  return trains(options.recover) && options.data &&
+  return trainsFilters(options) && options.data &&
          (options.data->labelled() || options.data->size() >= kFewTrainingSamples);
 }
 

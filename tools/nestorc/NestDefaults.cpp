@@ -55,10 +55,10 @@ RecoverLevel chooseLevel(const NestArguments &arguments, const Dataset *data) {
   return few ? RecoverLevel::Solve : RecoverLevel::Distill;
 }
 
-/// What a narrower network lost, training on many samples brings back; what a
-/// smaller image has lost, it does not.
+/// What a narrower network lost, filters that train on many samples bring back; what a
+/// smaller image has lost, they do not.
 bool shrinksByDefault(const NestOptions &options) {
-  return options.data && !(trains(options.recover) && options.data->size() >= kManySamples);
+  return options.data && !(trainsFilters(options) && options.data->size() >= kManySamples);
 }
 
 /// Limits a training that nothing else limits to some minutes, where it would

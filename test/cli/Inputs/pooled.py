@@ -1,7 +1,7 @@
 # Part of Nestor. SPDX-License-Identifier: Apache-2.0
 """A network that ends in a global pooling, and smooth images that a smaller copy shows as well.
 
-pooled.py DIR: pooled.mlir and data.npz"""
+pooled.py DIR: pooled.mlir, data.npz and many.npz"""
 import sys
 
 import numpy as np
@@ -45,4 +45,6 @@ open(sys.argv[1] + "/pooled.mlir", "w").write(model)
 y, x = np.mgrid[0:SIDE, 0:SIDE] * (2 * np.pi / SIDE)
 waves = np.stack([np.sin(x), np.cos(x), np.sin(y), np.cos(y), np.sin(x + y), np.cos(x - y)])
 images = np.tensordot(random.normal(size=[48, len(waves)]), waves, 1)
-np.savez(sys.argv[1] + "/data.npz", x=images[..., None].astype(np.float32))
+images = images[..., None].astype(np.float32)
+np.savez(sys.argv[1] + "/data.npz", x=images)
+np.savez(sys.argv[1] + "/many.npz", x=np.resize(images, (10000, *images.shape[1:])))
