@@ -4,11 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/FilterReaders.h"
 #include "passes/Passes.h"
 #include "passes/StrassenCost.h"
 
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/Nested.h"
-#include "compiler/ir/Strassen.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -36,7 +37,7 @@ bool canShare(GlobalOp global) {
 struct Filter {
   SmallVector<ConvOp> readers;
   SmallVector<ConvOp> layers; ///< Those of the largest function that reads it.
-  bool open = true;            ///< Whether one algorithm can compute all readers.
+  bool open = true;           ///< Whether one algorithm can compute all readers.
 };
 
 struct ChooseStrassenPass final : impl::ChooseStrassenPassBase<ChooseStrassenPass> {
@@ -54,28 +55,18 @@ struct ChooseStrassenPass final : impl::ChooseStrassenPassBase<ChooseStrassenPas
 private:
   llvm::MapVector<const void *, Filter> collect() {
     llvm::MapVector<const void *, Filter> filters;
-    // The widest capacity comes last; its layers decide.
-    SmallVector<func::FuncOp> functions = capacityFunctions(getOperation());
-    for (func::FuncOp function : llvm::reverse(functions)) {
-      DenseSet<const void *> known;
-      for (const auto &[identity, filter] : filters)
-        known.insert(identity);
-      function.walk([&](ConvOp conv) { add(conv, known, filters); });
-    }
+    forEachFilterReader(getOperation(), [&](const FilterReader &reader) {
+      if (!reader.isConstant)
+        return;
+      ConvOp conv = reader.conv;
+      auto weight = conv.getFilter().getDefiningOp<WeightOp>();
+      Filter &filter = filters[reader.filter];
+      filter.readers.push_back(conv);
+      filter.open &= strassenExtents(conv) && (!weight || canShare(globalOf(weight)));
+      if (filter.open && reader.isWidest)
+        filter.layers.push_back(conv);
+    });
     return filters;
-  }
-
-  static void add(ConvOp conv, const DenseSet<const void *> &known, llvm::MapVector<const void *, Filter> &filters) {
-    auto weight = conv.getFilter().getDefiningOp<WeightOp>();
-    auto constant = conv.getFilter().getDefiningOp<ConstOp>();
-    if (!weight && !constant)
-      return;
-    const void *identity = weight ? globalOf(weight).getOperation() : constant.getValue().getAsOpaquePointer();
-    Filter &filter = filters[identity];
-    filter.readers.push_back(conv);
-    filter.open &= strassenExtents(conv) && (!weight || canShare(globalOf(weight)));
-    if (filter.open && !known.contains(identity))
-      filter.layers.push_back(conv);
   }
 
   bool pays(const Filter &filter) const {

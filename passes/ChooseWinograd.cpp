@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/FilterReaders.h"
 #include "passes/Passes.h"
 #include "passes/Utils.h"
 #include "passes/WinogradCost.h"
@@ -27,16 +28,6 @@ namespace {
 /// Whatever the table says, less than this is not worth more weights and less
 /// accuracy.
 constexpr double kLeastGain = 1.05;
-
-/// What stands for a filter in all functions: its global or its value. Null for
-/// one that is no constant.
-const void *constantOf(Value filter) {
-  if (auto weight = filter.getDefiningOp<WeightOp>())
-    return globalOf(weight).getOperation();
-  if (auto constant = filter.getDefiningOp<ConstOp>())
-    return constant.getValue().getAsOpaquePointer();
-  return nullptr;
-}
 
 struct Layer {
   ConvExtents extents;
@@ -89,26 +80,18 @@ private:
 };
 
 void Choice::collect(bool computed) {
-  // The widest capacity comes last; its layers decide.
-  SmallVector<func::FuncOp> functions = capacityFunctions(module);
-  for (func::FuncOp function : llvm::reverse(functions)) {
-    DenseSet<const void *> known;
-    for (const auto &[identity, filter] : filters)
-      known.insert(identity);
-    function.walk([&](ConvOp conv) {
-      const void *constant = constantOf(conv.getFilter());
-      if (!constant && !computed)
-        return;
-      const void *identity = constant ? constant : conv.getFilter().getAsOpaquePointer();
-      Filter &filter = filters[identity];
-      filter.computed = !constant;
-      filter.readers.push_back(conv);
-      std::optional<ConvExtents> extents = winogradExtents(conv);
-      filter.open &= extents && (filter.layers.empty() || extents->stride == filter.stride());
-      if (filter.open && !known.contains(identity))
-        filter.layers.push_back({*extents, conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr)});
-    });
-  }
+  forEachFilterReader(module, [&](const FilterReader &reader) {
+    if (!reader.isConstant && !computed)
+      return;
+    ConvOp conv = reader.conv;
+    Filter &filter = filters[reader.filter];
+    filter.computed = !reader.isConstant;
+    filter.readers.push_back(conv);
+    std::optional<ConvExtents> extents = winogradExtents(conv);
+    filter.open &= extents && (filter.layers.empty() || extents->stride == filter.stride());
+    if (filter.open && reader.isWidest)
+      filter.layers.push_back({*extents, conv->getAttrOfType<DictionaryAttr>(kMeasuredAttr)});
+  });
   filters.remove_if([](const auto &entry) { return !entry.second.open; });
 }
 

@@ -8,11 +8,9 @@
 #include "passes/Utils.h"
 
 #include "compiler/ir/Convolutions.h"
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
-#include "compiler/ir/Strassen.h"
-
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -22,8 +20,6 @@ namespace nestor {
 #include "passes/Passes.h.inc"
 
 namespace {
-
-constexpr int64_t kPanel = 16;
 
 struct PackFiltersPass final : impl::PackFiltersPassBase<PackFiltersPass> {
   void runOnOperation() override {
@@ -41,22 +37,11 @@ private:
     int64_t inputs = filter[filter.size() - 2], outputs = filter.back();
     int64_t groups = conv.getGroups();
     bool depthwise = nest::isDepthwise(conv);
-    int64_t runs = depthwise ? 1 : groups;
-    int64_t panels = runs * llvm::divideCeil(outputs / runs, kPanel);
-    int64_t taps = 1;
-    for (int64_t extent : conv.getKernel())
-      taps *= extent;
     nest::FilterForm form = nest::filterForm(conv);
-    if (form.winograd)
-      taps = form.winograd.filterPositions();
-    if (form.strassen) {
-      panels = nest::Strassen::packedChannels(outputs) / kPanel;
-      taps = nest::Strassen::positions;
-      inputs = nest::Strassen::packedChannels(inputs);
-    }
     OpBuilder builder(conv);
     Type element = nest::packedElement(tensorType(conv.getFilter()).getElementType(), form.winograd.m);
-    auto type = RankedTensorType::get({panels, taps, inputs, kPanel}, element);
+    auto type = RankedTensorType::get(
+        nest::packedShape(conv.getKernel(), inputs, outputs, groups, depthwise, form), element);
     auto pack = nest::PackOp::create(builder, conv.getLoc(), type, conv.getFilter(), groups,
                                      depthwise);
     nest::setFilterForm(pack, form);

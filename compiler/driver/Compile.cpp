@@ -178,7 +178,7 @@ LogicalResult Compilation::roundFilters() {
 LogicalResult Compilation::chooseAlgorithms() {
   if (!options.winograd || options.optimize == Optimize::Size)
     return success();
-  // It saves less time per byte than Winograd's does.
+  // Strassen's algorithm saves less time per byte than Winograd's does.
   bool strassen = options.optimize == Optimize::Latency;
   if (failed(measure(&tune::Tuner::measureAlgorithms)) ||
       (strassen && failed(measure(&tune::Tuner::measureProducts))))

@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Convolutions.h"
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/HalfFilter.h"
 #include "compiler/ir/Quantized.h"
-#include "compiler/ir/Strassen.h"
 #include "compiler/ir/Verify.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -136,21 +136,6 @@ LogicalResult nestor::nest::verifyWindow(Operation *op, ArrayRef<int64_t> in, Va
              << i << " of the result must be " << extent << ", not " << out[i + 1];
   }
   return success();
-}
-
-/// The shape of a filter packed into panels of 16 outputs. In a depthwise
-/// filter panels run across the groups, otherwise each group has its own.
-static SmallVector<int64_t> packedShape(ArrayRef<int64_t> kernel, int64_t inputs, int64_t outputs,
-                                        int64_t groups, bool depthwise, FilterForm form) {
-  if (form.strassen)
-    return {Strassen::packedChannels(outputs) / Strassen::run, Strassen::positions, Strassen::packedChannels(inputs),
-            Strassen::run};
-  int64_t panels = depthwise ? llvm::divideCeil(outputs, 16)
-                             : groups * llvm::divideCeil(outputs / groups, 16);
-  int64_t taps = 1;
-  for (int64_t extent : kernel)
-    taps *= extent;
-  return {panels, form.winograd ? form.winograd.filterPositions() : taps, inputs, 16};
 }
 
 static LogicalResult verifyStrassen(Operation *op, FilterForm form, ArrayRef<int64_t> kernel, int64_t groups,

@@ -6,21 +6,9 @@
 
 #include "compiler/ir/Strassen.h"
 
-#include "mlir/IR/BuiltinAttributes.h"
-
 #include <algorithm>
 
 using namespace nestor::nest;
-
-FilterForm nestor::nest::filterForm(mlir::Operation *op) { return {winogradTile(op), op->hasAttr(kStrassenAttr)}; }
-
-void nestor::nest::setFilterForm(mlir::Operation *op, FilterForm form) {
-  setWinogradTile(op, form.winograd);
-  if (form.strassen)
-    op->setAttr(kStrassenAttr, mlir::UnitAttr::get(op->getContext()));
-  else
-    op->removeAttr(kStrassenAttr);
-}
 
 // Of the algorithm of 7 products and 18 sums of 1969, not that of 15 sums: it
 // rounds less, and sums of filters take no time.

@@ -27,9 +27,6 @@
 
 namespace nestor::nest {
 
-/// On a pointwise `nest.conv` and the `nest.pack` of its filter, a unit: computed so.
-inline constexpr llvm::StringLiteral kStrassenAttr = "nest.strassen";
-
 /// From now on block number b of a matrix is in row b / 2 and column b % 2 of blocks.
 struct Strassen {
   static constexpr int64_t ways = 2; ///< Pixels of a tile, and runs of a span.
@@ -68,17 +65,6 @@ private:
 
   int64_t inputs, outputs;
 };
-
-/// What a filter is transformed for when it is packed, if for anything.
-struct FilterForm {
-  WinogradTile winograd = {};
-  bool strassen = false;
-
-  explicit operator bool() const { return winograd || strassen; }
-};
-
-FilterForm filterForm(mlir::Operation *op);
-void setFilterForm(mlir::Operation *op, FilterForm form);
 
 } // namespace nestor::nest
 

@@ -296,6 +296,14 @@ static void nameKernel(KernelCall &call, const ConvSpec &spec) {
   };
 }
 
+/// Gives calls of more than one step what lies between the steps.
+static void finishCalls(const ConvSpec &spec, int64_t inputs, Calls &calls) {
+  if (spec.winograd)
+    finishWinogradCalls(spec, inputs, calls);
+  if (spec.strassen)
+    finishStrassenCalls(spec, inputs, calls);
+}
+
 /// One call for each part of the outputs that the capacity keeps something of.
 static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const SharedFilter &shared,
                                 int64_t resultPitch) {
@@ -328,10 +336,7 @@ static Calls describeNestedConv(nest::ConvOp op, const ConvSpec &spec, const Sha
     call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * inputs;
     firstChannel += outputs;
   }
-  if (spec.winograd)
-    finishWinogradCalls(spec, inputs, calls);
-  if (spec.strassen)
-    finishStrassenCalls(spec, inputs, calls);
+  finishCalls(spec, inputs, calls);
   return calls;
 }
 
@@ -366,10 +371,7 @@ static Calls describePanelConv(nest::ConvOp op, const EpilogueSpec &epilogue, in
   call.macs = uint64_t(spec.geometry.outPixels()) * spec.geometry.taps() * outputs * groups *
               (spec.depthwise ? 1 : op.getInputShape().back() / groups);
   calls.push_back(std::move(call));
-  if (spec.winograd)
-    finishWinogradCalls(spec, inputs, calls);
-  if (spec.strassen)
-    finishStrassenCalls(spec, inputs, calls);
+  finishCalls(spec, inputs, calls);
   return calls;
 }
 

@@ -6,6 +6,7 @@
 #ifndef NESTOR_KERNELS_CONVSPEC_H
 #define NESTOR_KERNELS_CONVSPEC_H
 
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/NestDialect.h"
 #include "compiler/ir/Strassen.h"
 #include "compiler/kernels/Epilogue.h"

@@ -30,6 +30,7 @@
 #ifndef NESTOR_KERNELS_FILTERBLOCKS_H
 #define NESTOR_KERNELS_FILTERBLOCKS_H
 
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/Nested.h"
 #include "compiler/ir/Strassen.h"
 

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "compiler/ir/Strassen.h"
+#include "compiler/ir/FilterForm.h"
 #include "compiler/kernels/Families.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/PackSpec.h"

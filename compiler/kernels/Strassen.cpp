@@ -215,7 +215,7 @@ public:
       : TransformedConv(func, target, spec, spec.strassenTiles()), output(b, this->spec, outputs) {
     if (spec.grain != ConvGrain::Panels)
       input.emplace(b, this->spec, b.arg(0), inputs, b.param(spec.channelsParam()));
-    outputs = b.mul(panels, panelWidth);
+    outputs = b.mul(panels, panelWidth); // From here on packed ones: what panels hold of the products.
   }
 
 private:

@@ -12,8 +12,8 @@
 #include "compiler/package/Graph.h"
 #include "compiler/package/GraphSection.h"
 
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/Nested.h"
-#include "compiler/ir/Strassen.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/IR/Diagnostics.h"

@@ -23,7 +23,7 @@ inline constexpr llvm::StringLiteral kStoredAttr = "nest.stored";
 /// Where a packed filter's blocks lie: array<i64: form, then shell and offset of
 /// each block (FilterBlocks.h)>. The form is the outputs of a group, or 0 for
 /// blocks in shells; for a recurrent layer's matrix, the gates, negated. Beside it
-/// the algorithm (compiler/ir/Strassen.h) that the blocks are transformed for, if any.
+/// the algorithm (compiler/ir/FilterForm.h) that the blocks are transformed for, if any.
 inline constexpr llvm::StringLiteral kBlocksAttr = "nest.blocks";
 /// Instead of a shell: behind the text.
 inline constexpr int64_t kInSection = -1;

@@ -7,8 +7,8 @@
 #include "compiler/package/Graph.h"
 #include "compiler/package/GraphSection.h"
 
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/HalfFilter.h"
-#include "compiler/ir/Strassen.h"
 #include "compiler/reference/Evaluator.h"
 
 #include "mlir/IR/OperationSupport.h"

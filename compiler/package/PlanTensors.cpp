@@ -60,7 +60,7 @@ bool isWeight(Operation *op) {
 }
 
 static LogicalResult describeTensor(Operation *model, Value value, Attribute name,
-                             Attribute normalization, format::Tensor &out) {
+                                    Attribute normalization, format::Tensor &out) {
   auto type = cast<RankedTensorType>(value.getType());
   if (auto text = dyn_cast_or_null<StringAttr>(name))
     out.set_name(text.str());

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/ir/Convolutions.h"
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/Strassen.h"
 #include "compiler/reference/Families.h"

@@ -6,8 +6,8 @@
 
 #include "compiler/tune/Subjects.h"
 
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/Nested.h"
-#include "compiler/ir/Strassen.h"
 #include "passes/Passes.h"
 #include "passes/StrassenCost.h"
 

@@ -19,7 +19,7 @@
 // passes/WinogradCost.cpp has its table from. With --shells the filters of the
 // tiles lie in shells. --dump then writes the tiles' code only.
 // --strassen does the same with pointwise layers and Strassen's algorithm
-// (passes/ChooseStrassen.cpp).
+// (passes/StrassenCost.cpp).
 // --bytes times int8 layers, on targets with more instructions for bytes too.
 // --weights times filters of f32 and of halves, in turns. --dump then writes the
 // code for halves only.
@@ -31,7 +31,7 @@
 #include "compiler/ir/NestDialect.h"
 #include "compiler/ir/Quantized.h"
 #include "compiler/ir/RowSums.h"
-#include "compiler/ir/Strassen.h"
+#include "compiler/ir/FilterForm.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/QuantMicroKernel.h"
 #include "compiler/kernels/TileChoice.h"
@@ -155,23 +155,22 @@ bool isPointwise(const Layer &l) { return l.kernel == 1 && l.stride == 1 && !l.d
 std::string sourceOf(const Layer &l, const Variant &variant) {
   auto [shells, winograd, element, rowSums, strassen] = variant;
   int64_t out = (l.extent + 2 * l.pad - l.kernel) / l.stride + 1;
-  auto tensor = [](std::initializer_list<int64_t> dims, const std::string &type = "f32") {
+  auto tensor = [](ArrayRef<int64_t> dims, const std::string &type = "f32") {
     std::string text = "tensor<";
     for (int64_t dim : dims)
       text += std::to_string(dim) + "x";
     return text + type + ">";
   };
   auto pair = [](int64_t v) { return "array<i64: " + std::to_string(v) + ", " + std::to_string(v) + ">"; };
-  int64_t panels = (l.outputs + 15) / 16, taps = winograd ? (winograd + 2) * (winograd + 2) : l.kernel * l.kernel;
   std::string tile = winograd ? ", nest.winograd = " + std::to_string(winograd) + " : i64" : "";
   if (strassen)
     tile = ", nest.strassen";
   std::string stride = winograd && l.stride > 1 ? ", nest.winograd_stride = " + std::to_string(l.stride) + " : i64" : "";
   std::string x = tensor({1, l.extent, l.extent, l.inputs}), y = tensor({1, out, out, l.outputs});
-  std::string w = tensor({panels, taps, l.depthwise ? 1 : l.inputs, 16}, element), b = tensor({l.outputs});
-  if (strassen)
-    w = tensor({nest::Strassen::packedChannels(l.outputs) / nest::Strassen::run, nest::Strassen::positions,
-                nest::Strassen::packedChannels(l.inputs), nest::Strassen::run});
+  int64_t groups = l.depthwise ? l.inputs : 1;
+  SmallVector<int64_t> filterShape = nest::packedShape({l.kernel, l.kernel}, l.inputs / groups, l.outputs, groups, l.depthwise,
+                                                       {{winograd, l.stride}, strassen});
+  std::string w = tensor(filterShape, element), b = tensor({l.outputs});
   std::string global, weight, argument = ", %w: " + w;
   if (shells > 0) {
     std::string filter = tensor({l.kernel, l.kernel, l.inputs, l.outputs}, element);
@@ -183,7 +182,7 @@ std::string sourceOf(const Layer &l, const Variant &variant) {
   }
   return global + "func.func @f(%x: " + x + argument + ", %b: " + b + ") -> " + y + " {\n" + weight + " %y = nest.conv %x, %w bias %b {kernel = " +
          pair(l.kernel) + ", strides = " + pair(l.stride) + ", dilations = " + pair(1) + ", padBegin = " + pair(l.pad) +
-         ", padEnd = " + pair(l.pad) + ", groups = " + std::to_string(l.depthwise ? l.inputs : 1) +
+         ", padEnd = " + pair(l.pad) + ", groups = " + std::to_string(groups) +
          " : i64, packed" + tile + (rowSums ? ", nest.row_sums" : "") + "} : (" + x + ", " + w + ", " + b + ") -> " + y +
          " {\n^bb0(%a: f32):\n " + regionOf(l.activation) + " }\n return %y : " + y + "\n}\n";
 }

@@ -7,8 +7,8 @@
 #include "Commands.h"
 
 #include "compiler/driver/Verify.h"
+#include "compiler/ir/FilterForm.h"
 #include "compiler/ir/NestDialect.h"
-#include "compiler/ir/Strassen.h"
 #include "compiler/package/Graph.h"
 
 #include "llvm/Support/Format.h"
