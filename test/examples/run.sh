@@ -2,7 +2,8 @@
 # Part of Nestor. SPDX-License-Identifier: Apache-2.0
 #
 # Builds the apps of examples/ against an installed runtime, as their READMEs
-# say, and runs them. The Python one is run by test/python/run.sh.
+# say, and runs them. The Python one is run by test/python/run.sh. And what
+# quickstart.sh leaves out of its build, later builds of the same preset have.
 #
 #   test/examples/run.sh BUILD                   (BUILD: a finished build; status 77: it has no nestorc)
 set -euo pipefail
@@ -53,3 +54,10 @@ try "camera_loop" "$scratch/camera_loop/camera_loop" "$model" 90
 expect "camera_loop" '^frame [0-9]+ took .*: capacity 1\.00 -> 0\.'
 expect "camera_loop" '^[0-9]+ late frames, [0-9]+ switches; frames at capacity 0\.25: '
 echo "ok: camera_loop"
+
+cd "$examples/.."
+try "configuring without tests" cmake --preset runtime-only -B "$scratch/preset" -DNESTOR_BUILD_TESTS=OFF
+try "configuring again" cmake --preset runtime-only -B "$scratch/preset"
+grep -q '^NESTOR_BUILD_TESTS:BOOL=ON$' "$scratch/preset/CMakeCache.txt" ||
+  fail "a build without tests, as quickstart.sh makes it, stays without: test/run.sh would find none"
+echo "ok: tests after the quickstart"
