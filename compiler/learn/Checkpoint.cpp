@@ -23,7 +23,7 @@ namespace {
 /// Precedes the bytes of the state.
 struct Header {
   char magic[8] = {'N', 'E', 'S', 'T', 'C', 'K', 'P', 'T'};
-  uint64_t version = 3;
+  uint64_t version = 4;
   uint64_t key = 0;
   uint64_t hash = 0; ///< Of what follows.
 };
@@ -36,9 +36,9 @@ public:
     number(values.size());
     raw(values.data(), values.size() * sizeof(float));
   }
-  void doubles(const std::vector<double> &values) {
+  template <typename T> void numbers(const std::vector<T> &values) {
     number(values.size());
-    raw(values.data(), values.size() * sizeof(double));
+    raw(values.data(), values.size() * sizeof(T));
   }
   void text(const std::string &value) {
     number(value.size());
@@ -56,7 +56,7 @@ public:
     archive.number(entry.secondsLeft);
     archive.number(entry.step);
     archive.number(entry.loss);
-    archive.doubles(entry.scores);
+    archive.numbers(entry.scores);
   }
 
   std::string bytes;
@@ -74,9 +74,9 @@ public:
     values = AlignedFloats(count(sizeof(float)));
     raw(values.data(), values.size() * sizeof(float));
   }
-  void doubles(std::vector<double> &values) {
-    values.resize(count(sizeof(double)));
-    raw(values.data(), values.size() * sizeof(double));
+  template <typename T> void numbers(std::vector<T> &values) {
+    values.resize(count(sizeof(T)));
+    raw(values.data(), values.size() * sizeof(T));
   }
   void text(std::string &value) {
     value.resize(count(1));
@@ -119,7 +119,10 @@ template <typename Archive, typename State> void transfer(Archive &archive, Stat
   archive.floats(state.optimizer.second);
   archive.number(state.optimizer.updates);
   archive.floats(state.best);
-  archive.doubles(state.bestScores);
+  archive.numbers(state.bestScores);
+  archive.number(state.bestStage);
+  archive.numbers(state.made);
+  archive.number(state.cutShort);
   archive.progress(state.history);
 }
 

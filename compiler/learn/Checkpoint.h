@@ -16,7 +16,7 @@ namespace nestor::learn {
 /// All that a training run has made: with it, the run goes on as if it had not
 /// been interrupted.
 struct TrainingState {
-  int64_t stage = 0;    ///< Freeze-and-grow trains in stages.
+  int64_t stage = 0;
   int64_t step = 0;     ///< Steps made in this stage.
   int64_t steps = 0;    ///< Steps of a stage; 0: not decided on yet.
   double seconds = 0;   ///< Spent, in all runs so far.
@@ -26,6 +26,9 @@ struct TrainingState {
   OptimizerState optimizer;
   AlignedFloats best; ///< Of the best state so far, as they run; empty: none.
   std::vector<double> bestScores;
+  int64_t bestStage = 0;
+  std::vector<int64_t> made; ///< Steps of the stages before.
+  bool cutShort = false;     ///< One of them ended with its time, before its steps.
   std::vector<Progress> history;
 };
 

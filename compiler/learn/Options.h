@@ -44,7 +44,9 @@ enum class TopRule {
 struct TrainOptions {
   double minutes = 0;    ///< Ends training in time; 0: no limit.
   int64_t epochs = 0;    ///< 0: as long as `minutes` or `steps` allow.
-  int64_t steps = 0;     ///< Exact number of steps; repeats a timed run.
+  /// Exact numbers of steps: one for each stage of the training, or their sum.
+  /// They repeat a timed run. Empty: as many as fit.
+  std::vector<int64_t> steps;
   int64_t batch = 0;     ///< 0: chosen by the size of the data.
   /// Layers normalise by batch statistics while distillation trains them
   /// (BatchNorm.h): the smallest capacities gain what the largest lose.

@@ -21,8 +21,11 @@ public:
   /// clock starts.
   Pace(const TrainOptions &options, size_t batch, size_t samples, size_t heldOut);
 
-  /// Training has so many stages of equally many steps; one if not called.
-  void setStages(size_t count) { stages = count; }
+  /// Training has stages that take such shares, of the steps or of the time; one
+  /// if not called. The error says that --steps names another number of them.
+  llvm::Error setStages(std::vector<double> shares);
+  /// What comes is of stage number `stage`, which has its share of the time left.
+  void beginStage(size_t stage);
 
   /// Earlier runs took `seconds`.
   void resumeAfter(double seconds) { secondsBefore = seconds; }
@@ -32,10 +35,13 @@ public:
   void countStep(double seconds);
   void countScoring(double seconds) { scoringSeconds = seconds; }
 
+  /// How many steps a stage makes, which may be none; nothing: as many as fit
+  /// into its time.
+  std::optional<int64_t> fixedSteps(size_t stage) const;
   /// Sets `state.steps` when it is known: at once, or after as many steps as
   /// make a third of those that fit into the time (learningRateAt).
   void decide(TrainingState &state) const;
-  /// Whether no time is left for another step and the scoring after it.
+  /// Whether the stage has no time left for another step and the scoring after it.
   bool isOver() const;
   /// Whether to score after step number `step` (from 1 on) of `steps`.
   bool scoresAfter(int64_t step, int64_t steps) const;
@@ -46,16 +52,15 @@ public:
 private:
   int64_t scorings(int64_t steps) const;
   double expectedSeconds(int64_t steps) const;
-
-  /// Of one stage; 0: as the limit allows.
-  int64_t fixedSteps() const;
+  double shareBefore(size_t stage) const; ///< Of all stages before.
 
   TrainOptions options;
   double limitSeconds;
-  size_t stages = 1, batch, samples, heldOut;
+  std::vector<double> shares{1};
+  size_t batch, samples, heldOut;
   double stepSeconds = 0, scoringSeconds = 0;
-  int64_t timed = 0;
-  double secondsBefore = 0, startSeconds = 0;
+  int64_t timed = 0; ///< Steps of this stage.
+  double secondsBefore = 0, stageBegan = 0, stageEnds = 0;
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
 

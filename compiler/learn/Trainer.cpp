@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <set>
 
 using namespace mlir;
 using llvm::Error;
@@ -35,6 +36,13 @@ static size_t batchFor(const TrainOptions &options, size_t samples) {
   return std::clamp<size_t>(llvm::bit_floor(samples / 10), kLeastBatch, kMostBatch);
 }
 
+static size_t heldOutOf(size_t samples) { return std::max<size_t>(1, samples / 5); }
+
+bool hasFewSamples(const NestOptions &options) {
+  size_t samples = options.data ? options.data->size() : 0;
+  return samples - std::min(samples, heldOutOf(samples)) < kFewTrainingSamples;
+}
+
 Trainer::Trainer(ModuleOp nested, const NestOptions &options) : nested(nested), options(options) {}
 
 Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp teacher,
@@ -45,14 +53,14 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   const Dataset &data = *options.data;
   std::unique_ptr<Trainer> trainer(new Trainer(nested, options));
   std::vector<size_t> order = shuffled(data.size(), randomAt(options.seed, ForSplit));
-  size_t heldOut = std::max<size_t>(1, data.size() / 5), training = data.size() - heldOut;
+  size_t heldOut = heldOutOf(data.size()), training = data.size() - heldOut;
   size_t batch = batchFor(options.train, training);
   // First of all, so that it counts compiling.
   trainer->pace.emplace(options.train, batch, training, heldOut);
   trainer->pace->resumeAfter(secondsSpent);
   // Few samples leave open what a network does on others: values inside say more.
-  bool hints = training < kFewTrainingSamples;
-  auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads, hints);
+  bool few = hasFewSamples(options);
+  auto networks = TrainingNetworks::compile(nested, teacher, batch, options.threads, /*hints=*/few);
   if (!networks)
     return networks.takeError();
   trainer->nets = std::move(*networks);
@@ -66,7 +74,7 @@ Expected<std::unique_ptr<Trainer>> Trainer::create(ModuleOp nested, ModuleOp tea
   trainer->unlabelled = data.labelled() ? heldOut : 0;
   size_t first = data.labelled() ? 0 : heldOut;
   trainer->batches.emplace(data.subset({order.begin() + first, order.end()}), std::move(shapes),
-                           batch, options.train.augmentation, training < kFewTrainingSamples,
+                           batch, options.train.augmentation, /*mix=*/few,
                            randomAt(options.seed, ForBatches));
   return trainer;
 }
@@ -77,9 +85,11 @@ uint64_t Trainer::key() const {
   llvm::raw_string_ostream stream(bytes);
   const TrainOptions &train = options.train;
   stream << options.seed << ' ' << int(options.recover) << ' ' << int(options.top) << ' '
-         << train.epochs << ' ' << train.steps << ' ' << nets->batch() << ' ' << train.learningRate
+         << train.epochs << ' ' << nets->batch() << ' ' << train.learningRate
          << ' ' << train.adam << ' ' << train.augmentation.flip << ' ' << train.augmentation.shift
          << ' ' << train.augmentation.crop << ' ' << options.threads << ' ' << nets->normalizedLayers();
+  for (int64_t steps : train.steps)
+    stream << ' ' << steps;
   for (const Parameter &parameter : nets->parameters().parameters())
     stream << ' ' << parameter.name;
   stream.write(reinterpret_cast<const char *>(before.data()), before.size() * sizeof(float));
@@ -94,7 +104,7 @@ uint64_t Trainer::key() const {
 
 Error Trainer::resume() {
   before = nets->fold();
-  state.values = nets->values();
+  initial = state.values = nets->values();
   if (options.train.checkpoint.empty())
     return Error::success();
   checkpoint.emplace(options.train.checkpoint, key());
@@ -116,30 +126,30 @@ Error Trainer::resume() {
 // A stage
 //===----------------------------------------------------------------------===//
 
+/// Sets values and what the optimizer remembers to what a stage begins with.
+void Trainer::begin(const TrainingStage &stage, const Optimizer &optimizer) {
+  state.optimizer = optimizer.start(nets->layout().size());
+  state.mean = {};
+  if (stage.start.size())
+    llvm::copy(ArrayRef<float>(stage.start), nets->values().data());
+}
+
 Error Trainer::runStage(const TrainingStage &stage) {
-  if (Error error = nets->compileGradients(lossOptions(), stage.capacities,
-                                           [&](unsigned i) { return stage.trains[i]; }))
-    return error;
   Optimizer optimizer = optimizerFor(stage);
   if (state.step == 0) {
-    state.optimizer = optimizer.start(nets->layout().size());
-    state.mean = {};
+    begin(stage, optimizer);
+    if (stage.start.size())
+      score(stage.name, stage.leastGain);
   }
-  if (pace->isOver() && state.step == 0 && state.stage == 0)
-    return llvm::createStringError(llvm::formatv(
-        "--minutes: too short to make a step, since what comes before takes more than {0:F1} "
-        "seconds; give more, or --recover solve",
-        pace->seconds()));
+  pace->beginStage(state.stage);
   pace->decide(state);
-  if (state.rate == 0)
-    chooseRate(stage, optimizer);
   while ((state.steps == 0 || state.step < state.steps) && !stopped() && !pace->isOver()) {
     double start = pace->seconds();
     makeStep(stage, optimizer);
     pace->countStep(pace->seconds() - start);
     pace->decide(state);
     if (pace->scoresAfter(state.step, state.steps))
-      score(stage.name);
+      score(stage.name, stage.leastGain);
     if (options.progress)
       options.progress(progress(stage.name));
     if (Error error = saveNowAndThen())
@@ -150,7 +160,7 @@ Error Trainer::runStage(const TrainingStage &stage) {
     return error;
   // Ended early: what it has come to may be the best.
   if (state.history.back().step != state.step)
-    score(stage.name);
+    score(stage.name, stage.leastGain);
   return Error::success();
 }
 
@@ -170,15 +180,16 @@ Progress Trainer::progress(const std::string &stage) const {
   return now;
 }
 
-void Trainer::score(const std::string &stage) {
+void Trainer::score(const std::string &stage, double leastGain) {
   double start = pace->seconds();
   Progress now = progress(stage);
   const AlignedFloats &folded = foldMean();
   now.scores = heldOut->scores();
   pace->countScoring(pace->seconds() - start);
-  if (state.best.size() == 0 || isBetter(now.scores, state.bestScores)) {
+  if (state.best.size() == 0 || isBest(now.scores, leastGain)) {
     state.best = folded;
     state.bestScores = now.scores;
+    state.bestStage = state.stage;
   }
   state.history.push_back(std::move(now));
 }
@@ -190,13 +201,17 @@ bool Trainer::passes(llvm::ArrayRef<double> scores) const {
 
 /// States that pass by their mean, later ones where equal; until one does, by
 /// the full capacity.
-bool Trainer::isBetter(llvm::ArrayRef<double> scores, llvm::ArrayRef<double> other) const {
-  if (passes(scores) != passes(other))
+bool Trainer::isBest(llvm::ArrayRef<double> scores, double leastGain) const {
+  llvm::ArrayRef<double> best = state.bestScores;
+  if (passes(scores) != passes(best))
     return passes(scores);
+  if (!passes(scores))
+    return scores.back() >= best.back();
   auto sum = [](llvm::ArrayRef<double> all) {
     return std::accumulate(all.begin(), all.end(), 0.0);
   };
-  return passes(scores) ? sum(scores) >= sum(other) : scores.back() >= other.back();
+  double gain = (sum(scores) - sum(best)) / double(scores.size());
+  return gain >= (state.stage == state.bestStage ? 0 : leastGain);
 }
 
 //===----------------------------------------------------------------------===//
@@ -216,21 +231,61 @@ Error Trainer::saveNowAndThen() {
   return due ? save() : Error::success();
 }
 
+/// One gradient of each capacity serves all stages.
+Error Trainer::prepare(llvm::ArrayRef<TrainingStage> stages) {
+  std::vector<double> shares;
+  std::vector<bool> trains(nets->parameters().size());
+  std::set<unsigned> capacities;
+  for (const TrainingStage &stage : stages) {
+    shares.push_back(stage.share);
+    capacities.insert(stage.capacities.begin(), stage.capacities.end());
+    for (size_t i = 0; i < trains.size(); ++i)
+      trains[i] = trains[i] || stage.trains[i];
+  }
+  if (Error error = pace->setStages(std::move(shares)))
+    return error;
+  return nets->compileGradients(lossOptions(), llvm::to_vector(capacities),
+                                [&](unsigned i) { return trains[i]; });
+}
+
+Error Trainer::runStages(llvm::ArrayRef<TrainingStage> stages) {
+  while (true) {
+    // Of a few steps, the first stages may get none.
+    bool none = pace->fixedSteps(state.stage) == 0;
+    if (!none)
+      if (Error error = runStage(stages[state.stage]))
+        return error;
+    if (stopped() || state.stage + 1 == int64_t(stages.size()))
+      return Error::success();
+    state.made.push_back(state.step);
+    state.cutShort |= !none && (state.step == 0 || state.step != state.steps);
+    ++state.stage;
+    state.step = state.steps = 0;
+  }
+}
+
 Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepLast) {
-  pace->setStages(stages.size());
   gradient = AlignedFloats(nets->layout().size());
+  if (Error error = prepare(stages))
+    return error;
   if (Error error = resume())
     return error;
   if (state.history.empty())
     score("before training");
-  while (true) {
-    if (Error error = runStage(stages[state.stage]))
-      return error;
-    if (stopped() || state.stage + 1 == int64_t(stages.size()))
-      break;
-    ++state.stage;
-    state.step = 0;
+  pace->beginStage(state.stage);
+  if (pace->isOver() && state.step == 0 && state.stage == 0)
+    return llvm::createStringError(llvm::formatv(
+        "--minutes: too short to make a step, since what comes before takes more than {0:F1} "
+        "seconds; give more, or --recover solve",
+        pace->seconds()));
+  if (state.rate == 0) {
+    auto most = llvm::max_element(stages, [](const TrainingStage &a, const TrainingStage &b) {
+      return a.capacities.size() < b.capacities.size();
+    });
+    chooseRate(*most, pace->fixedSteps(most - stages.begin()));
   }
+  if (Error error = runStages(stages))
+    return error;
   return finish(keepLast);
 }
 
@@ -241,7 +296,7 @@ Recovery Trainer::finish(bool keepLast) {
   original.writeBack();
 
   Recovery recovery;
-  recovery.steps = state.stage * state.steps + state.step;
+  recovery.steps = std::accumulate(state.made.begin(), state.made.end(), state.step);
   recovery.seconds = pace->seconds();
   recovery.samples = options.data->size();
   recovery.history = state.history;
@@ -256,17 +311,30 @@ Recovery Trainer::finish(bool keepLast) {
   return recovery;
 }
 
+/// Those that were made, as --steps takes them: of each stage, or where one had
+/// none the sum.
+std::string Trainer::steps() const {
+  if (llvm::is_contained(state.made, 0))
+    return std::to_string(std::accumulate(state.made.begin(), state.made.end(), state.step));
+  std::string list;
+  for (int64_t steps : state.made)
+    list += std::to_string(steps) + ",";
+  return list + std::to_string(state.step);
+}
+
 void Trainer::describeEnd(Recovery &recovery) const {
   std::string summary = llvm::formatv("{0} steps of {1} samples in {2:F0} s", recovery.steps,
                                       nets->batch(), recovery.seconds);
   // What was planned shaped the learning rate: only a whole run can be repeated.
   if (stopped())
     summary += "; stopped early, the best so far is kept";
-  else if (state.step < state.steps)
+  else if (state.step != state.steps)
     summary += llvm::formatv("; time ended after step {0} of {1}", state.step, state.steps);
+  else if (state.cutShort)
+    summary += "; time ended before all steps of an earlier stage";
   else
-    summary += llvm::formatv("; --steps {0} --seed {1} --learning-rate {2} repeats them",
-                             recovery.steps, options.seed, llvm::format("%g", state.rate));
+    summary += llvm::formatv("; --steps {0} --seed {1} --learning-rate {2} repeats them", steps(),
+                             options.seed, llvm::format("%g", state.rate));
   recovery.notes.push_back(std::move(summary));
   if (!passes(state.bestScores))
     recovery.notes.push_back(llvm::formatv(

@@ -26,7 +26,15 @@ struct TrainingStage {
   /// By value of the parameter block: zero where it stays as it is. Empty: all
   /// that `trains` says changes, and filters decay.
   AlignedFloats mask;
+  /// The parameter block that it begins with. Empty: what the stage before left.
+  AlignedFloats start;
+  double share = 1; ///< Of the steps or of the time.
+  /// Of the mean score, by which it must surpass earlier stages to be kept.
+  double leastGain = 0;
 };
+
+/// Whether so few samples train that more must be made of each.
+bool hasFewSamples(const NestOptions &options);
 
 /// A capacity that a step trains.
 struct Turn {
@@ -59,17 +67,21 @@ public:
   llvm::Error normalize() { return nets->normalize(batches->samples()); }
 
   /// Runs the stages and stores the parameters that are kept in the module: of
-  /// the states that were scored the best, or with `keepLast` the last.
+  /// the states that were scored the best, or with `keepLast` the last. One learning
+  /// rate serves all stages: of the first that trains most capacities.
   llvm::Expected<Recovery> run(llvm::ArrayRef<TrainingStage> stages, bool keepLast);
 
 private:
   Trainer(mlir::ModuleOp nested, const NestOptions &options);
 
   llvm::Error resume();
+  llvm::Error prepare(llvm::ArrayRef<TrainingStage> stages);
+  void begin(const TrainingStage &stage, const Optimizer &optimizer);
+  llvm::Error runStages(llvm::ArrayRef<TrainingStage> stages);
   llvm::Error runStage(const TrainingStage &stage);
   LossOptions lossOptions() const;
   Optimizer optimizerFor(const TrainingStage &stage) const;
-  void chooseRate(const TrainingStage &stage, const Optimizer &optimizer);
+  void chooseRate(const TrainingStage &stage, std::optional<int64_t> steps);
   bool improves(double before, const TrainingStage &stage, const Optimizer &optimizer);
   double lossOf(const TrainingStage &stage);
   void makeStep(const TrainingStage &stage, const Optimizer &optimizer);
@@ -82,15 +94,16 @@ private:
 
   Progress progress(const std::string &stage) const;
   /// Scores the current state, and keeps it where it is the best.
-  void score(const std::string &stage);
+  void score(const std::string &stage, double leastGain = 0);
   bool passes(llvm::ArrayRef<double> scores) const;
-  bool isBetter(llvm::ArrayRef<double> scores, llvm::ArrayRef<double> other) const;
+  bool isBest(llvm::ArrayRef<double> scores, double leastGain) const;
 
   bool stopped() const { return options.stop && *options.stop; }
   llvm::Error save();
   llvm::Error saveNowAndThen();
   uint64_t key() const;
   Recovery finish(bool keepLast);
+  std::string steps() const;
   void describeEnd(Recovery &recovery) const;
 
   mlir::ModuleOp nested;
@@ -102,7 +115,9 @@ private:
   std::optional<Pace> pace;
   std::optional<Checkpoint> checkpoint;
   TrainingState state; ///< Its values are current when it is saved.
-  AlignedFloats before, gradient;
+  AlignedFloats before;  ///< What runs before training.
+  AlignedFloats initial; ///< What trains, before that.
+  AlignedFloats gradient;
   double loss = 0;      ///< Running mean, of what is above `leastLoss`.
   double leastLoss = 0; ///< Of a capacity that does as the targets say.
   double savedAt = 0;

@@ -56,6 +56,7 @@ double Trainer::lossOf(const TrainingStage &stage) {
 /// as it does in the end: a rate that training thrives on may well raise the loss
 /// while it lasts. The values change, and with them how many steps are planned.
 bool Trainer::improves(double before, const TrainingStage &stage, const Optimizer &optimizer) {
+  begin(stage, optimizer);
   state.steps = kTrialSteps;
   for (int64_t i = 0; i < kTrialSteps; ++i)
     makeStep(stage, optimizer);
@@ -63,16 +64,19 @@ bool Trainer::improves(double before, const TrainingStage &stage, const Optimize
   return std::isfinite(after) && after < (1 - kShareToGain) * before;
 }
 
-void Trainer::chooseRate(const TrainingStage &stage, const Optimizer &optimizer) {
+/// For a stage of so many steps, if that is known.
+void Trainer::chooseRate(const TrainingStage &stage, std::optional<int64_t> steps) {
   state.rate = options.train.learningRate;
   if (state.rate > 0)
     return;
   bool fewLabels = batches->mixes() && options.data->labelled();
   state.rate = !options.train.adam ? kMomentumRate : fewLabels ? kAdamRateOfFewLabels : kAdamRate;
-  if (state.steps > 0 && state.steps < kStepsWorthTrials)
+  if (steps && *steps < kStepsWorthTrials)
     return;
   TrainingState start = state;
   start.values = nets->values();
+  Optimizer optimizer = optimizerFor(stage);
+  begin(stage, optimizer);
   double began = pace->seconds(), before = lossOf(stage);
   for (int trial = 0; trial < kMostTrials && !stopped(); ++trial) {
     bool found = improves(before, stage, optimizer);

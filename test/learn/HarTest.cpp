@@ -56,7 +56,7 @@ TEST_F(HarTest, CapacitiesComeCloseToTheOriginal) {
   options.recover = RecoverLevel::Distill;
   options.top = TopRule::Tolerance;
   options.data = &*train;
-  options.train.steps = 100;
+  options.train.steps = {100};
   options.train.batch = 64;
   llvm::Expected<NestReport> report = nestModel(*module, options);
   ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());

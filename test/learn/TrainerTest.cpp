@@ -17,6 +17,7 @@
 #include "llvm/Support/FormatVariadic.h"
 
 #include <map>
+#include <numeric>
 
 using namespace mlir;
 using namespace nestor::learn;
@@ -88,7 +89,7 @@ protected:
     options.recover = RecoverLevel::Distill;
     options.top = TopRule::Free;
     options.seed = 3;
-    options.train.steps = 60;
+    options.train.steps = {60};
     options.train.learningRate = 0.01;
   }
 
@@ -211,7 +212,7 @@ TEST(SandwichTest, AStepTrainsTwoCapacitiesAndTheSmallestAlways) {
 }
 
 TEST_F(TrainerTest, TheRateSuitsTheNetwork) {
-  options.train.steps = 600; // Fewer are not worth trials.
+  options.train.steps = {600}; // Fewer are not worth trials.
   options.train.learningRate = 0;
   auto chosenRate = [&] {
     std::string log;
@@ -237,7 +238,7 @@ TEST_F(TrainerTest, TheRateSuitsTheNetwork) {
 }
 
 TEST_F(TrainerTest, NormalizedLayersLearnToo) {
-  options.train.steps = 100;
+  options.train.steps = {100};
   options.train.batchNorm = true;
   Recovery recovery = train();
   ASSERT_EQ(error, "");
@@ -249,7 +250,7 @@ TEST_F(TrainerTest, NormalizedLayersLearnToo) {
 }
 
 TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
-  options.train.steps = 300;
+  options.train.steps = {300};
   std::vector<double> losses;
   options.progress = [&](const Progress &progress) {
     if (progress.stage == "distilling")
@@ -271,7 +272,7 @@ TEST_F(TrainerTest, SmallerCapacitiesLearnFromTheTeacher) {
 
 TEST_F(TrainerTest, LabelsAreUsedAndScored) {
   setData(400, /*labelled=*/true);
-  options.train.steps = 200;
+  options.train.steps = {200};
   Recovery recovery = train();
   ASSERT_EQ(error, "");
   EXPECT_EQ(recovery.history.front().scores[1], 1);
@@ -280,7 +281,7 @@ TEST_F(TrainerTest, LabelsAreUsedAndScored) {
 
 TEST_F(TrainerTest, NetworksWithoutClassesLearnTheirResults) {
   classifier = false;
-  options.train.steps = 300;
+  options.train.steps = {300};
   Recovery recovery = train();
   ASSERT_EQ(error, "");
   EXPECT_GT(recovery.history.back().scores[0], recovery.history.front().scores[0] + 0.1);
@@ -316,7 +317,7 @@ TEST_F(TrainerTest, UnitsAreThoseOfEachOutput) {
 TEST_F(TrainerTest, MomentumLearnsToo) {
   options.train.adam = false;
   options.train.learningRate = 0;
-  options.train.steps = 300;
+  options.train.steps = {300};
   Recovery recovery = train();
   ASSERT_EQ(error, "");
   EXPECT_GT(recovery.history.back().scores[0], recovery.history.front().scores[0] + 0.1);
@@ -324,10 +325,11 @@ TEST_F(TrainerTest, MomentumLearnsToo) {
 
 TEST_F(TrainerTest, ToleranceKeepsTheFullCapacity) {
   options.top = TopRule::Tolerance;
-  options.train.steps = 200;
+  options.train.steps = {200};
   options.train.learningRate = 0.003;
   Recovery recovery = train();
   ASSERT_EQ(error, "");
+  EXPECT_TRUE(recovery.topChanged); // The small capacity gains by it.
   auto nested = makeNested(), teacher = makeTeacher();
   ParameterSet set(*nested);
   for (size_t i = 0; i < set.size(); ++i)
@@ -335,6 +337,50 @@ TEST_F(TrainerTest, ToleranceKeepsTheFullCapacity) {
   set.writeBack();
   auto networks = llvm::cantFail(TrainingNetworks::compile(*nested, *teacher, 40, 2));
   EXPECT_GE(HeldOut(*data, *networks).scores()[1], 0.97);
+}
+
+/// The small capacity has all that counts: its vectors do, and the full capacity
+/// keeps its bits.
+TEST_F(TrainerTest, ToleranceKeepsFiltersThatNeedNoTraining) {
+  std::fill(second.begin() + kWidths.front() * kClasses, second.end(), 0.f);
+  setData(400, /*labelled=*/true);
+  options.top = TopRule::Tolerance;
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_FALSE(recovery.topChanged);
+  EXPECT_EQ(recovery.steps, 60);
+  EXPECT_NE(recovery.notes.back().find("stay as they were"), std::string::npos);
+  auto nested = makeNested();
+  ParameterSet set(*nested);
+  for (size_t i = 0; i < set.size(); ++i)
+    if (set[i].capacity != 0)
+      EXPECT_EQ(trained[i], initial[i]) << set[i].name;
+}
+
+TEST_F(TrainerTest, StoppingBeforeFiltersTrainKeepsThem) {
+  options.top = TopRule::Tolerance;
+  stopAfter(5, "distilling scales and biases");
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_EQ(recovery.steps, 5);
+  EXPECT_FALSE(recovery.topChanged);
+  EXPECT_EQ(recovery.notes.back().find("stay as they were"), std::string::npos);
+}
+
+TEST_F(TrainerTest, StepsOfEachStage) {
+  options.top = TopRule::Tolerance;
+  options.train.steps = {7, 20};
+  Recovery recovery = train();
+  ASSERT_EQ(error, "");
+  EXPECT_EQ(recovery.steps, 27);
+  EXPECT_NE(recovery.notes.front().find("--steps 7,20 "), std::string::npos);
+  options.train.steps = {1}; // Not enough for both.
+  recovery = train();
+  EXPECT_EQ(recovery.steps, 1);
+  EXPECT_NE(recovery.notes.front().find("--steps 1 "), std::string::npos);
+  options.train.steps = {7, 20, 3};
+  train();
+  EXPECT_EQ(error, "--steps: 3 numbers, but this training has 2 stages");
 }
 
 TEST_F(TrainerTest, SameSeedSameBytes) {
@@ -350,7 +396,7 @@ TEST_F(TrainerTest, SameSeedSameBytes) {
 
 /// Few samples: from the first step of the cosine on, the mean of the values.
 TEST_F(TrainerTest, AMeanOfLateStepsIsKept) {
-  options.train.steps = 60;
+  options.train.steps = {60};
   std::map<int64_t, std::vector<float>> last, kept; // By step.
   for (int64_t steps : {19, 21, 22}) {
     auto nested = makeNested(), teacher = makeTeacher();
@@ -392,8 +438,25 @@ TEST_F(TrainerTest, ResumesBitByBit) {
   llvm::sys::fs::remove_directories(directory);
 }
 
+TEST_F(TrainerTest, ResumesInEitherStage) {
+  options.top = TopRule::Tolerance; // 15 and 45 steps.
+  train();
+  Values whole = trained;
+  llvm::SmallString<128> directory;
+  ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("nestor", directory));
+  options.train.checkpoint = directory.str();
+  stopAfter(12, "distilling scales and biases");
+  EXPECT_EQ(train().steps, 12);
+  stopAfter(30);
+  EXPECT_EQ(train().steps, 45);
+  stopAfter(1000);
+  EXPECT_EQ(train().steps, 60);
+  EXPECT_EQ(trained, whole);
+  llvm::sys::fs::remove_directories(directory);
+}
+
 TEST_F(TrainerTest, StoppingKeepsTheBestSoFar) {
-  options.train.steps = 1000;
+  options.train.steps = {1000};
   stopAfter(100);
   Recovery recovery = train();
   ASSERT_EQ(error, "");
@@ -423,27 +486,35 @@ TEST_F(TrainerTest, ExactLeavesTheFullCapacity) {
 }
 
 TEST_F(TrainerTest, EndsInTimeAndRepeatsBySteps) {
-  options.train.steps = 0;
-  options.train.minutes = 0.15;
-  Recovery recovery = train();
-  ASSERT_EQ(error, "");
-  ASSERT_GT(recovery.steps, 0);
-  Values timed = trained;
-  StringRef summary = recovery.notes.front();
-  // Whether a busy machine cut the plan short or not, the note says so.
-  if (summary.contains("time ended after step")) {
-    EXPECT_FALSE(summary.contains("repeats them"));
-    return;
+  for (TopRule rule : {TopRule::Free, TopRule::Tolerance}) { // One stage, two stages.
+    options.top = rule;
+    options.train.steps.clear();
+    options.train.minutes = 0.15;
+    Recovery recovery = train();
+    ASSERT_EQ(error, "");
+    ASSERT_GT(recovery.steps, 0);
+    Values timed = trained;
+    StringRef summary = recovery.notes.front();
+    // Whether a busy machine cut the plan short or not, the note says so.
+    if (summary.contains("time ended")) {
+      EXPECT_FALSE(summary.contains("repeats them"));
+      continue;
+    }
+    SmallVector<StringRef> numbers;
+    summary.split("--steps ").second.split(' ').first.split(numbers, ',');
+    EXPECT_EQ(numbers.size(), rule == TopRule::Free ? 1u : 2u) << summary.str();
+    options.train.minutes = 0;
+    for (StringRef number : numbers)
+      options.train.steps.push_back(std::atoll(number.str().c_str()));
+    EXPECT_EQ(std::accumulate(options.train.steps.begin(), options.train.steps.end(), int64_t(0)),
+              recovery.steps);
+    train();
+    EXPECT_EQ(trained, timed);
   }
-  EXPECT_TRUE(summary.contains("--steps " + std::to_string(recovery.steps))) << summary.str();
-  options.train.minutes = 0;
-  options.train.steps = recovery.steps;
-  train();
-  EXPECT_EQ(trained, timed);
 }
 
 TEST_F(TrainerTest, TooLittleTimeIsAnError) {
-  options.train.steps = 0;
+  options.train.steps.clear();
   options.train.minutes = 1e-6;
   train();
   EXPECT_NE(error.find("too short to make a step"), std::string::npos) << error;

@@ -81,8 +81,11 @@ void addRecoveryFlags(CLI::App &command, NestFlags &flags) {
   command.add_option("--minutes", flags.minutes,
                      "Time for training; default: by the size of the model and the data");
   command.add_option("--epochs", flags.epochs, "Passes over --data at most");
-  command.add_option("--steps", flags.steps,
-                     "Exact number of steps; repeats a run that ended in time");
+  command
+      .add_option("--steps", flags.steps,
+                  "Exact number of steps, or one for each stage of the training; repeats a run that ended in time")
+      ->type_name("N[,N...]")
+      ->delimiter(',');
   command.add_option("--batch", flags.batch, "Samples of a step; default: 16 to 64, by how many there are");
   command.add_flag("--batch-norm", flags.batchNorm,
                    "Normalise layers by batch statistics, of each capacity its own, while distilling: the smallest "
@@ -160,7 +163,7 @@ Augmentation parseAugmentation(const std::vector<std::string> &parts) {
 std::string firstTrainingFlag(const NestFlags &flags) {
   return flags.minutes               ? "--minutes"
          : flags.epochs              ? "--epochs"
-         : flags.steps               ? "--steps"
+         : !flags.steps.empty()      ? "--steps"
          : flags.batch               ? "--batch"
          : flags.batchNorm           ? "--batch-norm"
          : flags.optimizer           ? "--optimizer"
@@ -175,9 +178,9 @@ void finishTraining(const NestFlags &flags, TrainOptions &train) {
     fail("--minutes", "training needs more than 0 minutes; --recover solve does not train");
   if (flags.epochs && *flags.epochs < 1)
     fail("--epochs", "training needs at least 1 epoch; --recover solve does not train");
-  if (flags.steps && *flags.steps < 1)
+  if (llvm::any_of(flags.steps, [](int64_t steps) { return steps < 1; }))
     fail("--steps", "training needs at least 1 step; --recover solve does not train");
-  if (flags.steps && (flags.minutes || flags.epochs))
+  if (!flags.steps.empty() && (flags.minutes || flags.epochs))
     fail("--steps", "the number of steps is exact; leave out --minutes and --epochs");
   if (flags.batch && *flags.batch < 1)
     fail("--batch", "a step needs at least 1 sample");
@@ -185,7 +188,7 @@ void finishTraining(const NestFlags &flags, TrainOptions &train) {
     fail("--learning-rate", "it must be more than 0");
   train.minutes = flags.minutes.value_or(0);
   train.epochs = flags.epochs.value_or(0);
-  train.steps = flags.steps.value_or(0);
+  train.steps = flags.steps;
   train.batch = flags.batch.value_or(0);
   train.batchNorm = flags.batchNorm;
   train.learningRate = flags.learningRate.value_or(0);

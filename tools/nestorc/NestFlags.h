@@ -22,7 +22,8 @@ struct NestFlags {
   std::vector<float> mean, std;
   std::optional<std::string> order, recover, top, budget, inputSize, optimizer;
   std::optional<double> minutes, learningRate;
-  std::optional<int64_t> epochs, steps, batch;
+  std::optional<int64_t> epochs, batch;
+  std::vector<int64_t> steps;
   std::vector<std::string> augment;
   std::string checkpoint;
   uint64_t seed = 0;
