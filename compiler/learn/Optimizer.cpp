@@ -79,18 +79,18 @@ double Optimizer::step(OptimizerState &state, AlignedFloats &values, AlignedFloa
 void Optimizer::stepAdam(OptimizerState &state, const TrainedRange &range, float *__restrict values,
                          const float *__restrict gradients, double rate) const {
   float *__restrict first = state.first.data(), *__restrict second = state.second.data();
-  const float *__restrict unit = units.data();
+  const float *__restrict unit = units.data(), *__restrict middle = center.data();
   float keep1 = float(options.momentum), keep2 = float(options.secondMoment);
   // Both moments start at zero, and are too small at first.
   double correction1 = 1 - std::pow(options.momentum, double(state.updates));
   double correction2 = 1 - std::pow(options.secondMoment, double(state.updates));
   float length = float(rate / correction1), bias = float(1 / std::sqrt(correction2));
   float epsilon = float(options.epsilon);
-  float shrink = range.decays ? float(1 - rate * options.weightDecay) : 1.f;
+  float shrink = range.decays ? float(1 - rate * options.weightDecay) : 1.f, pull = 1 - shrink;
   for (size_t i = range.begin; i < range.end; ++i) {
     first[i] = keep1 * first[i] + (1 - keep1) * gradients[i];
     second[i] = keep2 * second[i] + (1 - keep2) * gradients[i] * gradients[i];
-    values[i] = shrink * values[i] -
+    values[i] = shrink * values[i] + pull * middle[i] -
                 unit[i] * (length * first[i] / (std::sqrt(second[i]) * bias + epsilon));
   }
 }
@@ -99,11 +99,11 @@ void Optimizer::stepMomentum(OptimizerState &state, const TrainedRange &range,
                              float *__restrict values, const float *__restrict gradients,
                              double rate) const {
   float *__restrict first = state.first.data();
-  const float *__restrict unit = units.data();
+  const float *__restrict unit = units.data(), *__restrict middle = center.data();
   float momentum = float(options.momentum), length = float(rate);
   float decay = range.decays ? float(options.weightDecay) : 0.f;
   for (size_t i = range.begin; i < range.end; ++i) {
-    float gradient = gradients[i] + decay * values[i] / unit[i];
+    float gradient = gradients[i] + decay * (values[i] - middle[i]) / unit[i];
     first[i] = momentum * first[i] + gradient;
     values[i] -= unit[i] * (length * (gradient + momentum * first[i]));
   }

@@ -25,7 +25,7 @@ struct OptimizerOptions {
   double momentum = 0.9;       ///< Of the gradient.
   double secondMoment = 0.999; ///< AdamW: of its square.
   double epsilon = 1e-8;
-  double weightDecay = 0; ///< Times the learning rate.
+  double weightDecay = 0; ///< Towards the center; times the learning rate.
   double clip = 0;        ///< Largest norm of all gradients together; 0: none.
 };
 
@@ -41,9 +41,12 @@ struct OptimizerState {
 class Optimizer {
 public:
   /// Trains values in terms of `units`, one for each: value = unit * v, and it is
-  /// v that gradients, clipping and steps are about.
-  Optimizer(std::vector<TrainedRange> ranges, const OptimizerOptions &options, AlignedFloats units)
-      : ranges(std::move(ranges)), options(options), units(std::move(units)) {}
+  /// v that gradients, clipping and steps are about. What decays does so towards
+  /// `center`, one for each, or zero where that is empty.
+  Optimizer(std::vector<TrainedRange> ranges, const OptimizerOptions &options, AlignedFloats units,
+            AlignedFloats center = {})
+      : ranges(std::move(ranges)), options(options), units(std::move(units)),
+        center(center.size() ? std::move(center) : AlignedFloats(this->units.size())) {}
 
   OptimizerState start(size_t size) const;
 
@@ -60,7 +63,7 @@ private:
 
   std::vector<TrainedRange> ranges;
   OptimizerOptions options;
-  AlignedFloats units;
+  AlignedFloats units, center;
 };
 
 /// The share of the learning rate for step `step` of `steps`: a short warm-up,

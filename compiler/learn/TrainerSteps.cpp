@@ -21,6 +21,11 @@ static constexpr double kLabelShare = 0.1;
 /// Of values inside, beside the results.
 static constexpr double kHintWeight = 2;
 static constexpr double kAdamDecay = 1e-3, kMomentumDecay = 1e-4;
+/// With few samples filters decay towards those that training begins with, which
+/// suit samples that it never sees (Li, Grandvalet, Davoine: Explicit inductive
+/// bias for transfer learning, ICML 2018, section 3). More of it costs the smallest
+/// capacities (KWS in test/bench/RESULTS.md).
+static constexpr double kAdamPull = 0.3, kMomentumPull = 1.5e-3;
 static constexpr double kClip = 2;
 /// The full capacity's loss counts that much, and twice as much again each time
 /// it failed on the held-out samples, up to a limit: beyond it the smaller
@@ -38,14 +43,19 @@ LossOptions Trainer::lossOptions() const {
 Optimizer Trainer::optimizerFor(const TrainingStage &stage) const {
   OptimizerOptions chosen;
   chosen.adam = options.train.adam;
-  chosen.weightDecay = chosen.adam ? kAdamDecay : kMomentumDecay;
+  bool few = batches->mixes();
+  if (chosen.adam)
+    chosen.weightDecay = few ? kAdamPull : kAdamDecay;
+  else
+    chosen.weightDecay = few ? kMomentumPull : kMomentumDecay;
   chosen.clip = kClip;
   std::vector<TrainedRange> ranges;
   for (auto [i, parameter] : llvm::enumerate(nets->parameters().parameters()))
     if (stage.trains[i])
       ranges.push_back({nets->layout().begin(i), nets->layout().end(i),
                         parameter.role == Parameter::Filter && stage.mask.size() == 0});
-  return Optimizer(std::move(ranges), chosen, stepUnits(nets->parameters(), nets->layout()));
+  return Optimizer(std::move(ranges), chosen, stepUnits(nets->parameters(), nets->layout()),
+                   few ? initial : AlignedFloats());
 }
 
 /// Softmax of a row at a temperature, times `weight`. Returns its entropy, times

@@ -63,6 +63,22 @@ TEST(OptimizerTest, AdamW) {
   EXPECT_EQ(values.data()[2], 1);
 }
 
+TEST(OptimizerTest, DecaysTowardsTheCenter) {
+  for (bool adam : {true, false}) {
+    OptimizerOptions options;
+    options.adam = adam;
+    options.weightDecay = 0.5;
+    Optimizer optimizer({{0, 2, true}, {2, 3, false}}, options, ones(3), floats({3, 1, 5}));
+    OptimizerState state = optimizer.start(3);
+    AlignedFloats values = floats({1, 1, 1}), gradients(3);
+    optimizer.step(state, values, gradients, 0.1);
+    // Of the way of 2 a share of 0.05, which momentum doubles almost.
+    EXPECT_NEAR(values.data()[0], 1 + (adam ? 0.1 : 0.19), 1e-6);
+    EXPECT_EQ(values.data()[1], 1);
+    EXPECT_EQ(values.data()[2], 1);
+  }
+}
+
 TEST(OptimizerTest, ClipsTheNormOfAllGradients) {
   OptimizerOptions options;
   options.adam = false;
