@@ -75,7 +75,7 @@ TEST_F(LossTest, CrossEntropyWithTeacherAndLabels) {
     for (bool labels : {false, true}) {
       auto module = parse(kSoftmax);
       returnLogits(mainOf(*module));
-      appendLoss(mainOf(*module), /*classifier=*/true, {temperature, labels, {}});
+      appendLoss(mainOf(*module), /*classifier=*/true, {temperature, labels, {}, {}});
       ASSERT_TRUE(succeeded(verify(*module)));
       std::vector<float> x = draw(6), soft{0.5, 0.25, 0.25, 0, 0.125, 0.5},
                          hard{0, 0.5, 0, 0, 0, 1};
@@ -100,7 +100,7 @@ TEST_F(LossTest, WeightedSquaredErrorOfEveryResult) {
 func.func @main(%x: tensor<2x2xf32>, %y: tensor<3xf32>) -> (tensor<2x2xf32>, tensor<3xf32>) {
   return %x, %y : tensor<2x2xf32>, tensor<3xf32>
 })");
-  appendLoss(mainOf(*module), /*classifier=*/false, {1, false, {2, 0.5}});
+  appendLoss(mainOf(*module), /*classifier=*/false, {1, false, {2, 0.5}, {}});
   ASSERT_TRUE(succeeded(verify(*module)));
   std::vector<float> loss =
       evaluate(mainOf(*module), {{1, 2, 3, 4}, {0, 0, 3}, {1, 0, 3, 4}, {0, 0, 0}});

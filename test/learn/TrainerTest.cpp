@@ -339,8 +339,7 @@ TEST_F(TrainerTest, ToleranceKeepsTheFullCapacity) {
   EXPECT_GE(HeldOut(*data, *networks).scores()[1], 0.97);
 }
 
-/// The small capacity has all that counts: its vectors do, and the full capacity
-/// keeps its bits.
+/// The small capacity has all that counts, so the full one keeps its bits.
 TEST_F(TrainerTest, ToleranceKeepsFiltersThatNeedNoTraining) {
   std::fill(second.begin() + kWidths.front() * kClasses, second.end(), 0.f);
   setData(400, /*labelled=*/true);
@@ -352,9 +351,11 @@ TEST_F(TrainerTest, ToleranceKeepsFiltersThatNeedNoTraining) {
   EXPECT_NE(recovery.notes.back().find("stay as they were"), std::string::npos);
   auto nested = makeNested();
   ParameterSet set(*nested);
-  for (size_t i = 0; i < set.size(); ++i)
-    if (set[i].capacity != 0)
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set[i].capacity != 0) {
       EXPECT_EQ(trained[i], initial[i]) << set[i].name;
+    }
+  }
 }
 
 TEST_F(TrainerTest, StoppingBeforeFiltersTrainKeepsThem) {
@@ -404,7 +405,7 @@ TEST_F(TrainerTest, AMeanOfLateStepsIsKept) {
     auto trainer = llvm::cantFail(Trainer::create(*nested, *teacher, options));
     TrainingNetworks &networks = trainer->networks();
     std::vector<bool> all(networks.parameters().size(), true);
-    TrainingStage stage{"distilling", {0, 1}, all, {}};
+    TrainingStage stage{"distilling", {0, 1}, all, {}, {}};
     llvm::cantFail(trainer->run(stage, /*keepLast=*/true));
     ParameterSet set(*nested);
     AlignedFloats written = networks.layout().read(set);

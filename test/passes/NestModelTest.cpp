@@ -85,8 +85,9 @@ TEST_P(NestModel, Nests) {
   }
   SmallVector<reference::TensorValue> want, have;
   std::vector<reference::TensorValue> inputs = test::randomInputs(main(), 1);
-  if (GetParam().evaluate)
+  if (GetParam().evaluate) {
     ASSERT_TRUE(succeeded(reference::evaluate(main(), inputs, want)));
+  }
 
   permuteChannels(main(), groups, order);
   sortByCapacity(main(), ChannelGroups(main()), plan);
@@ -97,8 +98,9 @@ TEST_P(NestModel, Nests) {
   ASSERT_TRUE(succeeded(nestCapacities(*module, sorted, plan)));
   ASSERT_TRUE(succeeded(verify(*module)));
   EXPECT_TRUE(llvm::is_sorted(macs));
-  if (GetParam().groups)
+  if (GetParam().groups) {
     EXPECT_LT(macs.front(), macs.back());
+  }
 
   // What only one capacity reads is little: vectors. Constants that nothing
   // cuts are the same attribute everywhere.

@@ -49,7 +49,7 @@ TEST(Element, HalfToDoubleAndBack) {
   for (unsigned bits = 0; bits < 0x7c00; ++bits) {
     Half half;
     auto narrow = uint16_t(bits);
-    std::memcpy(&half, &narrow, sizeof half);
+    std::memcpy(static_cast<void *>(&half), &narrow, sizeof half);
     ASSERT_EQ(bitsOf<Half>(double(half)), bits);
   }
 }
