@@ -11,6 +11,8 @@
 
 #include "llvm/Support/Error.h"
 
+#include <numeric>
+
 namespace nestor::learn {
 
 /// All that a training run has made: with it, the run goes on as if it had not
@@ -30,6 +32,11 @@ struct TrainingState {
   std::vector<int64_t> made; ///< Steps of the stages before.
   bool cutShort = false;     ///< One of them ended with its time, before its steps.
   std::vector<Progress> history;
+
+  /// Of all stages so far.
+  int64_t allSteps() const { return std::accumulate(made.begin(), made.end(), step); }
+  /// Whether this stage has made all that were planned.
+  bool isStageWhole() const { return step > 0 && step == steps; }
 };
 
 /// The file `recover.ckpt` of a directory. It is replaced in one move, so that

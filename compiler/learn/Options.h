@@ -55,6 +55,9 @@ struct TrainOptions {
   bool adam = true;        ///< AdamW; false: SGD with Nesterov momentum.
   Augmentation augmentation;
   std::string checkpoint; ///< Directory; empty: none.
+
+  /// Whether anything says how long training takes.
+  bool isLimited() const { return minutes > 0 || epochs > 0 || !steps.empty(); }
 };
 
 /// What is going on, for whoever shows it. Any field may be unknown (NaN, 0).

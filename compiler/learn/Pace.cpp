@@ -58,6 +58,7 @@ void Pace::beginStage(size_t stage) {
 
 std::optional<int64_t> Pace::fixedSteps(size_t stage) const {
   auto stepsOf = [&](int64_t epochs) { return std::max<int64_t>(1, epochs * samples / batch); };
+  // Epochs are not divided: each stage of freeze-and-grow, whose share is 1, makes all.
   auto shareOf = [&](int64_t steps) {
     return std::max<int64_t>(1, std::llround(shares[stage] * double(steps)));
   };
@@ -104,7 +105,7 @@ void Pace::decide(TrainingState &state) const {
     state.steps = *steps;
     return;
   }
-  double share = shareBefore(state.stage + 1) - shareBefore(state.stage);
+  double share = shares[state.stage] / sum(shares);
   double available = stageEnds - stageBegan - kReserve * share * limitSeconds;
   if (timed == 0 || expectedSeconds(3 * (state.step + 1)) <= available)
     return;
@@ -127,7 +128,7 @@ bool Pace::scoresAfter(int64_t step, int64_t steps) const {
 
 double Pace::done(const TrainingState &state) const {
   double byTime = std::isinf(limitSeconds) ? 0 : seconds() / limitSeconds;
-  double before = shareBefore(state.stage), own = shareBefore(state.stage + 1) - before;
+  double before = shareBefore(state.stage), own = shares[state.stage] / sum(shares);
   double bySteps = state.steps ? before + own * double(state.step) / double(state.steps) : before;
   return std::min(1.0, std::max(byTime, bySteps));
 }

@@ -258,7 +258,7 @@ Error Trainer::runStages(llvm::ArrayRef<TrainingStage> stages) {
     if (stopped() || state.stage + 1 == int64_t(stages.size()))
       return Error::success();
     state.made.push_back(state.step);
-    state.cutShort |= !none && (state.step == 0 || state.step != state.steps);
+    state.cutShort |= !none && !state.isStageWhole();
     ++state.stage;
     state.step = state.steps = 0;
   }
@@ -266,9 +266,9 @@ Error Trainer::runStages(llvm::ArrayRef<TrainingStage> stages) {
 
 Expected<Recovery> Trainer::run(llvm::ArrayRef<TrainingStage> stages, bool keepLast) {
   gradient = AlignedFloats(nets->layout().size());
-  if (Error error = prepare(stages))
+  if (Error error = resume()) // May refuse, so that it comes before compiling.
     return error;
-  if (Error error = resume())
+  if (Error error = prepare(stages))
     return error;
   if (state.history.empty())
     score("before training");
@@ -296,7 +296,7 @@ Recovery Trainer::finish(bool keepLast) {
   original.writeBack();
 
   Recovery recovery;
-  recovery.steps = std::accumulate(state.made.begin(), state.made.end(), state.step);
+  recovery.steps = state.allSteps();
   recovery.seconds = pace->seconds();
   recovery.samples = options.data->size();
   recovery.history = state.history;
@@ -315,7 +315,7 @@ Recovery Trainer::finish(bool keepLast) {
 /// none the sum.
 std::string Trainer::steps() const {
   if (llvm::is_contained(state.made, 0))
-    return std::to_string(std::accumulate(state.made.begin(), state.made.end(), state.step));
+    return std::to_string(state.allSteps());
   std::string list;
   for (int64_t steps : state.made)
     list += std::to_string(steps) + ",";
@@ -328,7 +328,7 @@ void Trainer::describeEnd(Recovery &recovery) const {
   // What was planned shaped the learning rate: only a whole run can be repeated.
   if (stopped())
     summary += "; stopped early, the best so far is kept";
-  else if (state.step != state.steps)
+  else if (!state.isStageWhole())
     summary += llvm::formatv("; time ended after step {0} of {1}", state.step, state.steps);
   else if (state.cutShort)
     summary += "; time ended before all steps of an earlier stage";

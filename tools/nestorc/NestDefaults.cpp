@@ -41,7 +41,7 @@ double convolutionMacs(mlir::func::FuncOp main) {
 }
 
 bool hasTrainingFlag(const TrainOptions &train) {
-  return train.minutes || train.epochs || !train.steps.empty() || train.batch || train.batchNorm ||
+  return train.isLimited() || train.batch || train.batchNorm ||
          !train.adam || train.learningRate || train.augmentation.flip || train.augmentation.shift ||
          train.augmentation.crop < 1 || !train.checkpoint.empty();
 }
@@ -65,7 +65,7 @@ bool shrinksByDefault(const NestOptions &options) {
 /// take longer.
 void limitTime(mlir::func::FuncOp main, NestOptions &options) {
   TrainOptions &train = options.train;
-  if (train.minutes || train.epochs || !train.steps.empty())
+  if (train.isLimited())
     return;
   double visits = std::max(kLeastSamples, kDefaultEpochs * double(options.data->size()));
   double minutes = visits * convolutionMacs(main) * kFlopsPerMac / kFlopsPerSecond / 60;
